@@ -1,0 +1,88 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term clean docs-check
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+run: .venv/.run  ## open the console with the demo room; without a terminal: 15 s of its event stream
+	@tools/run-demo
+
+test: .venv/.dev  ## every test that needs nothing but Python packages
+	@$(PY) -m pytest -q $(ARGS)
+
+setup: .venv/.dev  ## make .venv with everything that development needs
+
+# Installation talk goes to stderr: stdout of `make run` is data.
+.venv/.run: requirements.lock pyproject.toml
+	@tools/make-venv >&2
+	@$(PIP) install --require-hashes -r requirements.lock >&2
+	@$(PIP) install --no-deps --no-build-isolation -e . >&2
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.run
+	@$(PIP) install --require-hashes -r requirements-dev.lock >&2
+	@touch $@
+
+.venv/.guests: requirements-guests.lock .venv/.run
+	@$(PIP) install --require-hashes -r requirements-guests.lock >&2
+	@touch $@
+
+hook: .venv/.dev  ## run lint and type before every commit
+	@printf '#!/bin/sh\nexec make -s lint type\n' > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit
+
+fmt: .venv/.dev  ## format the code
+	@$(PY) -m ruff format . && $(PY) -m ruff check --fix --quiet .
+
+lint: .venv/.dev  ## formatting and lint
+	@$(PY) -m ruff format --check --quiet . && $(PY) -m ruff check --quiet .
+
+type: .venv/.dev  ## types, strictly
+	@$(PY) -m mypy && $(PY) -m mypy tools bench
+
+imports: .venv/.dev  ## who may import whom
+	@$(PY) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-cache
+
+dead: .venv/.dev  ## code that nothing uses
+	@$(PY) -m vulture
+
+audit: .venv/.dev  ## known vulnerabilities in what is locked; an unreachable service is a warning
+	@$(PY) tools/audit.py requirements.lock
+
+lock: .venv/.dev  ## write the lock files anew, raising nothing that need not rise
+	@$(PY) tools/lock.py --write
+
+lock-check: .venv/.dev  ## the lock files fit pyproject.toml
+	@$(PY) tools/lock.py --check
+
+check: lint type imports dead lock-check audit guests docs-check  ## everything that is checked without running orlop
+
+snapshots: .venv/.dev  ## take the pictures of all screens anew
+	@$(PY) -m pytest -q tests/console/ui --snapshot-update || $(PY) -m pytest -q tests/console/ui
+
+cov: .venv/.dev  ## tests with coverage
+	@$(PY) -m coverage run -m pytest -q && $(PY) -m coverage combine -q && $(PY) -m coverage report
+
+bench: .venv/.dev  ## measure; writes bench/results.json and bench/RESULTS.md
+	@$(PY) -m bench
+
+docs: .venv/.dev  ## write the generated reference pages and copy the pictures
+	@$(PY) tools/docs.py --write
+
+docs-check: .venv/.dev  ## the generated pages are up to date
+	@$(PY) tools/docs.py --check
+
+guests: .venv/.guests  ## build the guests from source and compare them with the shipped bytes
+	@$(PY) tools/guests.py build --check
+
+test-term: .venv/.dev  ## tests in a real terminal (tmux); installs it when run as root
+	@tools/need tmux
+	@$(PY) -m pytest -q -m terminal tests/terminal
+
+clean:  ## remove what was built; keeps .demo
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

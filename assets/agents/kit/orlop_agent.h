@@ -1,0 +1,194 @@
+/* The kit for agents in C: one header, no libc, nothing to link.
+ *
+ * Build: python -m ziglang cc -target wasm32-freestanding -mcpu=generic -Os -std=c11 -nostdlib -ffreestanding -Wall -Wextra -Werror
+ *   -Wl,--no-entry -Wl,--import-memory -Wl,-z,stack-size=8192 -Wl,--initial-memory=65536 -Wl,--max-memory=10485760 -s
+ *   -I assets/agents/kit -o my.wasm my.c
+ *
+ * Memory: the stack at 0..8191 (it overflows into a trap), then data, then the arena, which grows up to 160 pages. A write through NULL
+ * does not trap. Statics live as long as the instance; only what `host_set_state` was given survives a restart, a trap or a timeout. */
+#ifndef ORLOP_AGENT_H
+#define ORLOP_AGENT_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- exports: ORLOP_EXPORT(init) void init(void) { … }, likewise on_task_event and on_tick ------------------------------------------ */
+
+#define ORLOP_EXPORT(n) __attribute__((export_name(#n)))
+
+/* --- imports: a module imports exactly those that it calls --------------------------------------------------------------------------- */
+
+#define ORLOP_IMPORT(n) __attribute__((import_module("env"), import_name(#n)))
+
+/* Readers write at most `len` bytes and return how many; 0 means denied, no data, or too small a buffer. Nothing is ever cut. */
+ORLOP_IMPORT(host_get_tasks) int32_t host_get_tasks(void *buf, int32_t len);                       /* read_tasks: JSON array */
+ORLOP_IMPORT(host_get_members) int32_t host_get_members(void *buf, int32_t len);                   /* read_members: JSON array */
+ORLOP_IMPORT(host_get_event) int32_t host_get_event(void *buf, int32_t len);                       /* JSON, inside on_task_event */
+ORLOP_IMPORT(host_get_state) int32_t host_get_state(void *buf, int32_t len);                       /* persist_state */
+ORLOP_IMPORT(host_get_assignment_data) int32_t host_get_assignment_data(void *buf, int32_t len);   /* read_tasks, read_members: layout A */
+ORLOP_IMPORT(host_get_dependency_data) int32_t host_get_dependency_data(void *buf, int32_t len);   /* read_tasks: layout D */
+ORLOP_IMPORT(host_get_now) int64_t host_get_now(void);                                             /* Unix time in milliseconds */
+/* Writers return nothing; what is not permitted or not valid is dropped, with the reason in the agent's diagnostics. */
+ORLOP_IMPORT(host_emit_event) void host_emit_event(const void *json, int32_t len);                 /* emit_events */
+ORLOP_IMPORT(host_emit_assignment)
+void host_emit_assignment(const void *task, int32_t task_len, const void *who, int32_t who_len);   /* emit_events, read_tasks */
+ORLOP_IMPORT(host_emit_urgency) void host_emit_urgency(const void *task, int32_t len);             /* emit_events, read_tasks */
+ORLOP_IMPORT(host_set_state) void host_set_state(const void *state, int32_t len);                  /* persist_state: at most 1 MiB */
+ORLOP_IMPORT(host_log) void host_log(const void *text, int32_t len);                               /* one call is one line */
+
+/* --- bytes: fields of the layouts are little-endian and not aligned ------------------------------------------------------------------ */
+
+static inline uint32_t orlop_u32(const uint8_t *p) {
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+static inline void orlop_put_u32(uint8_t *p, uint32_t v) {
+  for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> 8 * i);
+}
+/* Length of a zero-padded field of `cap` bytes. */
+static inline int32_t orlop_field_len(const uint8_t *p, int32_t cap) {
+  int32_t n = 0;
+  while (n < cap && p[n]) n++;
+  return n;
+}
+
+/* --- arena: one block behind the data, reused by every call; there is no free -------------------------------------------------------- */
+
+extern uint8_t __heap_base; /* its address counts */
+
+/* `n` bytes, or NULL when the memory cannot grow so far. */
+static inline uint8_t *orlop_arena(size_t n) {
+  size_t end = (size_t)&__heap_base + n, have = __builtin_wasm_memory_size(0) << 16;
+  if (end < n) return NULL;
+  if (end > have && __builtin_wasm_memory_grow(0, (end - have + 65535) >> 16) == (size_t)-1) return NULL;
+  return &__heap_base;
+}
+
+/* --- layouts: A from host_get_assignment_data, D from host_get_dependency_data ------------------------------------------------------- */
+
+enum { ORLOP_ID = 36 }; /* bytes of an id field, zero-padded */
+enum { ORLOP_A_BLOCKED = 36, ORLOP_A_LOAD = 36 };                              /* u8 of a task, u32 of a member */
+enum { ORLOP_D_STATUS = 36, ORLOP_D_URGENT = 37, ORLOP_D_DEPENDENTS = 38 };    /* u8 each; status: 0 pending, 1 in progress, 2 completed */
+
+static inline uint32_t orlop_a_tasks(const uint8_t *d) { return orlop_u32(d); }
+static inline uint32_t orlop_a_members(const uint8_t *d) { return orlop_u32(d + 4); }
+static inline uint8_t *orlop_a_task(uint8_t *d, uint32_t i) { return d + 8 + 37 * i; }
+static inline uint8_t *orlop_a_member(uint8_t *d, uint32_t i) { return d + 8 + 37 * orlop_a_tasks(d) + 44 * i; }
+static inline uint32_t orlop_d_tasks(const uint8_t *d) { return orlop_u32(d); }
+static inline uint8_t *orlop_d_task(uint8_t *d, uint32_t i) { return d + 4 + 39 * i; }
+
+/* --- JSON writer: counts past the end of its buffer but never writes there; ask orlop_ok before you use what it wrote ---------------- */
+
+typedef struct {
+  uint8_t *p;
+  int32_t n, cap;
+} orlop_out;
+
+static inline int orlop_ok(const orlop_out *o) { return o->n <= o->cap; }
+static inline void orlop_byte(orlop_out *o, uint8_t c) {
+  if (o->n < o->cap) o->p[o->n] = c;
+  o->n++;
+}
+static inline void orlop_bytes(orlop_out *o, const uint8_t *s, int32_t n) {
+  for (int32_t i = 0; i < n; i++) orlop_byte(o, s[i]);
+}
+/* A C string as it is. */
+static inline void orlop_raw(orlop_out *o, const char *s) {
+  while (*s) orlop_byte(o, (uint8_t)*s++);
+}
+/* A JSON string with quotes and escapes; UTF-8 passes as it is. */
+static inline void orlop_str(orlop_out *o, const uint8_t *s, int32_t n) {
+  orlop_byte(o, '"');
+  for (int32_t i = 0; i < n; i++) {
+    uint8_t c = s[i];
+    if (c < 0x20) {
+      orlop_raw(o, "\\u00");
+      orlop_byte(o, (uint8_t)('0' + (c >> 4)));
+      orlop_byte(o, (uint8_t)"0123456789abcdef"[c & 15]);
+      continue;
+    }
+    if (c == '"' || c == '\\') orlop_byte(o, '\\');
+    orlop_byte(o, c);
+  }
+  orlop_byte(o, '"');
+}
+static inline void orlop_int(orlop_out *o, int64_t v) {
+  uint8_t digits[20];
+  int i = 0;
+  uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+  do digits[i++] = (uint8_t)('0' + u % 10);
+  while (u /= 10);
+  if (v < 0) orlop_byte(o, '-');
+  while (i) orlop_byte(o, digits[--i]);
+}
+
+/* --- JSON reader: a pull tokenizer without allocation or recursion; it ends on any input --------------------------------------------- *
+ *
+ *   orlop_in r = orlop_read(d, n);
+ *   orlop_next(&r);                                                   // the `[` of an array of tasks
+ *   while (orlop_next(&r) == '{') {
+ *     orlop_in id = {0}; int pending = 0;
+ *     while (orlop_next(&r) == 's') {                                 // a key; every value must be consumed
+ *       if (orlop_is(&r, "id")) { orlop_next(&r); id = r; }
+ *       else if (orlop_is(&r, "status")) { orlop_next(&r); pending = orlop_is(&r, "pending"); }
+ *       else orlop_skip(&r);
+ *     }
+ *     if (pending && id.n) host_emit_urgency(id.s, id.n);
+ *   }
+ *
+ * orlop_next returns `{ } [ ]`, `s` for a string, `0` for a number, `t` `f` `n` for true, false and null, and -1 at the end and at
+ * anything that is not JSON. `r.s` and `r.n` are then the text of the token: of a string without its quotes, its escapes kept. It does
+ * not check the grammar: `,` and `:` are passed over like blanks. */
+
+typedef struct {
+  const uint8_t *s; /* text of the last token */
+  int32_t n;
+  const uint8_t *at, *end;
+} orlop_in;
+
+static inline orlop_in orlop_read(const uint8_t *d, int32_t n) {
+  orlop_in r = {d, 0, d, d + n};
+  return r;
+}
+static inline int orlop_next(orlop_in *r) {
+  const uint8_t *p = r->at, *end = r->end;
+  while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t' || *p == ',' || *p == ':')) p++;
+  r->s = p, r->n = 0, r->at = end; /* unless a token is found, nothing follows */
+  if (p >= end) return -1;
+  int kind = *p;
+  switch (kind) {
+    case '{': case '}': case '[': case ']':
+      p++;
+      break;
+    case '"':
+      for (r->s = ++p; p < end && *p != '"'; p++)
+        if (*p == '\\') p++;
+      if (p >= end) return -1;
+      r->n = (int32_t)(p - r->s), r->at = p + 1;
+      return 's';
+    case 't': case 'f': case 'n':
+      while (p < end && *p >= 'a' && *p <= 'z') p++;
+      break;
+    default:
+      if (kind != '-' && (kind < '0' || kind > '9')) return -1;
+      kind = '0';
+      while (p < end && ((*p >= '0' && *p <= '9') || *p == '-' || *p == '+' || *p == '.' || *p == 'e' || *p == 'E')) p++;
+  }
+  r->n = (int32_t)(p - r->s), r->at = p;
+  return kind;
+}
+/* Whether the last token's text is exactly this. */
+static inline int orlop_is(const orlop_in *r, const char *text) {
+  for (int32_t i = 0; i < r->n; i++)
+    if (!text[i] || r->s[i] != (uint8_t)text[i]) return 0;
+  return !text[r->n];
+}
+/* Passes over the next value, however deep. */
+static inline void orlop_skip(orlop_in *r) {
+  int32_t depth = 0;
+  do {
+    int t = orlop_next(r);
+    if (t < 0) return;
+    if (t == '{' || t == '[') depth++;
+    if (t == '}' || t == ']') depth--;
+  } while (depth > 0);
+}
+#endif

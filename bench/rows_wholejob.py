@@ -1,0 +1,80 @@
+"""A whole job through the node: two signatures, a worker, the commitment, a commit with fsync; then many at once."""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from bench.disk import Disk
+from bench.guests import HELLO
+from bench.measure import Figure, figure
+from runtime import identity, statedir
+from runtime.clock import SystemClock
+from runtime.jobs.jobs import Jobs
+from runtime.jobs.receipts import Receipts
+from runtime.jobs.spec import JobLimits, JobRequest
+from runtime.jobs.streams import Streams
+from runtime.sandbox.compile import Compiler
+from runtime.store import Store
+
+__all__ = ["measure"]
+
+_WORKERS: Final = 2
+
+
+def measure(*, quick: bool) -> list[Figure]:
+    """Measures it."""
+    with tempfile.TemporaryDirectory(prefix="orlop-bench-") as folder:
+        state = statedir.prepare(Path(folder))
+        own = identity.load_or_create(state)
+        clock = SystemClock()
+        with (
+            Store.open(state.database, clock, owner=True) as store,
+            Compiler(state.compiled_cache, bytes(32)) as compiler,
+        ):
+            receipts = Receipts(store, own, state.output)
+            jobs = Jobs(
+                store, identity=own, receipts=receipts, compiler=compiler, state=state, clock=clock, workers=_WORKERS
+            )
+            return asyncio.run(_measure(jobs, Path(folder), 20 if quick else 200))
+
+
+async def _measure(jobs: Jobs, folder: Path, many: int) -> list[Figure]:
+    module = HELLO.read_bytes()
+    try:
+        await jobs.recover()
+        jobs.warm()
+        for _ in range(10):
+            await _job(jobs, module)
+        alone, syncs = [], []
+        with Disk(folder / "disk") as disk:
+            for _ in range(many):
+                alone.append(await _job(jobs, module))
+                syncs.append(disk.append_ms())
+        began, used = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(_job(jobs, module) for _ in range(many)))
+        wall, cpu = time.perf_counter() - began, time.process_time() - used
+    finally:
+        await jobs.close(drain_s=0)
+    return [
+        figure(
+            "one job, from the request to its stored receipt", "ms", alone, against=("append and fsync of 4 KiB", syncs)
+        ),
+        figure(
+            f"each of {many} at once, {_WORKERS} workers, refilling",
+            "ms",
+            [wall / many * 1000],
+            against=("one at a time", alone),
+            note=f"{many / wall:,.0f} jobs/s, {cpu / many * 1000:.2f} ms of the node's CPU each",
+        ),
+    ]
+
+
+async def _job(jobs: Jobs, module: bytes) -> float:
+    request = JobRequest(name="hello.wasm", limits=JobLimits())
+    began = time.perf_counter()
+    end = await jobs.run(request, module=module, streams=Streams(stdin=b"hello, orlop"))
+    if end.outcome != "exit" or end.exit_code != 0:
+        raise RuntimeError(f"the job ended otherwise: {end.outcome} {end.reason}")
+    return (time.perf_counter() - began) * 1000

@@ -1,0 +1,89 @@
+"""Commands that the command line answers by itself, without a core: they look at files, or at nothing at all."""
+
+import os
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from console.client import Result
+from console.cmdline.verbline import Line
+from runtime.errors import UsageError
+from runtime.statedir import find, locate
+
+__all__ = ["ALONE"]
+
+
+def _status(line: Line) -> Result:
+    from console.status import status
+
+    path = locate(line.options.state_dir, os.environ)
+    return Result(ok=True, value=status(path, line.options.config, os.environ))
+
+
+def _config(line: Line) -> Result:
+    from console import config
+
+    state = find(locate(line.options.state_dir, os.environ))
+    file = config.config_file(line.options.config, os.environ)
+    settings = config.load(file, state.config_d if state else None, os.environ)
+    return Result(ok=True, value={"v": 1, "items": [setting.row() for setting in settings]})
+
+
+def _doctor(line: Line) -> Result:
+    from console.doctor import examine, report
+
+    document = report(examine(locate(line.options.state_dir, os.environ), os.environ))
+    return Result(ok=True, value=document, exit_code=0 if document["ok"] else 1)
+
+
+def _schema(_line: Line) -> Result:
+    from runtime.codec import json_schema
+
+    return Result(ok=True, value=json_schema())
+
+
+def _completion(line: Line) -> Result:
+    from console.cmdline import streams
+    from console.completion import script
+
+    shell = str(line.args["shell"])
+    if line.options.json:
+        return Result(ok=True, value={"v": 1, "shell": shell, "script": script(shell)})
+    streams.print_text(script(shell))
+    return Result(ok=True)
+
+
+def _init(line: Line) -> Result:
+    from console.cmdline.init import init
+
+    return init(line)
+
+
+def _try_agent(line: Line) -> Result:
+    from console.cmdline.files import Files
+    from console.verbs.trial import trial
+
+    if line.command is None:
+        raise UsageError("no command")
+    with Files(line.command, line.paths) as files:
+        return trial(line.command, line.args, files.descriptors)
+
+
+def _verify(line: Line) -> Result | None:
+    from console.cmdline.verify import verify_file
+
+    return verify_file(line)
+
+
+ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
+    {
+        "status": _status,
+        "config": _config,
+        "doctor": _doctor,
+        "schema": _schema,
+        "completion": _completion,
+        "init": _init,
+        "agents try": _try_agent,
+        "receipts verify": _verify,
+    }
+)
+"""By name; one that returns None is for the core after all."""

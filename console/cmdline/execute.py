@@ -1,0 +1,149 @@
+"""One command from its line to its exit status: checks, files, a core, the answer, what is printed and written."""
+
+import os
+import sys
+from dataclasses import replace
+
+from console.client import Fault, Json, Result
+from console.cmdline import streams
+from console.cmdline.aftermath import write_exit_file, write_outputs
+from console.cmdline.files import Files
+from console.cmdline.signals import Signals
+from console.cmdline.verbline import Line
+from console.commands import Command, Confirm
+from console.exit_codes import ExitCode, exit_code_of
+from console.verbs.values import check_values
+from runtime.errors import FailedError, OrlopError, ReadOnlyError, UsageError
+from runtime.sanitise import clean
+
+__all__ = ["execute"]
+
+
+def execute(command: Command, line: Line) -> int:
+    """Runs a command line that was read.
+
+    Args:
+        command: the registry's entry.
+        line: its arguments and options.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        OrlopError: nothing was run.
+    """
+    try:
+        check_values(command, line.args)
+        if command.changes and line.options.read_only:
+            raise ReadOnlyError("changes something, and this is --read-only", what=command.name)
+        result = _run(command, line)
+    except OrlopError as error:
+        error.what = error.what or command.name
+        write_exit_file(line, None)
+        raise
+    return _show(command, line, result)
+
+
+def _run(command: Command, line: Line) -> Result:
+    from console.cmdline.alone import ALONE
+
+    alone = ALONE.get(command.name)
+    if alone is not None:
+        result = alone(line)
+        if result is not None:
+            return result
+    with Files(command, line.paths) as files:
+        if command.name == "jobs run" and not line.options.json:
+            files.lend("stdout", 1)
+            files.lend("stderr", 2)
+        _confirm(command, line)
+        return _through_core(command, line, files)
+
+
+def _through_core(command: Command, line: Line, files: Files) -> Result:
+    from console.cmdline.connect import connect
+
+    with Signals() as signals:
+        client = connect(line.options)
+        try:
+            running = client.execute(command.name, line.args, files.descriptors)
+            signals.watch(running)
+            try:
+                result = running.result.result()
+            except OrlopError:
+                raise
+            except Exception as error:
+                hint = "orlop status says whether it runs again"
+                raise FailedError("the connection to the core was lost", hint=hint) from error
+        finally:
+            client.close()
+        if signals.code is not None and not result.ok and result.exit_code is None:
+            return replace(result, exit_code=signals.code)
+        return result
+
+
+def _confirm(command: Command, line: Line) -> None:
+    """Asks before what cannot be undone; never asks where nobody can answer."""
+    if command.confirm is Confirm.NONE or line.yes:
+        return
+    named = ", ".join(str(value) for name, value in line.args.items() if name != "room")
+    if not sys.stdin or not sys.stdin.isatty():
+        raise UsageError("asks for confirmation, and there is no terminal", what=command.name, hint="--yes answers it")
+    sys.stderr.write(f"orlop: {command.name} {clean(named, 200)}? There is no undo. [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise FailedError("not confirmed, nothing was done", what=command.name)
+
+
+def _show(command: Command, line: Line, result: Result) -> int:
+    code = exit_code_of(result)
+    fault = result.fault
+    if command.name == "jobs run" and not result.ok and result.exit_code is None:
+        code = ExitCode.NOT_RUN
+    if fault is not None and not fault.what:
+        fault = replace(fault, what=command.name)
+    try:
+        value = write_outputs(command, line, result)
+    except OrlopError as error:
+        error.what = error.what or command.name
+        if not line.options.json:
+            raise
+        streams.say(str(error))
+        value, code = result.value, code or ExitCode.FAILED
+    try:
+        _print(command, line, value, fault)
+    except BrokenPipeError:
+        streams.finish()
+    except OrlopError as error:
+        error.what = error.what or command.name
+        raise
+    if fault is not None:
+        streams.say(fault.line)
+    return code
+
+
+def _print(command: Command, line: Line, value: Json, fault: Fault | None) -> None:
+    if line.options.json:
+        streams.print_json(streams.error_document(fault) if value is None and fault else value)
+        return
+    if command.name == "jobs logs" and isinstance(value, dict):
+        streams.print_bytes(_kept_output(value, stderr=line.args.get("stderr") == "true"))
+        return
+    if command.name != "jobs run":
+        from console.cmdline.render import render
+
+        streams.print_text(render(command.name, value))
+
+
+def _kept_output(value: dict[str, Json], *, stderr: bool) -> bytes:
+    """What a job wrote: unchanged for a file or pipe, harmless for a terminal."""
+    import base64
+
+    from runtime.sanitise import clean_multiline
+
+    name = "stderr" if stderr else "stdout"
+    coded = value.get(f"{name}_b64")
+    data = base64.b64decode(coded) if isinstance(coded, str) else str(value.get(name, "")).encode()
+    if not os.isatty(1):
+        return data
+    return clean_multiline(data.decode("utf-8", "replace"), 10 * len(data) + 1).encode()

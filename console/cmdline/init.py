@@ -1,0 +1,52 @@
+"""`orlop init`: the directory and its three secrets, with a passphrase for the vault where somebody can be asked."""
+
+import os
+import sys
+from dataclasses import replace
+
+from console.client import Result
+from console.cmdline.connect import connect, passphrase
+from console.cmdline.verbline import Line
+from runtime.errors import UsageError
+from runtime.statedir import StateDir, locate
+
+__all__ = ["init"]
+
+
+def init(line: Line) -> Result:
+    """Makes what is missing and says what there is.
+
+    Args:
+        line: the command line.
+
+    Raises:
+        OrlopError: it cannot be made.
+    """
+    options = line.options
+    state = StateDir(locate(options.state_dir, os.environ))
+    made = not os.path.exists(state.vault_key)  # noqa: PTH110 - `Path.exists` raises for some names
+    secret = passphrase(options.passphrase_file, os.environ)
+    asks = line.args.get("yes") != "true" and sys.stdin is not None and sys.stdin.isatty()
+    if made and secret is None and asks:
+        secret = _asked()
+    client = connect(replace(options, quiet=True), secret=secret)
+    try:
+        result = client.execute("init", {}).result.result()
+    finally:
+        client.close()
+    if not result.ok or not isinstance(result.value, dict):
+        return result
+    return Result(ok=True, value=result.value | {"made": made})
+
+
+def _asked() -> bytes | None:
+    """A passphrase, typed twice on the terminal; None for none."""
+    from getpass import getpass
+
+    sys.stderr.write("A passphrase can protect the vault's key. Without one it is only as safe as this directory.\n")
+    first = getpass("orlop: passphrase (empty for none): ")
+    if not first:
+        return None
+    if getpass("orlop: once more: ") != first:
+        raise UsageError("the two passphrases differ", hint="run orlop init again")
+    return first.encode()

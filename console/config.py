@@ -1,0 +1,344 @@
+"""Configuration: option over environment over file over default, each value with its origin.
+
+Files are `config.toml` and, after it, the files of the state directory's `config.d` in order of name. An unknown key, a
+wrong type and bad TOML are refused with file, line and nearest key. The user's own file is never written;
+`config set` writes `config.d/50-set.toml`.
+"""
+
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from console.client import Json
+from console.settings import (
+    KEYS,
+    AgentsConfig,
+    CoreConfig,
+    JobsConfig,
+    JournalConfig,
+    Key,
+    NodeConfig,
+    UiConfig,
+    Value,
+)
+from runtime import durable
+from runtime.errors import UnavailableError, UsageError
+from runtime.sanitise import clean
+
+__all__ = ["Config", "Setting", "changed", "config_file", "describe", "find", "keeping", "load", "set_value"]
+
+_SET = "50-set.toml"
+_DEFAULT = "default"
+_SIZE_MAX = 1 << 20
+_PLACE = re.compile(r"line ([0-9]+)")
+_HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
+_ASSIGNED = re.compile(r"\s*([A-Za-z0-9_\-.\"' ]+?)\s*=")
+
+_Section = TypeVar("_Section")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One effective value and where it came from, such as `default`, `ORLOP_UI_THEME` or `config.toml:3`."""
+
+    key: Key
+    value: Value
+    origin: str
+
+    @property
+    def shown(self) -> str:
+        """The value as people write it."""
+        return self.key.written(self.value)
+
+    def row(self) -> dict[str, Json]:
+        """As `orlop config --json` prints it: the bare value (bytes, milliseconds) and the written one."""
+        return {
+            "key": self.key.name,
+            "value": self.value,
+            "written": self.shown,
+            "origin": self.origin,
+            "default": self.key.written(self.key.default),
+            "help": self.key.help,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. `Config()` holds the defaults."""
+
+    node: NodeConfig = field(default_factory=NodeConfig)
+    core: CoreConfig = field(default_factory=CoreConfig)
+    agents: AgentsConfig = field(default_factory=AgentsConfig)
+    jobs: JobsConfig = field(default_factory=JobsConfig)
+    journal: JournalConfig = field(default_factory=JournalConfig)
+    ui: UiConfig = field(default_factory=UiConfig)
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Where each key that is not at its default came from."""
+
+    def __iter__(self) -> Iterator[Setting]:
+        """Every setting, in the order of the table."""
+        for key in KEYS.values():
+            section = getattr(self, key.name.partition(".")[0])
+            yield Setting(key, getattr(section, key.attribute), self.origins.get(key.name, _DEFAULT))
+
+    def given(self, name: str) -> bool:
+        """Whether a key was set anywhere."""
+        return name in self.origins
+
+    @property
+    def node_name(self) -> str:
+        """What this node calls itself: `node.name`, else the machine's name."""
+        return self.node.name or clean(socket.gethostname().partition(".")[0] or "orlop", 64)
+
+
+def config_file(option: str | None, environ: Mapping[str, str]) -> Path | None:
+    """The configuration file: `--config`, else `$ORLOP_CONFIG`, else the one in the user's configuration directory.
+
+    Args:
+        option: the value of `--config`.
+        environ: the environment; a relative `XDG_CONFIG_HOME` is ignored, as its specification says.
+
+    Returns:
+        A path, or None when the default one does not exist.
+
+    Raises:
+        UsageError: a file was named and is not there.
+    """
+    named = option or environ.get("ORLOP_CONFIG")
+    if named:
+        if not os.path.isfile(named):  # noqa: PTH113 - `Path.is_file` raises for some names
+            raise UsageError("no such file", what="configuration", where=clean(named))
+        return Path(named)
+    base = environ.get("XDG_CONFIG_HOME", "")
+    home = environ.get("HOME") or "/nonexistent"
+    path = (Path(base) if Path(base).is_absolute() else Path(home) / ".config") / "orlop" / "config.toml"
+    return path if os.path.isfile(path) else None  # noqa: PTH113 - as above
+
+
+def load(
+    file: Path | None,
+    config_d: Path | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    options: Mapping[str, str] = MappingProxyType({}),
+) -> Config:
+    """Reads every source of settings.
+
+    Args:
+        file: `config.toml`, or None.
+        config_d: the state directory's folder of further files; need not exist.
+        environ: the environment (`ORLOP_JOBS_MEMORY` for `jobs.memory`).
+        options: values by key from the command line.
+
+    Raises:
+        UsageError: any of them is wrong; the message has file, line and key.
+        UnavailableError: a file cannot be read.
+    """
+    values: dict[str, tuple[Value, str]] = {}
+    # Not `Path.is_dir`, which raises where a folder above cannot be searched: who needs the directory says so itself.
+    extra = sorted(config_d.glob("*.toml")) if config_d is not None and os.path.isdir(config_d) else []  # noqa: PTH112
+    for path in ([file] if file is not None else []) + extra:
+        values.update(_read(path))
+    for key in KEYS.values():
+        if key.variable in environ:
+            values[key.name] = (_from_text(key, environ[key.variable], key.variable), key.variable)
+    for name, text in options.items():
+        values[name] = (_from_text(find(name), text, "option"), "option")
+    return _build(values)
+
+
+def set_value(config_d: Path, name: str, given: str) -> Setting:
+    """Writes one value to `config.d/50-set.toml`, atomically; a running owner reads it at its next SIGHUP or start.
+
+    Args:
+        config_d: the state directory's folder; made when it is missing.
+        name: the key.
+        given: the value as people write it.
+
+    Raises:
+        UsageError: no such key or no such value, or the file that is there is damaged; nothing is written.
+        UnavailableError: the file cannot be written.
+    """
+    import tomli_w
+
+    key = find(name)
+    value = key.from_text(given)
+    path = config_d / _SET
+    held = {known: held for known, (held, _) in _read(path).items()} if path.exists() else {}
+    held[name] = value
+    tables: dict[str, dict[str, Value]] = {}
+    for known in sorted(held):
+        section, _, bare = known.partition(".")
+        tables.setdefault(section, {})[bare] = KEYS[known].to_toml(held[known])
+    text = tomli_w.dumps(tables, multiline_strings=False)
+    durable.make_directory(config_d)
+    durable.replace(path, text.encode())
+    return Setting(key, value, f"{_SET}:{_line_of(path.read_text('utf-8'), name)}")
+
+
+def find(name: str) -> Key:
+    """The key of that name.
+
+    Raises:
+        UsageError: there is none; the hint names the nearest.
+    """
+    key = KEYS.get(name)
+    if key is None:
+        raise UsageError(f"no setting `{clean(name, 60)}`", hint=_nearest(name))
+    return key
+
+
+def changed(before: Config, after: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys whose values differ, and those of them that take effect at the next start only."""
+    keys = [new.key for old, new in zip(before, after, strict=True) if old.value != new.value]
+    return tuple(key.name for key in keys), tuple(key.name for key in keys if key.restart)
+
+
+def keeping(before: Config, after: Config, names: Iterable[str]) -> Config:
+    """The newer configuration with the older values of some keys.
+
+    Args:
+        before: gives the values of these keys.
+        after: gives all others.
+        names: the keys.
+    """
+    kept = frozenset(names)
+    values: dict[str, tuple[Value, str]] = {}
+    for old, new in zip(before, after, strict=True):
+        setting = old if old.key.name in kept else new
+        if setting.origin != _DEFAULT:
+            values[setting.key.name] = (setting.value, setting.origin)
+    return _build(values)
+
+
+def describe() -> list[dict[str, Json]]:
+    """Every key for the reference page: name, what may be written, default, environment variable, sentence."""
+    return [
+        {
+            "key": key.name,
+            "allowed": key.allowed,
+            "default": key.written(key.default),
+            "variable": key.variable,
+            "help": key.help,
+            "restart": key.restart,
+        }
+        for key in KEYS.values()
+    ]
+
+
+def _from_text(key: Key, text: str, origin: str) -> Value:
+    try:
+        return key.from_text(text)
+    except UsageError as error:
+        raise UsageError(error.why, what="configuration", where=origin, hint=error.hint) from error
+
+
+def _read(path: Path) -> dict[str, tuple[Value, str]]:
+    shown = clean(str(path))
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(_SIZE_MAX + 1)
+    except OSError as error:
+        raise UnavailableError(_reason(error), what="configuration", where=shown) from error
+    if len(raw) > _SIZE_MAX:
+        raise UsageError("larger than 1MiB", what="configuration", where=shown)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageError("not UTF-8", what="configuration", where=f"{shown}:{line}") from error
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line, why = _toml_error(str(error), text)
+        raise UsageError(why, what="configuration", where=f"{shown}:{line}", hint="it is no TOML") from error
+    values: dict[str, tuple[Value, str]] = {}
+    for name, value in _flat(tables):
+        line = _line_of(text, name)
+        where = f"{shown}:{line}"
+        key = KEYS.get(name)
+        if key is None:
+            raise UsageError(f"unknown key `{clean(name, 60)}`", what="configuration", where=where, hint=_nearest(name))
+        try:
+            values[name] = (key.from_toml(value), f"{path.name}:{line}")
+        except UsageError as error:
+            raise UsageError(f"{name}: {error.why}", what="configuration", where=where, hint=error.hint) from error
+    return values
+
+
+def _flat(tables: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Values by dotted name; what is no known section is a value, tables included."""
+    for name, value in tables.items():
+        dotted = f"{prefix}{name}"
+        if isinstance(value, dict) and any(key.startswith(f"{dotted}.") for key in KEYS):
+            yield from _flat(value, f"{dotted}.")
+        else:
+            yield dotted, value
+
+
+def _section(shape: Callable[..., _Section], values: Mapping[str, tuple[Value, str]]) -> _Section:
+    prefix = f"{shape.__name__.removesuffix('Config').lower()}."
+    return shape(**{KEYS[name].attribute: value for name, (value, _) in values.items() if name.startswith(prefix)})
+
+
+def _build(values: Mapping[str, tuple[Value, str]]) -> Config:
+    return Config(
+        node=_section(NodeConfig, values),
+        core=_section(CoreConfig, values),
+        agents=_section(AgentsConfig, values),
+        jobs=_section(JobsConfig, values),
+        journal=_section(JournalConfig, values),
+        ui=_section(UiConfig, values),
+        origins=MappingProxyType({name: origin for name, (_, origin) in values.items()}),
+    )
+
+
+def _nearest(name: str) -> str:
+    """What was probably meant, also when the section was left out or the wrong one."""
+    near = get_close_matches(name, KEYS, 1, 0.7)
+    if not near:
+        ends = {key.rpartition(".")[2]: key for key in KEYS}
+        near = [ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, 1, 0.8)]
+    return f"did you mean `{near[0]}`?" if near else "`orlop config` lists all keys"
+
+
+def _toml_error(message: str, text: str) -> tuple[int, str]:
+    """Line and reason; tomllib says the line in words only, and `end of document` for the last."""
+    why, _, place = message.rpartition(" (at ")
+    match = _PLACE.match(place)
+    return int(match[1]) if match else text.count("\n") + 1, clean(why or message, 120)
+
+
+def _line_of(text: str, name: str) -> int:
+    """The line of a key: the last place before which all its parts were named, else that of its table, else 1."""
+    wanted = name.split(".")
+    table: list[str] = []
+    found = 1
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header:
+            table = _parts(header[1])
+            if table == wanted[: len(table)]:
+                found = number
+            continue
+        assigned = _ASSIGNED.match(line)
+        path = table + _parts(assigned[1]) if assigned else []
+        if path == wanted:
+            return number
+        if path and path == wanted[: len(path)]:
+            found = number  # an inline table
+    return found
+
+
+def _parts(dotted: str) -> list[str]:
+    return [part.strip().strip("\"'") for part in dotted.split(".")]
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,249 @@
+"""One event on one row: the pure functions that `console.view` is made of.
+
+Each returns the row that is true after the event, the same object when the event says nothing about it.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from console.rows import AgentRow, JobRow, ReceiptRow
+from runtime import events
+from runtime.events import Event
+
+__all__ = [
+    "TERMINAL",
+    "AgentFigures",
+    "fold_agent",
+    "fold_job",
+    "fold_receipt",
+    "issued_row",
+    "submitted_row",
+    "uploaded_row",
+]
+
+TERMINAL = frozenset({"done", "failed", "cancelled", "refused", "lost"})
+"""States in which a job has ended."""
+
+_SAMPLES = 64
+_ENOUGH = 20
+
+
+@dataclass(slots=True)
+class AgentFigures:
+    """What the fold remembers of an agent beside its row: failures in a row by trigger, the last durations."""
+
+    failures: dict[str, int] = field(default_factory=dict)
+    durations: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+
+    def p95(self, before: int | None) -> int | None:
+        """The 95th percentile of the durations seen, or what was known before while they are few."""
+        if len(self.durations) < _ENOUGH:
+            return before
+        return sorted(self.durations)[len(self.durations) * 95 // 100]
+
+
+def uploaded_row(before: AgentRow | None, event: events.AgentUploaded, room_name: str) -> AgentRow:
+    """The row of an agent whose module was just stored; what ran before goes on until it is replaced."""
+    if before is not None:
+        return replace(
+            before, version=event.version, hash=event.hash, permissions=event.permissions, mark=event.signed_by
+        )
+    return AgentRow(
+        room=event.room,
+        room_name=room_name,
+        agent=event.agent,
+        version=event.version,
+        hash=event.hash,
+        builtin=False,
+        mark=event.signed_by,
+        state="off",
+        permissions=event.permissions,
+        granted=(),
+        calls=0,
+        last_ms=None,
+        last_trigger="",
+        last_duration_us=None,
+        p95_us=None,
+        emitted=0,
+        dropped=0,
+        failures=0,
+        reasons=(),
+        problem="",
+        state_bytes=0,
+    )
+
+
+def fold_agent(row: AgentRow, figures: AgentFigures, event: Event, ts_ms: int) -> AgentRow:
+    """An agent's row after an event that names it.
+
+    Args:
+        row: before.
+        figures: of the same agent; changed in place.
+        event: any.
+        ts_ms: when it happened, UTC.
+    """
+    if isinstance(event, events.TickCompleted):
+        return _completed(row, figures, event, ts_ms)
+    if isinstance(event, events.TickFailed):
+        return _failed(row, figures, event, ts_ms)
+    if isinstance(event, events.AgentActivated | events.BreakerClosed):
+        figures.failures.clear()
+    return _breaker(_life(row, event), event)
+
+
+def _life(row: AgentRow, event: Event) -> AgentRow:
+    after = row
+    match event:
+        case events.AgentGranted():
+            after = replace(row, granted=event.permissions)
+        case events.AgentActivated():
+            after = replace(row, state="active", hash=event.hash, failures=0, reasons=(), problem="")
+        case events.AgentFailed():
+            after = replace(row, state="failed", problem=event.reason)
+        case events.AgentPaused():
+            after = replace(row, state="paused", problem=event.reason)
+        case events.AgentDeactivated() if event.reason != "breaker" and row.state != "tripped":
+            # Of the breaker's two events, this and `breaker.tripped`, either may come first.
+            after = replace(row, state="off", problem="")
+        case _:
+            pass
+    return after
+
+
+def _breaker(row: AgentRow, event: Event) -> AgentRow:
+    after = row
+    match event:
+        case events.BreakerTripped():
+            after = replace(row, state="tripped", failures=event.failures, reasons=event.reasons)
+        case events.BreakerProbed() if not event.ok:
+            after = replace(row, state="tripped")
+        case events.BreakerClosed():
+            state = "active" if event.by == "probe" else row.state
+            after = replace(row, state=state, failures=0, reasons=(), problem="")
+        case _:
+            pass
+    return after
+
+
+def _completed(row: AgentRow, figures: AgentFigures, event: events.TickCompleted, ts_ms: int) -> AgentRow:
+    figures.durations.append(event.duration_us)
+    figures.failures.pop(event.trigger, None)
+    failures = max(figures.failures.values(), default=0)
+    tripped = row.state == "tripped"
+    return replace(
+        row,
+        state="active" if row.state in {"starting", "paused"} else row.state,
+        problem="" if row.state == "paused" else row.problem,
+        calls=event.n,
+        last_ms=ts_ms,
+        last_trigger=event.trigger,
+        last_duration_us=event.duration_us,
+        p95_us=figures.p95(row.p95_us),
+        emitted=event.emitted,
+        dropped=len(event.dropped),
+        failures=row.failures if tripped else failures,
+        reasons=row.reasons if tripped or failures else (),
+        state_bytes=event.state_bytes,
+    )
+
+
+def _failed(row: AgentRow, figures: AgentFigures, event: events.TickFailed, ts_ms: int) -> AgentRow:
+    figures.durations.append(event.duration_us)
+    # An `init` after a failure counts as the call for which it was made, which is nearly always a tick.
+    figures.failures["event" if event.trigger == "event" else "tick"] = event.failures
+    return replace(
+        row,
+        calls=event.n,
+        last_ms=ts_ms,
+        last_trigger=event.trigger,
+        last_duration_us=event.duration_us,
+        p95_us=figures.p95(row.p95_us),
+        emitted=0,
+        dropped=0,
+        failures=max(figures.failures.values()),
+        reasons=row.reasons if row.state == "tripped" else (*row.reasons, event.message)[-3:],
+    )
+
+
+def submitted_row(event: events.JobSubmitted, ts_ms: int) -> JobRow:
+    """The row of a job that was just accepted for checking."""
+    return JobRow(
+        job=event.job,
+        name=event.name,
+        module=event.module,
+        where=event.where,
+        submitter=event.submitter,
+        state="queued",
+        outcome="",
+        reason="",
+        created_ms=ts_ms,
+        started_ms=None,
+        ended_ms=None,
+        exit_code=None,
+        wall_ms=None,
+        fuel=None,
+        memory_peak_bytes=None,
+        output_bytes=0,
+        limit_memory_bytes=event.memory_bytes,
+        limit_fuel=event.fuel,
+        limit_timeout_ms=event.timeout_ms,
+        limit_output_bytes=event.max_output_bytes,
+        receipt="",
+    )
+
+
+def fold_job(row: JobRow, ends: dict[str, int], event: Event, ts_ms: int) -> JobRow:
+    """A job's row after an event that names it.
+
+    Args:
+        row: before.
+        ends: how far each of its streams was seen to go; changed in place.
+        event: any.
+        ts_ms: when it happened, UTC.
+    """
+    after = row
+    match event:
+        case events.JobState(state=state) if state in TERMINAL:
+            after = replace(row, state=state, outcome=event.reason, ended_ms=ts_ms)
+        case events.JobState(state="running"):
+            after = replace(row, state="running", started_ms=ts_ms)
+        case events.JobState():
+            after = replace(row, state=event.state)
+        case events.JobOutput():
+            ends[event.stream] = max(ends.get(event.stream, 0), event.offset + event.length)
+            after = replace(row, output_bytes=max(row.output_bytes, sum(ends.values())))
+        case events.JobUsage():
+            after = replace(
+                row,
+                wall_ms=event.wall_ms,
+                fuel=event.fuel,
+                memory_peak_bytes=event.memory_peak_bytes,
+                output_bytes=event.output_bytes,
+                exit_code=event.exit_code,
+            )
+        case events.ReceiptIssued():
+            after = replace(row, receipt=event.receipt)
+        case _:
+            pass
+    return after
+
+
+def issued_row(event: events.ReceiptIssued, ts_ms: int) -> ReceiptRow:
+    """The row of a receipt that was just signed by this node."""
+    return ReceiptRow(
+        receipt=event.receipt,
+        number=event.number,
+        job=event.job,
+        worker=event.worker,
+        own=True,
+        exit_code=event.exit_code,
+        outcome=event.outcome,
+        previous=event.previous,
+        issued_ms=ts_ms,
+        verdict="",
+    )
+
+
+def fold_receipt(row: ReceiptRow, event: Event) -> ReceiptRow:
+    """A receipt's row after an event that names it."""
+    return replace(row, verdict=event.verdict) if isinstance(event, events.ReceiptVerified) else row

@@ -1,0 +1,118 @@
+"""The rows that panes and listings show: one frozen dataclass per topic, the shape of `CoreClient.snapshot`.
+
+A row is absolute: folding an event that the snapshot already contains changes nothing.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["AgentRow", "JobRow", "NodeRow", "ReceiptRow", "RoomRow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRow:
+    """This node. Topic `node` is one such object."""
+
+    name: str
+    peer_id: str
+    version: str
+    state_dir: str
+    started_ms: int
+    mode: str
+    """`local`, or `attached`."""
+    demo: bool
+    read_only: bool
+    tick_interval_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRow:
+    """A room. Topic `rooms` is a list of these."""
+
+    room: str
+    name: str
+    total: int
+    open: int
+    blocked: int
+    completed: int
+    members: int
+    agents: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRow:
+    """An agent in a room; its key is (room, agent). Topic `agents` is a list of these."""
+
+    room: str
+    room_name: str
+    agent: str
+    version: str
+    hash: str
+    builtin: bool
+    mark: str
+    """`unsigned`, or who signed."""
+    state: str
+    """`off`, `starting`, `active`, `probing`, `tripped`, `failed`, `paused`."""
+    permissions: tuple[str, ...]
+    granted: tuple[str, ...]
+    calls: int
+    last_ms: int | None
+    """Wall time of the last call's end."""
+    last_trigger: str
+    last_duration_us: int | None
+    p95_us: int | None
+    emitted: int
+    """Of the last call."""
+    dropped: int
+    """Of the last call."""
+    failures: int
+    """In a row, the greater of tick and event."""
+    reasons: tuple[str, ...]
+    """Of the failures that tripped the breaker, or of those so far."""
+    problem: str
+    """Why it is failed or paused."""
+    state_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A job. Topic `jobs` is a list of these, newest first, at most 1,000."""
+
+    job: str
+    name: str
+    module: str
+    where: str
+    submitter: str
+    state: str
+    outcome: str
+    reason: str
+    created_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    exit_code: int | None
+    wall_ms: int | None
+    fuel: int | None
+    memory_peak_bytes: int | None
+    output_bytes: int
+    limit_memory_bytes: int
+    limit_fuel: int
+    limit_timeout_ms: int
+    limit_output_bytes: int
+    receipt: str
+    """Id of its receipt, or empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRow:
+    """A receipt. Topic `receipts` is a list of these, newest first, at most 1,000."""
+
+    receipt: str
+    number: int
+    job: str
+    worker: str
+    own: bool
+    exit_code: int
+    outcome: str
+    previous: str
+    issued_ms: int
+    verdict: str
+    """`valid`, `invalid`, `unchecked`; empty before the first verification."""

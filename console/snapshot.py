@@ -1,0 +1,126 @@
+"""Rows of all topics at a seq, for faces that fold the events after it on top.
+
+The seq is read first, the rows after it: they are never older than what the snapshot claims, and may be newer. Rows are
+absolute, so an event that a row contains already changes nothing when it is folded again.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from console.client import Json, Snapshot
+from console.rows import NodeRow, RoomRow
+from console.view import LIMIT, TOPICS
+from runtime.errors import OrlopError, UsageError
+from runtime.sanitise import clean
+from runtime.shapes import to_wire
+
+if TYPE_CHECKING:
+    from console.core import Core
+    from runtime.rooms.room import RoomInfo
+
+__all__ = ["node_row", "take"]
+
+
+async def take(core: "Core", topics: Sequence[str]) -> Snapshot:
+    """A snapshot of some topics.
+
+    Args:
+        core: whose.
+        topics: of `console.view.TOPICS`.
+
+    Raises:
+        UsageError: a topic that does not exist.
+        UnavailableError: the store cannot be read.
+    """
+    for topic in topics:
+        if topic not in TOPICS:
+            raise UsageError(f"no topic `{clean(topic, 40)}`", hint=f"there are {', '.join(TOPICS)}")
+
+    seq = await asyncio.wrap_future(core.store.read(_newest))
+    return Snapshot(seq, {topic: await _READ[topic](core) for topic in topics})
+
+
+def _newest(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()[0])
+
+
+def node_row(core: "Core") -> NodeRow:
+    """This node, as a row."""
+    return NodeRow(
+        name=core.config.node_name,
+        peer_id=core.identity.peer_id,
+        version=core.options.version,
+        state_dir=clean(str(core.state.path), 1000),
+        started_ms=core.started_ms,
+        mode="local",
+        demo=core.demo,
+        read_only=core.options.read_only,
+        tick_interval_ms=core.tick_ms,
+    )
+
+
+async def _node(core: "Core") -> Json:
+    return to_wire(node_row(core))
+
+
+async def _rooms(core: "Core") -> Json:
+    return await asyncio.to_thread(_room_rows, core)
+
+
+def _room_rows(core: "Core") -> list[Json]:
+    agents = dict(core.store.read_now(_agents_by_room))
+    return [to_wire(_room_row(core, info, agents.get(info.room, 0))) for info in core.rooms.list()]
+
+
+def _agents_by_room(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    return connection.execute("SELECT room, count(*) FROM agents GROUP BY room").fetchall()
+
+
+def _room_row(core: "Core", info: "RoomInfo", agents: int) -> RoomRow:
+    try:
+        view = core.rooms.state(info.room)
+    except OrlopError as error:
+        # One log that cannot be read must not hide all rooms; `rooms show` says the same.
+        core.report(f"room {info.name}", error)
+        return RoomRow(
+            room=info.room, name=info.name, total=0, open=0, blocked=0, completed=0, members=0, agents=agents
+        )
+    progress = view.progress
+    return RoomRow(
+        room=info.room,
+        name=info.name,
+        total=progress.total,
+        open=progress.total - progress.completed,
+        blocked=progress.blocked,
+        completed=progress.completed,
+        members=len(view.members),
+        agents=agents,
+    )
+
+
+async def _agents(core: "Core") -> Json:
+    from runtime.agents.rows import read_rows
+
+    figures = core.agents.figures if core.built("agents") else None
+
+    def query(connection: sqlite3.Connection) -> list[Json]:
+        names = dict(connection.execute("SELECT room, name FROM rooms").fetchall())
+        return [{**row, "room_name": str(names.get(row["room"], ""))} for row in read_rows(connection, figures)]
+
+    return await asyncio.wrap_future(core.store.read(query))
+
+
+async def _jobs(core: "Core") -> Json:
+    return [to_wire(row) for row in await core.jobs.rows(limit=LIMIT)]
+
+
+async def _receipts(core: "Core") -> Json:
+    return [to_wire(row) for row in await core.receipts.rows(LIMIT)]
+
+
+_READ: Mapping[str, Callable[["Core"], Awaitable[Json]]] = MappingProxyType(
+    {"node": _node, "rooms": _rooms, "agents": _agents, "jobs": _jobs, "receipts": _receipts}
+)

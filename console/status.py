@@ -1,0 +1,127 @@
+"""`orlop status`: what a state directory is and whether somebody runs on it, read from outside.
+
+It makes nothing, waits for nobody, and loads neither engine nor cryptography beyond one public key: files, the lock,
+the greeting of the control socket and the database, opened read-only.
+"""
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from console import config
+from console._version import __version__
+from console.client import Json
+from runtime import durable
+from runtime.database import open_reader
+from runtime.identity import peer_id_of
+from runtime.readers import read_with
+from runtime.sanitise import clean
+from runtime.statedir import StateDir, find, owner_running
+
+__all__ = ["status"]
+
+_GREETING_S = 0.1
+_GREETING_MAX = 1 << 16
+_SEED = 32
+_COUNTS = {
+    "active": "SELECT count(*) FROM agents WHERE active",
+    "tripped": "SELECT count(*) FROM agent_breakers WHERE json_extract(body, '$.tripped_by') IS NOT NULL",
+    "queued": "SELECT count(*) FROM jobs WHERE state IN ('queued', 'admitted', 'compiling')",
+    "running": "SELECT count(*) FROM jobs WHERE state = 'running'",
+    "receipts": "SELECT count(*) FROM receipts",
+    "seq": "SELECT coalesce(max(seq), 0) FROM journal",
+}
+
+
+def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> dict[str, Json]:
+    """The document of `status --json`.
+
+    Args:
+        path: where the state directory is or would be.
+        named_config: the value of `--config`.
+        environ: the environment.
+
+    Raises:
+        RefusedError: something is at `path` that is no state directory of ours.
+        UsageError: the configuration is wrong, or the directory is of a later version.
+        UnavailableError: it cannot be read.
+    """
+    state = find(path)
+    directory = state.config_d if state else None
+    node = config.load(config.config_file(named_config, environ), directory, environ).node_name
+    pid = owner_running(state) if state else None
+    counts = _counts(state) if state else dict.fromkeys(_COUNTS, 0)
+    hello = _greeting(state) if state and pid is not None else {}
+    seq = hello.get("seq")
+    name = hello.get("node")
+    return {
+        "v": 1,
+        "running": pid is not None,
+        "pid": pid or None,
+        "version": __version__,
+        "state_dir": clean(str(path), 1000),
+        "node": clean(name, 64) if isinstance(name, str) else node,
+        "peer_id": _peer_id(state) if state else None,
+        "listen": [],
+        "uptime_s": _uptime_s(pid) if pid else None,
+        "seq": seq if isinstance(seq, int) else counts["seq"],
+        "agents": {"active": counts["active"], "tripped": counts["tripped"]},
+        "jobs": {"queued": counts["queued"], "running": counts["running"]},
+        "receipts": counts["receipts"],
+    }
+
+
+def _counts(state: StateDir) -> dict[str, int]:
+    if not state.database.exists():
+        return dict.fromkeys(_COUNTS, 0)
+    with contextlib.closing(open_reader(state.database)) as database:
+        return read_with(
+            database,
+            state.database,
+            lambda opened: {name: int(opened.execute(query).fetchone()[0]) for name, query in _COUNTS.items()},
+        )
+
+
+def _peer_id(state: StateDir) -> str | None:
+    """The PeerId, from the seed by libsodium, which is at hand sooner than the library that signs."""
+    seed = durable.read(state.identity_key, limit=1024, private=True)
+    if seed is None or len(seed) != _SEED:
+        return None
+    from nacl.bindings import crypto_sign_seed_keypair
+
+    return peer_id_of(crypto_sign_seed_keypair(seed)[0])
+
+
+def _greeting(state: StateDir) -> Mapping[str, object]:
+    """The first line of the control socket; empty when nobody says it at once."""
+    with contextlib.suppress(OSError, ValueError):
+        directory = os.open(state.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.settimeout(_GREETING_S)
+                sock.connect(f"/proc/self/fd/{directory}/{state.control_socket.name}")
+                line = b""
+                while not line.endswith(b"\n") and len(line) < _GREETING_MAX:
+                    piece = sock.recv(4096)
+                    if not piece:
+                        break
+                    line += piece
+        finally:
+            os.close(directory)
+        hello = json.loads(line)
+        return hello if isinstance(hello, dict) else {}
+    return {}
+
+
+def _uptime_s(pid: int) -> int | None:
+    """Seconds since a process started, from the kernel's table."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        started = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+        now = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(0, int(now - started))

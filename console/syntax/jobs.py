@@ -1,0 +1,122 @@
+"""`orlop jobs …`."""
+
+from console.commands import Arg, Command, Confirm, Kind
+from console.syntax.parts import JOB, LIMIT, flag, option
+
+__all__ = ["COMMANDS"]
+
+_RUN = "Run it"
+_LIMITS = "Limits"
+_OUTPUT = "Output"
+_KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
+_STATES = ("queued", "admitted", "compiling", "running", "done", "failed", "cancelled", "refused", "lost")
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="jobs run",
+        help="Run a WASI module in limits and sign a receipt for it.",
+        handler="console.verbs.jobs:run",
+        args=(
+            Arg(name="module", kind=Kind.PATH, help="the job's .wasm file", required=True),
+            Arg(name="args", kind=Kind.TEXT, help="arguments of the guest, behind --", many=True, rest=True),
+            option(
+                "stdin",
+                Kind.PATH,
+                "its standard input: a file, or - for ours; else it is empty",
+                metavar="FILE",
+                group=_RUN,
+            ),
+            option("env", Kind.PAIR, "an environment variable; may be repeated", metavar="K=V", group=_RUN, many=True),
+            option(
+                "dir",
+                Kind.DIRECTORY,
+                "a directory it may use; may be repeated",
+                metavar="HOST:GUEST[:ro]",
+                group=_RUN,
+                many=True,
+            ),
+            option(
+                "memory",
+                Kind.SIZE,
+                "memory (default: 128MiB, or jobs.memory)",
+                metavar="SIZE",
+                group=_LIMITS,
+                low=64 * _KIB,
+                high=4 * _GIB,
+            ),
+            option(
+                "fuel",
+                Kind.INTEGER,
+                "instructions, roughly (default: jobs.fuel, else no less than its time can burn)",
+                metavar="N",
+                group=_LIMITS,
+                low=1,
+                high=(1 << 63) - 1,
+            ),
+            option(
+                "timeout",
+                Kind.DURATION,
+                "time on the clock (default: 30s, or jobs.timeout)",
+                metavar="TIME",
+                group=_LIMITS,
+                low=1,
+            ),
+            option(
+                "max_output",
+                Kind.SIZE,
+                "bytes of stdout, and of stderr (default: 8MiB, or jobs.max_output)",
+                metavar="SIZE",
+                group=_LIMITS,
+                low=1,
+                high=1 << 40,
+            ),
+            option("receipt", Kind.OUT, "write the receipt here", metavar="OUT", group=_OUTPUT),
+            option("exit_file", Kind.OUT, "write outcome and exit code here, JSON", metavar="OUT", group=_OUTPUT),
+        ),
+        changes=True,
+        detail=(
+            "stdout and stderr pass through unchanged and the exit code is the guest's; 124 is the time limit,"
+            " 125 means that orlop did not run it, 134 a trap or another limit, 130, 143 and 137 a cancellation."
+        ),
+        examples=(
+            "echo 'Hello, harbor' | orlop jobs run hello.wasm --stdin -",
+            "orlop jobs run sort.wasm --dir ./data:/data:ro --memory 64MiB --receipt sort.json -- /data/in.txt",
+        ),
+    ),
+    Command(
+        name="jobs list",
+        help="List jobs, newest first.",
+        handler="console.verbs.jobs:list_jobs",
+        args=(
+            option("state", Kind.CHOICE, "only jobs in this state", metavar="STATE", choices=_STATES),
+            LIMIT,
+        ),
+        examples=("orlop jobs list", "orlop jobs list --state failed --json"),
+    ),
+    Command(
+        name="jobs show",
+        help="Show a job: limits, usage, outcome, signed manifest and receipt.",
+        handler="console.verbs.jobs:show",
+        args=(JOB,),
+        needs="job",
+        examples=("orlop jobs show 7f3a",),
+    ),
+    Command(
+        name="jobs cancel",
+        help="Cancel a job; it still gets a signed receipt.",
+        handler="console.verbs.jobs:cancel",
+        args=(JOB,),
+        changes=True,
+        confirm=Confirm.NONE,
+        needs="job",
+        examples=("orlop jobs cancel 7f3a",),
+    ),
+    Command(
+        name="jobs logs",
+        help="Print what a job wrote, as far as it was kept.",
+        handler="console.verbs.jobs:logs",
+        args=(JOB, flag("stderr", "its standard error instead of its standard output")),
+        needs="job",
+        examples=("orlop jobs logs 7f3a", "orlop jobs logs 7f3a --stderr"),
+    ),
+)

@@ -1,0 +1,100 @@
+"""Keys as people read them, and what of them to show: the keys row and the help, both made of the bindings."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from console.ui.frame import Key
+from console.ui.screens.help import HelpEntry
+
+if TYPE_CHECKING:
+    from textual.dom import DOMNode
+    from textual.screen import Screen
+
+__all__ = ["PLACES", "help_entries", "key_name", "visible_keys"]
+
+_NAMES = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "asterisk": "*",
+    "tilde": "~",
+    "at": "@",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "escape": "esc",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+_LAST = ("ui.filter", "ui.prompt", "ui.help")
+PLACES = frozenset({"ui.next-part", "ui.previous-part", "ui.back"})
+"""Keys of a pane that go somewhere rather than do something."""
+
+_BACK = "ui.back"
+_MOVING = "Moving"
+_EVERYWHERE = "Everywhere"
+
+
+def key_name(key: str) -> str:
+    """`question_mark` as `?`, `ctrl+x` as it is."""
+    return _NAMES.get(key, key)
+
+
+def visible_keys(screen: "Screen[object]", label: Callable[[str], str | None]) -> tuple[list[Key], list[Key]]:
+    """The keys that work where the focus is, and those that work everywhere and stand last.
+
+    Args:
+        screen: the one that is shown.
+        label: words for a binding that depend on the place; empty to leave it out, None for its own.
+    """
+    here: list[Key] = []
+    last: dict[str, Key] = {}
+    seen: set[str] = set()
+    for key, active in screen.active_bindings.items():
+        binding = active.binding
+        name = binding.id or binding.action
+        words = label(name)
+        if not binding.show or not active.enabled or name in seen or words == "" or _typed(screen, key):
+            continue
+        seen.add(name)
+        shown = Key(key_name(key), words or binding.description)
+        if name in _LAST or name == _BACK:
+            last[name] = shown
+        else:
+            here.append(shown)
+    here += [last[name] for name in (_BACK,) if name in last]
+    return here, [last[name] for name in _LAST if name in last]
+
+
+def _typed(screen: "Screen[object]", key: str) -> bool:
+    """Whether the key would be typed into the line that has the focus; Textual does not know every key's character."""
+    char = key_name(key)
+    return screen.focused is not None and len(char) == 1 and screen.focused.check_consume_key(key, char)
+
+
+def help_entries(screen: "Screen[object]", pane: "DOMNode", title: str) -> list[HelpEntry]:
+    """All keys that work where the focus is: those of the pane first, then moving, then everywhere.
+
+    Args:
+        screen: the one that is shown.
+        pane: the pane on it.
+        title: the pane's name.
+    """
+    sections: dict[str, dict[str, tuple[list[str], str]]] = {title: {}, _MOVING: {}, _EVERYWHERE: {}}
+    for key, active in screen.active_bindings.items():
+        binding = active.binding
+        if binding.id is None or _typed(screen, key):
+            continue
+        outer = active.node is screen or active.node is screen.app
+        own = active.node is pane and binding.id not in PLACES
+        section = title if own else _EVERYWHERE if outer else _MOVING
+        keys, _ = sections[section].setdefault(binding.id, ([], binding.description))
+        keys.append(key_name(key))
+    return [
+        HelpEntry(section, " ".join(keys), does[:1].upper() + does[1:], name)
+        for section, entries in sections.items()
+        for name, (keys, does) in entries.items()
+    ]

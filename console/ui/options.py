@@ -1,0 +1,36 @@
+"""What the terminal UI is started with; imports no Textual, so that the command line can build it cheaply."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from console.client import CoreClient
+
+__all__ = ["UiOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UiOptions:
+    """How one run of the UI behaves."""
+
+    connect: Callable[[], CoreClient]
+    """Makes the client: starts the core or reaches it. Called on a thread of its own after the first frame was painted;
+    an `OrlopError` that it raises ends the UI with that line and its exit code."""
+    title: str = ""
+    """Shown in the header until the node's own row is there."""
+    read_only: bool = False
+    """Changing commands are not offered; the core refuses them too."""
+    first_run: bool = False
+    """The state directory was made by this start: say what was made and what to press."""
+    state_dir: str = ""
+    """As shown on the first-run screen."""
+    theme: str = "dark"
+    """`dark` or `light`."""
+    ascii: bool = False
+    """No character beyond ASCII in frames and marks."""
+    mouse: bool = True
+    frames: int = 10
+    """Most screen updates per second that events cause; 5 suits a slow line."""
+    debug: bool = False
+    """An error of the UI itself is shown with its traceback."""
+    attached: bool = False
+    """The core is another process: leaving the UI stops nothing."""

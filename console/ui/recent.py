@@ -1,0 +1,82 @@
+"""What passed by and is in no row, bounded: the newest events, the ends of outputs, the steps of verifications."""
+
+import base64
+import binascii
+from collections import deque
+from collections.abc import Sequence
+
+from console.ui.text.jobs import Tail
+from runtime.codec import strip
+from runtime.events import JobOutput, ReceiptVerified, Record, Step, TickCompleted
+
+__all__ = ["KEPT_RECORDS", "Recent"]
+
+KEPT_RECORDS = 10_000
+_KEPT_STEPS = 1_000
+_KEPT_TAILS = 64
+
+
+class Recent:
+    """Kept from the first record on, whichever pane is looked at."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        """The newest records by their seq as text, oldest first."""
+        self.fresh: deque[Record] = deque(maxlen=KEPT_RECORDS)
+        """Those that the log has not taken yet."""
+        self._steps: dict[str, tuple[Step, ...]] = {}
+        self._tails: dict[tuple[str, str], Tail] = {}
+
+    def take(self, records: Sequence[Record]) -> list[Record]:
+        """Keeps what these records say.
+
+        Returns:
+            The records without the bytes of outputs and the texts of drops, which thousands of them must not hold.
+        """
+        slim = []
+        for record in records:
+            event = record.event
+            if isinstance(event, JobOutput):
+                self._output(event)
+            elif isinstance(event, ReceiptVerified):
+                self.keep_steps(event.receipt, event.steps)
+            if isinstance(event, JobOutput) or (isinstance(event, TickCompleted) and event.dropped):
+                slim.append(Record(record.seq, record.ts_ms, strip(event)))
+            else:
+                slim.append(record)
+            self.records[str(record.seq)] = slim[-1]
+        self.fresh.extend(slim)
+        surplus = len(self.records) - KEPT_RECORDS
+        if surplus > 0:
+            for key in [key for key, _ in zip(self.records, range(surplus), strict=False)]:
+                del self.records[key]
+        return slim
+
+    def tail(self, job: str, stream: str) -> Tail:
+        """The end of one stream of a job."""
+        key = (job, stream)
+        if key not in self._tails:
+            while len(self._tails) >= _KEPT_TAILS:
+                del self._tails[next(iter(self._tails))]
+            self._tails[key] = Tail()
+        return self._tails[key]
+
+    def steps(self, receipt: str) -> tuple[Step, ...]:
+        """The steps of a receipt's last verification; empty when this screen saw none."""
+        return self._steps.get(receipt, ())
+
+    def keep_steps(self, receipt: str, steps: Sequence[Step]) -> None:
+        """Keeps the steps of a verification."""
+        self._steps.pop(receipt, None)
+        self._steps[receipt] = tuple(steps)
+        while len(self._steps) > _KEPT_STEPS:
+            del self._steps[next(iter(self._steps))]
+
+    def _output(self, event: JobOutput) -> None:
+        if event.data_b64 is None:
+            return
+        try:
+            piece = base64.b64decode(event.data_b64, validate=True)
+        except (binascii.Error, ValueError):
+            return
+        self.tail(event.job, event.stream).put(event.offset, piece)

@@ -1,0 +1,1 @@
+"""Dialogs and full-screen texts; each module is imported when it is first opened."""

@@ -1,0 +1,207 @@
+"""What all dialogs with fields are: labels and inputs, the command line that they make, what is wrong, two buttons."""
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Input, Label, Static
+
+from console.ui.actions import Actions
+from console.ui.widgets.path_input import PathInput
+from console.ui.widgets.tick import Tick
+from runtime.sanitise import clean
+
+__all__ = ["Box", "Field", "FormScreen", "Note"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A labelled line of text."""
+
+    name: str
+    label: str
+    value: str = ""
+    hint: str = ""
+    path: bool = False
+    suffix: str = ""
+    """Of files that completion offers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A box to tick."""
+
+    name: str
+    label: str
+    ticked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Words between the fields."""
+
+    name: str
+    text: str
+
+
+class FormScreen(ModalScreen[bool]):
+    """A dialog. A subclass says its fields and the command line that they make; answers whether that was run."""
+
+    AUTO_FOCUS: ClassVar[str | None] = "Input"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="ui.form-cancel"),
+        Binding("ctrl+s", "go", "Do it", id="ui.form-go"),
+        Binding("down", "app.focus_next", "Next field", show=False, id="ui.form-next"),
+        Binding("up", "app.focus_previous", "Previous field", show=False, id="ui.form-previous"),
+    ]
+    TITLE: ClassVar[str | None] = ""
+    GO: ClassVar[str] = "Go"
+    """The verb on the button."""
+
+    def __init__(self, actions: Actions) -> None:
+        super().__init__(classes="dialog")
+        self.actions = actions
+
+    # --- what a dialog gives ----------------------------------------------------------------------------------------
+
+    def fields(self) -> Iterable[Field | Box | Note]:
+        """The fields, top to bottom."""
+        raise NotImplementedError
+
+    def words(self) -> list[str]:
+        """The command line behind `orlop`, as the fields stand now."""
+        raise NotImplementedError
+
+    def changed(self, name: str) -> None:
+        """A field changed."""
+
+    async def carry_out(self) -> str:
+        """Runs it; what is wrong, or an empty text."""
+        result = await self.actions.line(self.words(), quiet=True)
+        if result is None:
+            return "nothing was done"
+        return "" if result.ok else result.fault.line if result.fault else "it failed"
+
+    # --- fields -----------------------------------------------------------------------------------------------------
+
+    def value(self, name: str) -> str:
+        """The text of a field, without spaces around it."""
+        return self.query_one(f"#{name}", Input).value.strip()
+
+    def ticked(self, name: str) -> bool:
+        """Whether a box is ticked."""
+        return self.query_one(f"#{name}", Tick).ticked
+
+    def shows(self, name: str) -> bool:
+        """Whether a field or box is there."""
+        return bool(self._outer(name).display)
+
+    def show_field(self, name: str, *, on: bool) -> None:
+        """Shows or hides a field, with its label, or a box."""
+        self._outer(name).display = on
+
+    def _outer(self, name: str) -> Widget:
+        found = self.query_one(f"#{name}")
+        return found.parent if isinstance(found.parent, Horizontal) else found
+
+    def note(self, name: str, text: str) -> None:
+        """Changes the words between the fields."""
+        words = self.query_one(f"#{name}", Static)
+        words.update(text)
+        words.display = bool(text)
+
+    def compose(self) -> ComposeResult:
+        """The box."""
+        with VerticalScroll(classes="box form", can_focus=False) as box:
+            box.border_title = self.TITLE or ""
+            box.border_subtitle = "ctrl+s does it · esc cancels"
+            for each in self.fields():
+                yield self._widget(each)
+            yield Static("", id="candidates", classes="candidates", markup=False)
+            yield Static("", id="equivalent", classes="command", markup=False)
+            yield Static("", id="problem", classes="problem", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel", id="cancel")
+                yield Button(self.GO, id="go", classes="go")
+
+    def _widget(self, each: Field | Box | Note) -> Widget:
+        if isinstance(each, Note):
+            return Static(each.text, id=each.name, classes="note", markup=False)
+        if isinstance(each, Box):
+            return Tick(each.label, name=each.name, ticked=each.ticked)
+        if each.path:
+            line: Input = PathInput(name=each.name, suffix=each.suffix, placeholder=each.hint)
+            line.value = each.value
+        else:
+            line = Input(each.value, id=each.name, placeholder=each.hint, compact=True)
+            line.cursor_blink = False
+        return Horizontal(Label(each.label, markup=False), line, classes="field")
+
+    def on_mount(self) -> None:
+        """Shows the command line of the fields as they are at first."""
+        self.note("candidates", "")
+        self.preview()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.note("candidates", "")
+        self.changed(event.input.id or "")
+        self.preview()
+
+    @on(Tick.Changed)
+    def _switched(self, event: Tick.Changed) -> None:
+        event.stop()
+        self.changed(event.tick.id or "")
+        self.preview()
+
+    @on(PathInput.Candidates)
+    def _candidates(self, event: PathInput.Candidates) -> None:
+        event.stop()
+        names = event.matches.names
+        more = f"  and {len(names) - 12} more" if len(names) > 12 else ""  # noqa: PLR2004 - as many as fit in two rows
+        self.note("candidates", "  ".join(names[:12]) + more)
+
+    def preview(self) -> None:
+        """Shows the command line that the fields make now."""
+        self.say("")
+        words = self.words()
+        shown = " ".join(shlex.quote(clean(word, 120)) for word in words)
+        self.note("equivalent", f"orlop {shown}" if words else "")
+
+    def say(self, problem: str) -> None:
+        """Shows what is wrong, in the dialog."""
+        self.note("problem", f"✗ {clean(problem, 400)}" if problem else "")
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    @on(Input.Submitted)
+    def _next(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.focus_next()
+
+    @on(Button.Pressed, "#go")
+    def action_go(self) -> None:
+        """Does what the fields say."""
+        self.query_one("#go", Button).disabled = True
+        self.run_worker(self._go(), exclusive=True)
+
+    async def _go(self) -> None:
+        problem = await self.carry_out()
+        if problem:
+            self.say(problem)
+            self.query_one("#go", Button).disabled = False
+        else:
+            self.dismiss(result=True)
+
+    @on(Button.Pressed, "#cancel")
+    def action_cancel(self) -> None:
+        """Does nothing."""
+        self.dismiss(result=False)

@@ -1,0 +1,116 @@
+"""Keys for the session as a whole: freeze, theme, mouse, suspend, leave."""
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from console.exit_codes import ExitCode
+from console.ui.table_keys import TableKeys
+from console.ui.terminal import set_mouse
+from console.ui.themes import THEMES
+from console.ui.widgets.frame_view import FrameView
+from console.view import TERMINAL
+
+__all__ = ["SessionKeys"]
+
+
+class SessionKeys(TableKeys, inherit_bindings=False):
+    """What a key does to the session. A subclass holds the frame."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *TableKeys.BINDINGS,
+        Binding("p", "freeze", "Freeze the screen, not the core", show=False, id="ui.freeze"),
+        Binding("M", "mouse", "Mouse on or off", show=False, id="ui.mouse"),
+        Binding("ctrl+l", "redraw", "Redraw", show=False, id="ui.redraw"),
+        Binding("ctrl+z", "pause", "Suspend", show=False, id="ui.suspend"),
+        Binding("q", "leave", "Quit", show=False, id="ui.leave"),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="ui.quit"),
+        Binding(
+            "ctrl+c",
+            "interrupt",
+            "Cancel, copy what is selected; twice: quit",
+            show=False,
+            priority=True,
+            id="ui.interrupt",
+        ),
+    ]
+
+    mouse_on: bool
+    interrupted: bool
+    """Whether `ctrl+c` was pressed within the last second."""
+
+    @property
+    def frame(self) -> FrameView:
+        """The rows around the pane."""
+        raise NotImplementedError
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def action_freeze(self) -> None:
+        """Stops or resumes the screen; the core goes on."""
+        frozen = self.frame.behind is None
+        self.frame.behind = 0 if frozen else None
+        if self.pane is not None:
+            self.pane.freeze(on=frozen)
+        self.frame.draw()
+
+    def action_mouse(self) -> None:
+        """Gives the mouse to the terminal, or takes it back."""
+        self.mouse_on = not self.mouse_on
+        set_mouse(self, on=self.mouse_on)
+        self.notify(
+            "mouse on" if self.mouse_on else "mouse off: select text with the terminal", timeout=3, markup=False
+        )
+
+    def action_redraw(self) -> None:
+        """Draws everything anew."""
+        self.refresh(layout=True)
+
+    def action_look(self, name: str) -> None:
+        """Changes the theme."""
+        if name in THEMES:
+            self.theme = THEMES[name].name
+        else:
+            self.actions.refuse(f"no theme `{name}`; there are {', '.join(THEMES)}")
+
+    def action_interrupt(self) -> None:
+        """Closes a dialog, copies a selection; the second time within a second: as `q`."""
+        from console.ui.clipboard import send
+
+        selected = self.screen.get_selected_text()
+        if len(self.screen_stack) > 1:
+            self.screen.dismiss(None)
+        elif selected:
+            send(self, selected)
+        elif self.interrupted:
+            self.action_leave()
+        else:
+            self.interrupted = True
+            self.notify("ctrl+c again, or q, leaves", timeout=2, markup=False)
+
+    def action_leave(self) -> None:
+        """Leaves; asks when jobs would be cancelled by it."""
+        self.run_worker(self._leave(), group="leave", exclusive=True)
+
+    async def _leave(self) -> None:
+        if await self._may_stop("Quit and cancel"):
+            self.exit(return_code=ExitCode.OK)
+
+    def action_pause(self) -> None:
+        """Suspends the whole process; asks when jobs would stand still."""
+        self.run_worker(self._pause(), group="leave", exclusive=True)
+
+    async def _pause(self) -> None:
+        if await self._may_stop("Suspend"):
+            self.action_suspend_process()
+
+    async def _may_stop(self, verb: str) -> bool:
+        running = [row for row in self.desk.view.jobs.values() if row.state not in TERMINAL]
+        if self.desk.options.attached or not running or not self.desk.ready:
+            return True
+        from console.ui.screens.confirm import ConfirmScreen
+
+        title = f"{verb} {len(running)} job{'' if len(running) == 1 else 's'}"
+        screen = ConfirmScreen(title=title, names=[f"{row.name} {row.job[:12]}" for row in running])
+        answer: bool = await self.push_screen_wait(screen)
+        return answer

@@ -1,0 +1,1 @@
+"""Widgets that draw prepared data: tables, sheets and one-row ribbons."""

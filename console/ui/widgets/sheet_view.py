@@ -1,0 +1,106 @@
+"""A sheet in a scrolling window."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from console.ui.sheet import Line, Span, plain, wrap
+from console.ui.widgets.inked import Inked
+
+__all__ = ["SheetView"]
+
+
+class SheetView(Inked, ScrollView, can_focus=True):
+    """Lines of spans, wrapped to the width of the window. `tail` keeps the end in view while it is at the end."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll_by(1)", "Down", show=False, id="ui.sheet-down"),
+        Binding("k,up", "scroll_by(-1)", "Up", show=False, id="ui.sheet-up"),
+        Binding("g,home", "scroll_ends(False)", "Top", show=False, id="ui.sheet-first"),
+        Binding("G,end", "scroll_ends(True)", "End", show=False, id="ui.sheet-last"),
+        Binding("ctrl+d,ctrl+f,pagedown", "scroll_page(1)", "Page down", show=False, id="ui.sheet-page-down"),
+        Binding("ctrl+u,ctrl+b,pageup", "scroll_page(-1)", "Page up", show=False, id="ui.sheet-page-up"),
+    ]
+    DEFAULT_CSS: ClassVar[str] = """
+    SheetView {
+        background: $background;
+        color: $foreground;
+        scrollbar-size-vertical: 1;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+    }
+    """
+
+    def __init__(self, *, name: str, classes: str = "", tail: bool = False) -> None:
+        super().__init__(id=name, classes=classes)
+        self.tail = tail
+        self.lines: tuple[Line, ...] = ()
+        self._wrapped: list[tuple[Span, ...]] = []
+        self._width = 0
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Shows a sheet in place of the one before, at the same place."""
+        fresh = tuple(lines)
+        if fresh == self.lines:
+            return
+        self.lines = fresh
+        self._lay_out()
+
+    @property
+    def text(self) -> str:
+        """The text of the sheet."""
+        return plain(self.lines)
+
+    def _lay_out(self) -> None:
+        at_end = self.tail and self.scroll_offset.y >= self.max_scroll_y
+        before, width_before = self._wrapped, self._width
+        self._width = self.scrollable_content_region.width
+        self._wrapped = wrap(self.lines, self._width)
+        self.virtual_size = Size(self._width, len(self._wrapped))
+        if self._width == width_before and len(self._wrapped) == len(before):
+            self._refresh_changed(before)
+        else:
+            self.refresh()
+        if at_end:
+            self.call_after_refresh(self.scroll_end, animate=False)
+
+    def _refresh_changed(self, before: Sequence[tuple[Span, ...]]) -> None:
+        """Repaints the lines in the window that are not what they were: mostly a figure or two."""
+        top, window = self.scroll_offset.y, self.size.height
+        pairs = zip(before, self._wrapped, strict=True)
+        changed = (place - top for place, (old, new) in enumerate(pairs) if old != new)
+        visible = [Region(0, y, self.size.width, 1) for y in changed if 0 <= y < window]
+        if visible:
+            self.refresh(*visible)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the window."""
+        width = self.scrollable_content_region.width
+        if width != self._width and y == 0:  # the scrollbar came or went, of which no resize tells
+            self.call_after_refresh(self._lay_out)
+        place = y + self.scroll_offset.y
+        if place >= len(self._wrapped):
+            return Strip.blank(width, self.rich_style)
+        return self.strip_of(self._wrapped[place], width)
+
+    def on_resize(self) -> None:
+        """Wraps anew."""
+        if self.scrollable_content_region.width != self._width:
+            self._lay_out()
+
+    def action_scroll_by(self, lines: int) -> None:
+        """Scrolls by lines."""
+        self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
+
+    def action_scroll_page(self, pages: int) -> None:
+        """Scrolls by pages."""
+        self.scroll_to(y=self.scroll_offset.y + pages * max(self.size.height - 1, 1), animate=False)
+
+    def action_scroll_ends(self, last: bool) -> None:
+        """Scrolls to the top or to the end."""
+        self.scroll_to(y=self.max_scroll_y if last else 0, animate=False)

@@ -1,0 +1,185 @@
+"""What `jobs …` does."""
+
+import asyncio
+import base64
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from console.call import Call
+from console.client import Fault, Json, Result
+from console.dispatch import fault_of
+from console.exit_codes import ExitCode
+from console.registry import COMMANDS
+from console.verbs.reading import read_all
+from console.verbs.values import number, pairs
+from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
+from runtime.jobs.ending import JobEnd
+from runtime.jobs.jobs import JobOutputs
+from runtime.jobs.spec import DirGrant, JobLimits, JobRequest
+from runtime.jobs.streams import Streams
+from runtime.sandbox.modulecheck import JOB_CAPS
+from runtime.sanitise import clean
+from runtime.shapes import to_wire
+
+if TYPE_CHECKING:
+    from console.core import Core
+
+__all__ = ["cancel", "list_jobs", "logs", "run", "show"]
+
+_RUN: Final = COMMANDS["jobs run"]
+_BY: Final[dict[int, str]] = {ExitCode.INTERRUPTED: "signal:130", ExitCode.TERMINATED: "signal:143"}
+
+
+async def run(core: "Core", call: Call) -> Result:
+    """`jobs run`: to the end of the job; whatever keeps it from running is exit 125."""
+    try:
+        request = _request(core, call)
+        module = await read_all(
+            call.files["module"], limit=JOB_CAPS.size, what=request.name, interrupted=call.interrupted
+        )
+        streams = Streams(
+            stdin=call.files.get("stdin"),
+            stdout=call.files.get("stdout"),
+            stderr=call.files.get("stderr"),
+            dirs=[call.files[f"dir.{place}"] for place in range(len(request.dirs))],
+        )
+        end = await _interruptible(core, call, request, module, streams)
+        return await _ended(core, call, request, end)
+    except KeyError as error:
+        raise UsageError(f"the descriptor of `{error.args[0]}` is missing") from None
+    except OrlopError as error:
+        code = call.interrupted.result() if call.interrupted.done() else int(ExitCode.NOT_RUN)
+        return Result(ok=False, fault=fault_of(error, call.command), exit_code=code)
+
+
+async def list_jobs(core: "Core", call: Call) -> Result:
+    """`jobs list`: rows, newest first."""
+    limit = number(COMMANDS["jobs list"], call.args, "limit") or 0
+    rows = await core.jobs.rows(state=call.text("state") or "", limit=limit)
+    return Result(ok=True, value={"v": 1, "items": [to_wire(row) for row in rows]})
+
+
+async def show(core: "Core", call: Call) -> Result:
+    """`jobs show`: the row, the signed manifest and the receipt."""
+    record, manifest = await core.jobs.show(call.need("job"))
+    receipt: Json = None
+    if record.receipt:
+        with contextlib.suppress(NotFoundError):
+            receipt = await core.receipts.document(record.receipt)
+    limits = JobLimits(
+        memory_bytes=record.limit_memory_bytes,
+        fuel=record.limit_fuel,
+        timeout_ms=record.limit_timeout_ms,
+        max_output_bytes=record.limit_output_bytes,
+    )
+    usage: Json = {
+        "wall_ms": record.wall_ms,
+        "fuel": record.fuel,
+        "memory_peak_bytes": record.memory_peak_bytes,
+        "output_bytes": record.output_bytes,
+    }
+    value: dict[str, Json] = {
+        "v": 1,
+        **to_wire(record),
+        "manifest": manifest,
+        "limits": limits.document(),
+        "usage": usage,
+        "receipt_document": receipt,
+    }
+    return Result(ok=True, value=value)
+
+
+async def cancel(core: "Core", call: Call) -> Result:
+    """`jobs cancel`: ends a running job and waits until that is stored."""
+    record, _ = await core.jobs.show(call.need("job"))
+    state = await core.jobs.cancel(record.job, "command")
+    return Result(ok=True, value={"v": 1, "job": record.job, "state": state})
+
+
+async def logs(core: "Core", call: Call) -> Result:
+    """`jobs logs`: what was kept of both streams."""
+    kept = await core.jobs.output(call.need("job"))
+    return Result(ok=True, value={"v": 1, "job": kept.job, **_streams(kept), "truncated": kept.truncated})
+
+
+def _request(core: "Core", call: Call) -> JobRequest:
+    given = call.args
+    defaults = core.config.jobs
+    limits = JobLimits.of(
+        memory_bytes=number(_RUN, given, "memory") or defaults.memory_bytes,
+        fuel=number(_RUN, given, "fuel") or defaults.fuel or None,
+        timeout_ms=number(_RUN, given, "timeout") or defaults.timeout_ms,
+        max_output_bytes=number(_RUN, given, "max_output") or defaults.max_output_bytes,
+    )
+    path = call.text("module") or "job"
+    return JobRequest(
+        name=clean(path.rpartition("/")[2], 100),
+        args=call.many("args"),
+        env=tuple(f"{key}={value}" for key, value in pairs(call.many("env"), "--env")),
+        dirs=tuple(_grant(text) for text in call.many("dir")),
+        limits=limits,
+    )
+
+
+def _grant(text: str) -> DirGrant:
+    """The guest's side of `HOST:GUEST[:ro]`; the host's side came as a descriptor."""
+    bare = text.removesuffix(":ro").removesuffix(":rw")
+    return DirGrant(bare.rpartition(":")[2], writable=not text.endswith(":ro"))
+
+
+async def _interruptible(core: "Core", call: Call, request: JobRequest, module: bytes, streams: Streams) -> JobEnd:
+    """Runs it, and cancels it when the caller is interrupted."""
+    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def watch() -> None:
+        await asyncio.wait({call.interrupted})
+        job = await started
+        with contextlib.suppress(FailedError):  # it ended in the same moment
+            await core.jobs.cancel(job, _BY.get(call.interrupted.result(), "command"))
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        return await core.jobs.run(request, module=module, streams=streams, on_started=started.set_result)
+    finally:
+        watcher.cancel()
+        await asyncio.wait({watcher})
+
+
+async def _ended(core: "Core", call: Call, request: JobRequest, end: JobEnd) -> Result:
+    """The end as the document of the contract; output and verdict only where nobody saw the output pass."""
+    passed = "stdout" in call.files
+    value: dict[str, Json] = {
+        "v": 1,
+        "job": end.job,
+        "where": end.where,
+        "outcome": end.outcome,
+        "exit_code": end.exit_code,
+    }
+    if not passed:
+        value |= _streams(await core.jobs.output(end.job))
+    verification: Json = None
+    if end.receipt and not passed:
+        verification = (await core.receipts.verify(end.receipt, keep=False)).document()
+    value |= {
+        "truncated": end.truncated,
+        "limits": end.limits.document(),
+        "usage": end.usage.document(),
+        "receipt": end.receipt_document,
+        "verification": verification,
+    }
+    code = "refused" if end.outcome == "refused" else "failed"
+    words = "; ".join(part for part in (end.reason, end.undelivered) if part)
+    fault = Fault(code, words, call.command, request.name) if words else None
+    status = end.exit_code or (int(ExitCode.NOT_RUN) if end.undelivered else 0)
+    return Result(ok=end.outcome == "exit" and not end.undelivered, value=value, fault=fault, exit_code=status)
+
+
+def _streams(kept: JobOutputs) -> dict[str, Json]:
+    """Both streams, as text where they are UTF-8."""
+    shown: dict[str, Json] = {}
+    for name, data in (("stdout", kept.stdout), ("stderr", kept.stderr)):
+        try:
+            shown[name] = data.decode()
+        except UnicodeDecodeError:
+            shown[f"{name}_b64"] = base64.b64encode(data).decode()
+    return shown

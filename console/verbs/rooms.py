@@ -1,0 +1,101 @@
+"""What `rooms …` does."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from console.call import Call
+from console.client import Json, Result
+from console.verbs.tasks import slash_line
+from runtime.errors import UsageError
+from runtime.rooms.derived import is_blocked
+from runtime.rooms.slash import is_task_command
+from runtime.rooms.tasks import task_to_json
+from runtime.rooms.view import RoomView
+
+if TYPE_CHECKING:
+    from console.core import Core
+
+__all__ = ["create", "list_rooms", "say", "show", "tasks"]
+
+
+async def create(core: "Core", call: Call) -> Result:
+    """`rooms create`."""
+    info = await asyncio.wrap_future(core.rooms.create(call.need("name")))
+    return Result(ok=True, value={"v": 1, "room": info.room, "name": info.name})
+
+
+async def list_rooms(core: "Core", _call: Call) -> Result:
+    """`rooms list`: the rows of the snapshot."""
+    snapshot = await core.snapshot(("rooms",))
+    return Result(ok=True, value={"v": 1, "items": snapshot.topics["rooms"]})
+
+
+async def show(core: "Core", call: Call) -> Result:
+    """`rooms show`: progress, members, tasks, latest messages."""
+    view = await _view(core, call)
+    progress = view.progress
+    names = {member.identity_key: member.display_name for member in view.members}
+    value: dict[str, Json] = {
+        "v": 1,
+        "room": view.room,
+        "name": view.name,
+        "created_ms": view.created_ms,
+        "progress": {
+            "total": progress.total,
+            "completed": progress.completed,
+            "inProgress": progress.in_progress,
+            "pending": progress.pending,
+            "blocked": progress.blocked,
+        },
+        "members": [
+            {"identityKey": one.identity_key, "displayName": one.display_name, "self": one.is_self}
+            for one in view.members
+        ],
+        "tasks": _tasks(view),
+        "messages": [
+            {
+                "id": one.id,
+                "author": one.author,
+                "name": names.get(one.author, ""),
+                "ts_ms": one.ts_ms,
+                "text": one.text,
+            }
+            for one in view.messages
+        ],
+    }
+    return Result(ok=True, value=value)
+
+
+async def tasks(core: "Core", call: Call) -> Result:
+    """`rooms tasks`: in their order."""
+    view = await _view(core, call)
+    return Result(ok=True, value={"v": 1, "items": _tasks(view)})
+
+
+async def say(core: "Core", call: Call) -> Result:
+    """`rooms say`: a message, or what a `/task` line adds."""
+    room = await asyncio.to_thread(core.rooms.resolve, call.need("room"))
+    text = call.need("text")
+    if is_task_command(text):
+        return await slash_line(core, room, text)
+    if text.startswith("/"):
+        raise UsageError("no such slash command", where=text.split(maxsplit=1)[0][:40], hint="there is /task")
+    message = await asyncio.wrap_future(core.rooms.say(room, text))
+    return Result(ok=True, value={"v": 1, "room": room, "message": message.id})
+
+
+async def _view(core: "Core", call: Call) -> RoomView:
+    """The room that is named. A thread looks: the first look reads the whole log."""
+    rooms, named = core.rooms, call.need("room")
+
+    def look() -> RoomView:
+        return rooms.state(rooms.resolve(named))
+
+    return await asyncio.to_thread(look)
+
+
+def _tasks(view: RoomView) -> list[Json]:
+    return [
+        {**task_to_json(one), "blocked": is_blocked(one, view.tasks), "progress": view.subtask_progress.get(one.id)}
+        for one in view.tasks.values()
+    ]

@@ -1,0 +1,301 @@
+"""The view model: rows as a pure fold of a snapshot and the events after it.
+
+Every face that shows rows uses this fold, so that all of them show the same. It knows no screen, no clock and no core.
+Each topic is true at a seq of its own (`load`); records at or before it change nothing in it, so folding twice is
+harmless. What events do not tell (they carry no content and no totals) is named in `Changes.stale`: the face asks for a
+snapshot of those topics, now and then, and loads it; records that were folded meanwhile are folded again on top.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TypeVar
+
+from console.client import Json, Snapshot
+from console.row_folds import (
+    TERMINAL,
+    AgentFigures,
+    fold_agent,
+    fold_job,
+    fold_receipt,
+    issued_row,
+    submitted_row,
+    uploaded_row,
+)
+from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow, RoomRow
+from runtime import events
+from runtime.codec import from_wire
+from runtime.errors import RefusedError
+from runtime.events import Record
+
+__all__ = ["LIMIT", "TERMINAL", "TOPICS", "AgentKey", "Changes", "View"]
+
+AgentKey = tuple[str, str]
+"""Room and agent."""
+
+TOPICS = ("node", "rooms", "agents", "jobs", "receipts")
+"""All topics of `CoreClient.snapshot`."""
+
+LIMIT = 1_000
+"""Most jobs, and most receipts, that are kept: the newest."""
+
+_RECENT = 4_096
+_RUNNING = ("active", "starting", "probing")
+
+_Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow)
+
+
+@dataclass(slots=True)
+class Changes:
+    """What an `apply` or a `load` touched: keys by topic, those of gone rows included, and topics to ask for again."""
+
+    node: bool = False
+    rooms: set[str] = field(default_factory=set)
+    agents: set[AgentKey] = field(default_factory=set)
+    jobs: set[str] = field(default_factory=set)
+    receipts: set[str] = field(default_factory=set)
+    stale: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.node or self.rooms or self.agents or self.jobs or self.receipts or self.stale)
+
+
+class View:
+    """All rows, by key. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self.node: NodeRow | None = None
+        self.seq = 0
+        """Of the newest record or snapshot that went in."""
+        self.agent_states: Counter[str] = Counter()
+        self.job_states: Counter[str] = Counter()
+        self._rooms: dict[str, RoomRow] = {}
+        self._agents: dict[AgentKey, AgentRow] = {}
+        self._jobs: dict[str, JobRow] = {}
+        self._receipts: dict[str, ReceiptRow] = {}
+        self._figures: dict[AgentKey, AgentFigures] = {}
+        self._output: dict[str, dict[str, int]] = {}
+        self._true_at = dict.fromkeys(TOPICS, 0)
+        self._folded = 0
+        self._recent: deque[Record] = deque(maxlen=_RECENT)
+        self._folds: dict[str, Callable[[Record, Changes], None]] = {
+            "node": self._fold_node,
+            "rooms": self._fold_rooms,
+            "agents": self._fold_agents,
+            "jobs": self._fold_jobs,
+            "receipts": self._fold_receipts,
+        }
+
+    @property
+    def rooms(self) -> Mapping[str, RoomRow]:
+        """Rooms by id."""
+        return MappingProxyType(self._rooms)
+
+    @property
+    def agents(self) -> Mapping[AgentKey, AgentRow]:
+        """Agents by room and name."""
+        return MappingProxyType(self._agents)
+
+    @property
+    def jobs(self) -> Mapping[str, JobRow]:
+        """Jobs by id, oldest first."""
+        return MappingProxyType(self._jobs)
+
+    @property
+    def receipts(self) -> Mapping[str, ReceiptRow]:
+        """Receipts by id, oldest first."""
+        return MappingProxyType(self._receipts)
+
+    @property
+    def active(self) -> int:
+        """How many agents run."""
+        return sum(self.agent_states[state] for state in _RUNNING)
+
+    @property
+    def tripped(self) -> int:
+        """How many agents' breakers are open."""
+        return self.agent_states["tripped"]
+
+    def load(self, snapshot: Snapshot) -> Changes:
+        """Takes the topics of a snapshot in place of what was known of them.
+
+        Args:
+            snapshot: of any topics; those that this fold does not know, or knows from a newer snapshot, are left aside.
+
+        Raises:
+            RefusedError: a row does not have the shape of `console.rows`; nothing was taken.
+        """
+        known = self._true_at
+        topics = {t: value for t, value in snapshot.topics.items() if known.get(t, snapshot.seq + 1) <= snapshot.seq}
+        node = from_wire(NodeRow, topics["node"]) if "node" in topics else None
+        rooms = _parsed(RoomRow, topics.get("rooms"))
+        agents = _parsed(AgentRow, topics.get("agents"))
+        jobs = _parsed(JobRow, topics.get("jobs"))
+        receipts = _parsed(ReceiptRow, topics.get("receipts"))
+        changes = Changes()
+        if node is not None:
+            self.node = node
+            changes.node = True
+        if rooms is not None:
+            changes.rooms |= self._rooms.keys()
+            self._rooms = {row.room: row for row in rooms}
+            changes.rooms |= self._rooms.keys()
+        if agents is not None:
+            self._put_agents(agents, changes)
+        if jobs is not None:
+            changes.jobs |= self._jobs.keys()
+            self._jobs = {row.job: row for row in reversed(jobs)}
+            self.job_states = Counter(row.state for row in jobs)
+            changes.jobs |= self._jobs.keys()
+        if receipts is not None:
+            changes.receipts |= self._receipts.keys()
+            self._receipts = {row.receipt: row for row in reversed(receipts)}
+            changes.receipts |= self._receipts.keys()
+        self._catch_up(frozenset(topics), snapshot.seq, changes)
+        return changes
+
+    def apply(self, records: Iterable[Record]) -> Changes:
+        """Folds records.
+
+        Args:
+            records: in order, as a subscription hands them out; those that were folded before change nothing.
+        """
+        changes = Changes()
+        every = frozenset(TOPICS)
+        for record in records:
+            if record.seq > self._folded:
+                self._folded = record.seq
+                self._recent.append(record)
+                self._fold(record, every, changes)
+        self.seq = max(self.seq, self._folded)
+        return changes
+
+    # --- loading ----------------------------------------------------------------------------------------------------
+
+    def _put_agents(self, rows: list[AgentRow], changes: Changes) -> None:
+        changes.agents |= self._agents.keys()
+        self._agents = {(row.room, row.agent): row for row in rows}
+        self.agent_states = Counter(row.state for row in rows)
+        before = self._figures
+        self._figures = {}
+        for key, row in self._agents.items():
+            figures = self._figures[key] = AgentFigures({"tick": row.failures} if row.failures else {})
+            if key in before:
+                figures.durations = before[key].durations
+        changes.agents |= self._agents.keys()
+
+    def _catch_up(self, loaded: frozenset[str], seq: int, changes: Changes) -> None:
+        self._true_at.update(dict.fromkeys(loaded, seq))
+        newer = [record for record in self._recent if record.seq > seq]
+        if len(newer) == _RECENT:
+            changes.stale |= loaded  # older ones may have been forgotten
+        for record in newer:
+            self._fold(record, loaded, changes)
+        self.seq = max(self.seq, seq)
+
+    # --- folding ----------------------------------------------------------------------------------------------------
+
+    def _fold(self, record: Record, topics: frozenset[str], changes: Changes) -> None:
+        if isinstance(record.event, events.StreamGap):
+            changes.stale |= topics
+            return
+        for topic in topics:
+            if record.seq > self._true_at[topic]:
+                self._folds[topic](record, changes)
+
+    def _fold_node(self, record: Record, changes: Changes) -> None:
+        if isinstance(record.event, events.CoreConfig):
+            changes.stale.add("node")
+
+    def _fold_rooms(self, record: Record, changes: Changes) -> None:
+        event = record.event
+        if isinstance(event, events.RoomCreated) and event.room not in self._rooms:
+            self._rooms[event.room] = RoomRow(
+                room=event.room, name=event.name, total=0, open=0, blocked=0, completed=0, members=0, agents=0
+            )
+            changes.rooms.add(event.room)
+        elif isinstance(event, events.MemberJoined) and event.room in self._rooms:
+            before = self._rooms[event.room]
+            self._rooms[event.room] = replace(before, members=before.members + 1)
+            changes.rooms.add(event.room)
+        elif isinstance(event, events.TaskChanged | events.AgentUploaded | events.AgentDeleted):
+            changes.stale.add("rooms")  # totals are not in events
+
+    def _fold_agents(self, record: Record, changes: Changes) -> None:
+        event = record.event
+        key = (getattr(event, "room", ""), getattr(event, "agent", ""))
+        before = self._agents.get(key)
+        if isinstance(event, events.AgentUploaded):
+            room = self._rooms.get(event.room)
+            self._figures.setdefault(key, AgentFigures())
+            self._put_agent(uploaded_row(before, event, room.name if room else ""), changes)
+        elif before is None:
+            return
+        elif isinstance(event, events.AgentDeleted):
+            self.agent_states[before.state] -= 1
+            del self._agents[key], self._figures[key]
+            changes.agents.add(key)
+        else:
+            self._put_agent(fold_agent(before, self._figures[key], event, record.ts_ms), changes)
+
+    def _fold_jobs(self, record: Record, changes: Changes) -> None:
+        event = record.event
+        before = self._jobs.get(getattr(event, "job", ""))
+        if isinstance(event, events.JobSubmitted):
+            self._put_job(submitted_row(event, record.ts_ms), changes)
+        elif before is not None:
+            ends = self._output.setdefault(before.job, {})
+            self._put_job(fold_job(before, ends, event, record.ts_ms), changes)
+
+    def _fold_receipts(self, record: Record, changes: Changes) -> None:
+        event = record.event
+        if isinstance(event, events.ReceiptIssued):
+            self._put_receipt(issued_row(event, record.ts_ms), changes)
+        elif isinstance(event, events.ReceiptVerified) and event.receipt in self._receipts:
+            self._put_receipt(fold_receipt(self._receipts[event.receipt], event), changes)
+
+    def _put_agent(self, row: AgentRow, changes: Changes) -> None:
+        key = (row.room, row.agent)
+        before = self._agents.get(key)
+        if row is before:
+            return
+        if before is not None:
+            self.agent_states[before.state] -= 1
+        self.agent_states[row.state] += 1
+        self._agents[key] = row
+        changes.agents.add(key)
+
+    def _put_job(self, row: JobRow, changes: Changes) -> None:
+        before = self._jobs.get(row.job)
+        if row is before:
+            return
+        if before is not None:
+            self.job_states[before.state] -= 1
+        self.job_states[row.state] += 1
+        self._jobs[row.job] = row
+        changes.jobs.add(row.job)
+        if row.state in TERMINAL:
+            self._output.pop(row.job, None)
+        if len(self._jobs) > LIMIT:
+            gone = next(iter(self._jobs))
+            self.job_states[self._jobs.pop(gone).state] -= 1
+            self._output.pop(gone, None)
+            changes.jobs.add(gone)
+
+    def _put_receipt(self, row: ReceiptRow, changes: Changes) -> None:
+        self._receipts[row.receipt] = row
+        changes.receipts.add(row.receipt)
+        if len(self._receipts) > LIMIT:
+            gone = next(iter(self._receipts))
+            del self._receipts[gone]
+            changes.receipts.add(gone)
+
+
+def _parsed(shape: type[_Row], value: Json) -> list[_Row] | None:
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise RefusedError(f"a snapshot's {shape.__name__} list is no list")
+    return [from_wire(shape, item) for item in value]

@@ -1,0 +1,66 @@
+"""Executes the snippets of the documentation: Python blocks, and console blocks in a state directory of the page's own.
+
+A console block holds lines `$ command` and, under each, what it prints; `…` stands for anything. The program is the
+real one, and its directory is made anew for every page. Blocks in other languages are for reading.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def matches(expected: str, printed: str) -> bool:
+    """Whether `printed` is `expected`, in which `…` stands for any text."""
+    pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def run_console(example: Example) -> str | None:
+    """Runs every `$` line of a block and compares what it prints."""
+    for step in re.split(r"^\$ ", str(example.parsed), flags=re.MULTILINE)[1:]:
+        command, _, expected = step.partition("\n")
+        run = subprocess.run(
+            ["/bin/bash", "-c", command],
+            cwd=example.namespace["cwd"],
+            env=example.namespace["environ"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not matches(expected, run.stdout):
+            return f"$ {command}\nprinted:\n{run.stdout}{run.stderr}\nexpected:\n{expected}"
+    return None
+
+
+def setup(namespace: dict[str, object]) -> None:
+    """A state directory for one page, and the program of this checkout first in the path."""
+    folder = tempfile.TemporaryDirectory()
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    keep = {name: value for name, value in os.environ.items() if not name.startswith(("ORLOP_", "XDG_", "COV"))}
+    Path(folder.name, "assets").symlink_to(ROOT / "assets")
+    namespace["folder"] = folder
+    namespace["cwd"] = folder.name
+    namespace["environ"] = keep | {"PATH": path, "ORLOP_STATE_DIR": f"{folder.name}/state"}
+
+
+def teardown(namespace: dict[str, object]) -> None:
+    """Removes the page's directory."""
+    folder = namespace["folder"]
+    assert isinstance(folder, tempfile.TemporaryDirectory)
+    folder.cleanup()
+
+
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(), CodeBlockParser("console", run_console)],
+    pattern="*.md",
+    setup=setup,
+    teardown=teardown,
+).pytest()

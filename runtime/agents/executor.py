@@ -1,0 +1,407 @@
+"""The executor: agents started, ticked, told of events, stopped, probed and brought back. Core loop only.
+
+Ticks come from one schedule that does not drift; calls run in lanes of few threads; what calls lead to is one
+transaction each. An agent's own events never come back to it, and answers to answers end after a few hops.
+"""
+
+import asyncio
+import gc
+from collections.abc import Mapping, Sequence
+from weakref import WeakValueDictionary
+
+from runtime.agents.abi import AgentLinker
+from runtime.agents.breaker import CLOSED, Breaker
+from runtime.agents.figures import Figures, Phase
+from runtime.agents.instance import Sandbox
+from runtime.agents.keys import AgentKey
+from runtime.agents.lanes import Lanes
+from runtime.agents.ledger import Ledger
+from runtime.agents.limits import CALL_LIMIT_MS, MAX_HOPS, TICK_INTERVAL_MS
+from runtime.agents.live import LiveAgent, PendingEvent
+from runtime.agents.manifest import Permission
+from runtime.agents.modules import AgentModules, Upload, Uploaded
+from runtime.agents.pace import Pace
+from runtime.agents.parts import Parts
+from runtime.agents.records import AgentRecord
+from runtime.agents.roster import Roster
+from runtime.agents.runner import Runner
+from runtime.agents.sight import AgentRooms, RoomViews
+from runtime.agents.starts import ACTIVATION, Starts
+from runtime.agents.state import AgentStates
+from runtime.agents.view import AgentView
+from runtime.clock import Clock
+from runtime.errors import OrlopError, UnavailableError, UsageError
+from runtime.events import AgentDeactivated, AgentFailed, CoreError
+from runtime.rooms.members import agent_actor
+from runtime.rooms.tasks import TaskEvent
+from runtime.sandbox.engine import EpochTicker, agent_engine
+from runtime.sanitise import clean
+from runtime.vault import Vault
+
+__all__ = ["Executor"]
+
+_GRACE_S = 0.25
+"""How long running calls may still end by themselves at the end of the program."""
+_LOOK_S = 0.02
+_CROWD = 200
+"""After so many agents each, the collector is told that they stay."""
+
+
+class Executor:
+    """Runs agents.
+
+    Args:
+        modules: what is stored of them.
+        rooms: what they see and change.
+        vault: seals their states.
+        clock: ticks go by its monotonic time.
+        runner: identity key of this node's member, in whose name they act.
+        interval_ms: between two ticks of an agent.
+        limit_ms: deadline of each entry into a guest.
+        honest: threads of the honest lane; the default leaves one core to the rest of the program.
+        suspects: threads of the suspects' lane.
+    """
+
+    def __init__(
+        self,
+        modules: AgentModules,
+        rooms: AgentRooms,
+        vault: Vault,
+        clock: Clock,
+        *,
+        runner: str,
+        interval_ms: int = TICK_INTERVAL_MS,
+        limit_ms: int = CALL_LIMIT_MS,
+        honest: int | None = None,
+        suspects: int = 2,
+    ) -> None:
+        engine = agent_engine()
+        self.modules = modules
+        self._clock = clock
+        self._limit_ms = limit_ms
+        self._ticker = EpochTicker(engine)
+        self._engine = engine
+        self._lanes = Lanes(honest=honest, suspects=suspects)
+        parts = Parts(
+            modules=modules,
+            states=AgentStates(vault),
+            ledger=Ledger(rooms, modules.diagnostics),
+            sandbox=Sandbox(engine, AgentLinker(engine), self._ticker, limit_ms),
+            lanes=self._lanes,
+            clock=clock,
+            actor=lambda key: agent_actor(key.room, key.agent, runner),
+        )
+        self._runner = Runner(parts, self)
+        self._starts = Starts(self._runner)
+        self._live = Roster(interval_ms / 1000)
+        self._timer: asyncio.TimerHandle | None = None
+        self._figures: dict[AgentKey, Figures] = {}
+        self._views = RoomViews(rooms)
+        self._doors: WeakValueDictionary[AgentKey, asyncio.Lock] = WeakValueDictionary()
+        self._minute = 0
+        self._closed = False
+
+    # --- what is shown ----------------------------------------------------------------------------------------------
+
+    @property
+    def figures(self) -> Mapping[AgentKey, Figures]:
+        """Of every agent that this executor has seen; for `rows.read_rows`."""
+        return self._figures
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    async def upload(self, upload: Upload) -> Uploaded:
+        """Checks and keeps a module; the agent is off afterwards, also when it ran before.
+
+        Args:
+            upload: the candidate.
+
+        Returns:
+            What was stored.
+
+        Raises:
+            OrlopError: as `AgentModules.check` and `save`; nothing is half written.
+        """
+        async with self._door(upload.key):
+            warnings = await self.modules.check(upload)
+            self._detach(upload.key)
+            uploaded = await self.modules.save(upload, warnings)
+            self._figures[upload.key] = Figures()
+            return uploaded
+
+    async def activate(self, key: AgentKey) -> None:
+        """Starts an agent, now and at every start of the program; closes its breaker.
+
+        Args:
+            key: nothing happens when it is active already; one that waits for the host is tried at once.
+
+        Raises:
+            NotFoundError: there is none.
+            FailedError: it could not be started; nothing of it is left.
+            UnavailableError: the host failed.
+        """
+        async with self._door(key):
+            live = self._live.get(key)
+            if live is None:
+                await self._start(await self.modules.get(key), restored=False)
+            elif live.held is not None:
+                live.tick_due = True
+                self._runner.wake(live)
+
+    async def deactivate(self, key: AgentKey) -> None:
+        """Stops an agent; module and state are kept. A call that runs is thrown away.
+
+        Args:
+            key: whose.
+
+        Raises:
+            NotFoundError: there is none.
+            UnavailableError: the host could not store it.
+        """
+        async with self._door(key):
+            record = await self.modules.get(key)
+            ran = self._detach(key)
+            if not ran and not record.active:
+                return
+            event = AgentDeactivated(room=key.room, agent=key.agent, reason="operator")
+            await self.modules.set_active(key, active=False, event=event)
+            figures = self._figures.get(key)
+            if figures is not None and figures.phase is not Phase.TRIPPED:
+                figures.phase, figures.problem = Phase.OFF, ""
+
+    async def delete(self, key: AgentKey) -> None:
+        """Deletes an agent with its module, state and log.
+
+        Args:
+            key: whose.
+
+        Raises:
+            NotFoundError: there is none.
+            RefusedError: it is built in.
+            UnavailableError: the host could not store it.
+        """
+        async with self._door(key):
+            await self.modules.check_deletable(key)
+            self._detach(key)
+            await self.modules.delete(key)
+            self._figures.pop(key, None)
+
+    async def grant(self, key: AgentKey, granted: tuple[Permission, ...], *, by: str = "operator") -> AgentRecord:
+        """Sets what an agent may do; holds from its next call on.
+
+        Args:
+            key: whose.
+            granted: exactly these.
+            by: who grants.
+
+        Returns:
+            The record afterwards.
+
+        Raises:
+            OrlopError: as `AgentModules.grant`.
+        """
+        async with self._door(key):
+            record = await self.modules.grant(key, granted, by=by)
+            live = self._live.get(key)
+            if live is not None:
+                live.record, live.granted = record, frozenset(record.granted)
+            return record
+
+    async def probe(self, key: AgentKey) -> bool:
+        """Lets a tripped agent make one call; it stays on when the call is good.
+
+        Args:
+            key: whose.
+
+        Returns:
+            Whether the breaker is closed now.
+
+        Raises:
+            NotFoundError: there is none.
+            UsageError: its breaker is closed.
+            UnavailableError: the host failed.
+        """
+        async with self._door(key):
+            record = await self.modules.get(key)
+            if not (await self._breaker(key)).open:
+                raise UsageError("its breaker is closed", where=key.agent, hint="`agents activate` starts it")
+            figures = await self._fresh(key)
+            live = self._new(record, figures)
+            figures.phase = Phase.PROBING
+            try:
+                reason = await self._starts.probe(live)
+            finally:
+                figures.phase = Phase.TRIPPED
+            if not reason:
+                self._enlist(live)
+            return not reason
+
+    async def restore(self) -> int:
+        """Starts every agent that was active when the program ended, all at once.
+
+        Returns:
+            How many are active. Those that failed say so themselves.
+        """
+        breakers = await self.modules.breakers()
+        records = await self.modules.list()
+        for record in records:
+            if record.key in self._live:
+                continue
+            breaker = breakers.get(record.key, CLOSED)
+            phase = Phase.TRIPPED if breaker.open else Phase.STARTING if record.active else Phase.OFF
+            self._figures[record.key] = Figures(phase=phase, breaker=breaker)
+        wanted = [record for record in records if record.active and not breakers.get(record.key, CLOSED).open]
+        return sum(await asyncio.gather(*(self._restore(record) for record in wanted)))
+
+    async def shutdown(self) -> None:
+        """Ends all calls, says that every agent is off, and frees everything; flags are kept for the next start."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._runner.tasks:
+            await asyncio.wait(self._runner.tasks, timeout=_GRACE_S)
+        self._runner.stopping = True
+        while self._runner.tasks or self._runner.inside:
+            for _ in range(self._ticker.deadline_ticks(self._limit_ms)):
+                self._engine.increment_epoch()  # every deadline is over
+            await asyncio.sleep(_LOOK_S)
+        self._runner.summarise(ended=True)
+        for key in self._live:
+            self._detach(key)
+            event = AgentDeactivated(room=key.room, agent=key.agent, reason="shutdown")
+            self.modules.store.emit(event)
+        await asyncio.to_thread(self._lanes.close)
+        await asyncio.to_thread(self._ticker.close)
+
+    # --- time and events --------------------------------------------------------------------------------------------
+
+    def poke(self) -> None:
+        """Looks at the clock and starts the ticks that are due; its own timer calls it."""
+        now = self._clock.monotonic()
+        for live in self._live.due(now):
+            live.tick_due = True
+            self._runner.wake(live)
+        minute = int(now // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._runner.summarise()
+        self._arm()
+
+    def dispatch(self, room: str, events: Sequence[TaskEvent], origin: AgentKey | None = None, hops: int = 0) -> None:
+        """Tells the agents of a room what was admitted to it.
+
+        Args:
+            room: its id.
+            events: in their order.
+            origin: the agent that emitted them, which is not told.
+            hops: how many agents led to them, one after another.
+        """
+        for live in self._live.room(room):
+            if live.key != origin:
+                for event in events:
+                    live.offer(PendingEvent(event, hops))
+                self._runner.wake(live)
+
+    # --- what calls lead to (Watcher) -------------------------------------------------------------------------------
+
+    def view(self, room: str) -> AgentView:
+        """The room as its agents see it now."""
+        return self._views.view(room)
+
+    def admitted(self, origin: AgentKey, events: Sequence[TaskEvent], hops: int) -> None:
+        """An agent's emissions are in the room."""
+        live = self._live.get(origin)
+        if hops <= MAX_HOPS:
+            self.dispatch(origin.room, events, origin, hops)
+        elif live is not None:
+            live.note(f"its events were not passed on to other agents: they answer {hops} agents in a row")
+
+    def tripped(self, live: LiveAgent) -> None:
+        """An agent's breaker opened; it is stored already."""
+        self._detach(live.key)
+        live.figures.phase = Phase.TRIPPED
+
+    def unusable(self, live: LiveAgent, error: OrlopError) -> None:
+        """An agent cannot be instantiated any more."""
+        self._detach(live.key)
+        reason = clean(error.why, 200)
+        live.figures.phase, live.figures.problem = Phase.FAILED, reason
+        self.modules.store.emit(AgentFailed(room=live.key.room, agent=live.key.agent, reason=reason))
+
+    def faulted(self, where: str, error: BaseException) -> None:
+        """The host failed at something that nobody waits for."""
+        text = str(error) if isinstance(error, OrlopError) else f"unexpected {type(error).__name__}: {error}"
+        self.modules.store.emit(CoreError(where=where, error=clean(text)))
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _door(self, key: AgentKey) -> asyncio.Lock:
+        """Lets commands about one agent pass one by one."""
+        return self._doors.setdefault(key, asyncio.Lock())
+
+    async def _fresh(self, key: AgentKey) -> Figures:
+        """Figures that begin anew, but for the breaker."""
+        figures = self._figures[key] = Figures(breaker=await self._breaker(key))
+        return figures
+
+    async def _breaker(self, key: AgentKey) -> Breaker:
+        known = self._figures.get(key)
+        return await self.modules.breaker(key) if known is None else known.breaker
+
+    def _new(self, record: AgentRecord, figures: Figures) -> LiveAgent:
+        return LiveAgent(record.key, record, figures, frozenset(record.granted), Pace(self._clock.monotonic()))
+
+    async def _restore(self, record: AgentRecord) -> bool:
+        async with self._door(record.key):
+            try:
+                if record.key not in self._live:  # somebody was faster
+                    record = await self.modules.get(record.key)
+                    if not record.active:
+                        return False
+                    await self._start(record, restored=True)
+            except OrlopError:
+                return False  # told by the agent's own events
+            return True
+
+    async def _start(self, record: AgentRecord, *, restored: bool) -> None:
+        figures = await self._fresh(record.key)
+        figures.phase = Phase.STARTING
+        live = self._new(record, figures)
+        try:
+            await self._starts.activate(live, restored=restored)
+        except OrlopError as error:
+            figures.phase, figures.problem = Phase.FAILED, clean(error.why.removeprefix(ACTIVATION), 200)
+            raise
+        self._enlist(live)
+
+    def _enlist(self, live: LiveAgent) -> None:
+        if self._closed:
+            live.discard()
+            raise UnavailableError("the program is ending", where=live.key.agent)
+        live.figures.phase = Phase.ACTIVE
+        self._live.add(live, self._clock.monotonic())
+        if len(self._live) % _CROWD == 0:
+            # What agents are made of lives as long as they do: full collections must not look at it all again and
+            # again, since the whole program stands still meanwhile (0.3 s for 10,000 agents).
+            gc.freeze()
+        self._arm()
+
+    def _detach(self, key: AgentKey) -> bool:
+        """Takes an agent out of everything that could call it; whatever still runs of it is thrown away."""
+        live = self._live.remove(key)
+        if live is None:
+            return False
+        self._runner.summarise(key)
+        live.discard()
+        return True
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._live.next_due()
+        if due is not None and not self._closed:
+            wait = max(0.0, due - self._clock.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(wait, self.poke)

@@ -1,0 +1,28 @@
+"""How an agent is named inside the core, and what reads and writes its rows."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+__all__ = ["AgentKey", "Connection"]
+
+
+class Connection(Protocol):
+    """A transaction of the store, or a connection of its readers."""
+
+    def execute(self, sql: str, params: Sequence[str | int | float | bytes | None] = ..., /) -> sqlite3.Cursor:
+        """Runs one statement."""
+        ...
+
+
+class AgentKey(NamedTuple):
+    """The key of an agent."""
+
+    room: str
+    """32 lower-case hexadecimal characters."""
+    agent: str
+
+    @property
+    def module_id(self) -> str:
+        """`{roomId}:{name}`."""
+        return f"{self.room}:{self.agent}"

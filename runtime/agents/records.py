@@ -1,0 +1,312 @@
+"""Rows of the tables `agents`, `agent_versions` and `agent_breakers`, and how agents are found by what people type."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.agents import breaker as breakers
+from runtime.agents.breaker import Breaker
+from runtime.agents.keys import AgentKey, Connection
+from runtime.agents.manifest import AgentManifest, Permission, parse_manifest
+from runtime.errors import AmbiguousError, NotFoundError
+from runtime.sanitise import clean
+
+__all__ = [
+    "UNSIGNED",
+    "AgentRecord",
+    "AgentVersion",
+    "delete_record",
+    "find_record",
+    "hash_in_use",
+    "read_breaker",
+    "read_breakers",
+    "read_record",
+    "read_records",
+    "read_versions",
+    "save_breaker",
+    "save_record",
+    "set_active",
+    "set_granted",
+]
+
+UNSIGNED: Final = "unsigned"
+"""The mark of a module whose origin nobody vouches for."""
+
+_PREFIX_CHARACTERS: Final = 4
+_VERSIONS_KEPT: Final = 20
+_COLUMNS: Final = "room, agent, builtin, manifest, hash, size_bytes, uploaded_ms, mark, granted, active, upload_no"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRecord:
+    """An uploaded agent.
+
+    Attributes:
+        key: room and name.
+        builtin: shipped with orlop: cannot be deleted.
+        manifest: as uploaded.
+        hash: SHA-256 of the module's file.
+        size_bytes: of the module's file.
+        uploaded_ms: wall time of the upload.
+        mark: `unsigned`, or who signed.
+        granted: what the operator granted, a subset of the manifest's permissions.
+        active: whether it is started with the program.
+        upload_no: counts the uploads of this name, from 1.
+    """
+
+    key: AgentKey
+    builtin: bool
+    manifest: AgentManifest
+    hash: str
+    size_bytes: int
+    uploaded_ms: int
+    mark: str
+    granted: tuple[Permission, ...]
+    active: bool
+    upload_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentVersion:
+    """An upload of the past, or the present one."""
+
+    upload_no: int
+    version: str
+    hash: str
+    uploaded_ms: int
+
+
+def _record(row: tuple[str, str, int, str, str, int, int, str, str, int, int]) -> AgentRecord:
+    room, agent, builtin, manifest, module_hash, size, uploaded, mark, granted, active, number = row
+    return AgentRecord(
+        key=AgentKey(room, agent),
+        builtin=bool(builtin),
+        manifest=parse_manifest(json.loads(manifest)),
+        hash=module_hash,
+        size_bytes=size,
+        uploaded_ms=uploaded,
+        mark=mark,
+        granted=tuple(permission for permission in Permission if permission in json.loads(granted)),
+        active=bool(active),
+        upload_no=number,
+    )
+
+
+def read_record(connection: Connection, key: AgentKey) -> AgentRecord | None:
+    """One agent.
+
+    Args:
+        connection: of the store.
+        key: whose.
+
+    Returns:
+        The record, or None.
+    """
+    row = connection.execute(f"SELECT {_COLUMNS} FROM agents WHERE room = ? AND agent = ?", key).fetchone()  # noqa: S608 - a constant
+    return None if row is None else _record(row)
+
+
+def read_records(connection: Connection, room: str | None = None) -> list[AgentRecord]:
+    """All agents, by room and name.
+
+    Args:
+        connection: of the store.
+        room: only those of this room.
+
+    Returns:
+        The records.
+    """
+    where, params = ("", ()) if room is None else (" WHERE room = ?", (room,))
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM agents{where} ORDER BY room, agent", params)  # noqa: S608 - constants
+    return [_record(row) for row in rows]
+
+
+def find_record(records: Iterable[AgentRecord], reference: str) -> AgentRecord:
+    """The agent that a person means: its name, or a unique beginning of at least four characters.
+
+    Args:
+        records: of all rooms, or of the room that was named.
+        reference: as typed; `{roomId}:{name}` is understood as well.
+
+    Returns:
+        The record.
+
+    Raises:
+        NotFoundError: none has this name.
+        AmbiguousError: several have.
+    """
+    known = list(records)
+    found = [one for one in known if reference in (one.key.agent, one.key.module_id)]
+    if not found and len(reference) >= _PREFIX_CHARACTERS:
+        found = [one for one in known if one.key.agent.startswith(reference)]
+    if not found:
+        raise NotFoundError("no such agent", where=clean(reference, 80), hint="`orlop agents list` shows all")
+    if len(found) > 1:
+        names = ", ".join(one.key.module_id for one in found)
+        raise AmbiguousError(f"fits several agents: {names}", where=clean(reference, 80), hint="say --room ROOM")
+    return found[0]
+
+
+def save_record(connection: Connection, record: AgentRecord) -> None:
+    """Stores an upload in place of the one before, and remembers it among the versions.
+
+    Args:
+        connection: the transaction.
+        record: the new one.
+    """
+    manifest = json.dumps(dict(record.manifest.document), ensure_ascii=False)
+    key, number = record.key, record.upload_no
+    connection.execute(
+        f"INSERT OR REPLACE INTO agents ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        (
+            *key,
+            int(record.builtin),
+            manifest,
+            record.hash,
+            record.size_bytes,
+            record.uploaded_ms,
+            record.mark,
+            _names(record.granted),
+            int(record.active),
+            number,
+        ),
+    )
+    connection.execute(
+        "INSERT OR REPLACE INTO agent_versions VALUES (?, ?, ?, ?, ?, ?)",
+        (*key, number, record.manifest.version, record.hash, record.uploaded_ms),
+    )
+    connection.execute(
+        "DELETE FROM agent_versions WHERE room = ? AND agent = ? AND upload_no <= ?", (*key, number - _VERSIONS_KEPT)
+    )
+
+
+def set_active(connection: Connection, key: AgentKey, *, active: bool) -> None:
+    """Stores whether an agent is started with the program.
+
+    Args:
+        connection: the transaction.
+        key: whose.
+        active: the flag.
+
+    Raises:
+        NotFoundError: there is no such agent.
+    """
+    _changed(
+        connection.execute("UPDATE agents SET active = ? WHERE room = ? AND agent = ?", (int(active), *key)).rowcount,
+        key,
+    )
+
+
+def set_granted(connection: Connection, key: AgentKey, granted: tuple[Permission, ...]) -> None:
+    """Stores what an agent may do.
+
+    Args:
+        connection: the transaction.
+        key: whose.
+        granted: exactly these.
+
+    Raises:
+        NotFoundError: there is no such agent.
+    """
+    sql = "UPDATE agents SET granted = ? WHERE room = ? AND agent = ?"
+    _changed(connection.execute(sql, (_names(granted), *key)).rowcount, key)
+
+
+def delete_record(connection: Connection, key: AgentKey) -> None:
+    """Deletes an agent with its versions, breaker, state and diagnostics.
+
+    Args:
+        connection: the transaction.
+        key: whose.
+
+    Raises:
+        NotFoundError: there is no such agent.
+    """
+    _changed(connection.execute("DELETE FROM agents WHERE room = ? AND agent = ?", key).rowcount, key)
+    connection.execute("DELETE FROM agent_versions WHERE room = ? AND agent = ?", key)
+    connection.execute("DELETE FROM agent_breakers WHERE room = ? AND agent = ?", key)
+    connection.execute("DELETE FROM agent_state WHERE room = ? AND agent = ?", key)
+    connection.execute("DELETE FROM agent_diagnostics WHERE room = ? AND agent = ?", key)
+
+
+def read_versions(connection: Connection, key: AgentKey) -> list[AgentVersion]:
+    """The uploads of an agent that are remembered.
+
+    Args:
+        connection: of the store.
+        key: whose.
+
+    Returns:
+        Oldest first.
+    """
+    columns = "upload_no, version, hash, uploaded_ms"
+    sql = f"SELECT {columns} FROM agent_versions WHERE room = ? AND agent = ? ORDER BY upload_no"  # noqa: S608 - a constant
+    return [
+        AgentVersion(upload_no=number, version=version, hash=module_hash, uploaded_ms=uploaded)
+        for number, version, module_hash, uploaded in connection.execute(sql, key)
+    ]
+
+
+def hash_in_use(connection: Connection, module_hash: str) -> bool:
+    """Whether some agent's present module has this hash.
+
+    Args:
+        connection: of the store.
+        module_hash: 64 hexadecimal characters.
+
+    Returns:
+        True when its file is needed.
+    """
+    return connection.execute("SELECT 1 FROM agents WHERE hash = ? LIMIT 1", (module_hash,)).fetchone() is not None
+
+
+def read_breaker(connection: Connection, key: AgentKey) -> Breaker:
+    """The breaker of an agent; a closed one when none is stored.
+
+    Args:
+        connection: of the store.
+        key: whose.
+
+    Returns:
+        The breaker.
+    """
+    sql = "SELECT body FROM agent_breakers WHERE room = ? AND agent = ?"
+    row = connection.execute(sql, key).fetchone()
+    return breakers.CLOSED if row is None else breakers.from_body(row[0])
+
+
+def read_breakers(connection: Connection) -> dict[AgentKey, Breaker]:
+    """All breakers that have seen a failure.
+
+    Args:
+        connection: of the store.
+
+    Returns:
+        By agent.
+    """
+    rows = connection.execute("SELECT room, agent, body FROM agent_breakers")
+    return {AgentKey(room, agent): breakers.from_body(body) for room, agent, body in rows}
+
+
+def save_breaker(connection: Connection, key: AgentKey, breaker: Breaker) -> None:
+    """Stores a breaker; one that has seen nothing needs no row.
+
+    Args:
+        connection: the transaction.
+        key: whose.
+        breaker: as it is now.
+    """
+    if breaker == breakers.CLOSED:
+        connection.execute("DELETE FROM agent_breakers WHERE room = ? AND agent = ?", key)
+    else:
+        connection.execute("INSERT OR REPLACE INTO agent_breakers VALUES (?, ?, ?)", (*key, breakers.to_body(breaker)))
+
+
+def _names(granted: tuple[Permission, ...]) -> str:
+    return json.dumps([permission.value for permission in granted])
+
+
+def _changed(rows: int, key: AgentKey) -> None:
+    if not rows:
+        raise NotFoundError(f"Module not found: {key.module_id}")

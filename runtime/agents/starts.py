@@ -1,0 +1,148 @@
+"""The first call of an agent: activation with `init`, or a probe with one tick. Core loop only.
+
+Either everything of it is stored and the agent is ready, or nothing of it is left but the reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from runtime.agents.breaker import CLOSED
+from runtime.agents.ledger import Ended
+from runtime.agents.live import LiveAgent
+from runtime.agents.parts import Made, failure_of
+from runtime.agents.runner import Runner
+from runtime.errors import FailedError, OrlopError, UnavailableError
+from runtime.events import AgentActivated, AgentFailed, BreakerClosed, BreakerProbed, CoreError, Event
+
+__all__ = ["ACTIVATION", "Starts"]
+
+ACTIVATION: Final = "Failed to activate agent: "
+"""Begins the reason of every failed activation."""
+
+
+class Starts:
+    """Starts agents.
+
+    Args:
+        runner: makes the calls.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def activate(self, live: LiveAgent, *, restored: bool) -> None:
+        """Instantiates an agent and calls `init`.
+
+        Args:
+            live: nothing of it runs yet; its breaker may be open.
+            restored: it was active before the program ended, nobody asked for it now.
+
+        Raises:
+            FailedError: the agent failed, or was refused; the reason is stored, and the flag cleared.
+            UnavailableError: the host failed; the flag is as it was.
+        """
+        key = live.key
+        closed = [BreakerClosed(room=key.room, agent=key.agent, by="operator")] if live.figures.breaker.open else []
+        notes: Sequence[str] = ()
+        try:
+            live.module = await self._runner.loader.module(live.record)
+            notes = await self._load(live)
+            made = await self._runner.enter(live, "init")
+            if not made.done.ok or made.refused:
+                await self._refuse(live, made, notes)
+            ended = self._runner.ended(live, "init", made)
+            activated = AgentActivated(room=key.room, agent=key.agent, hash=live.record.hash)
+            ended = replace(
+                ended, breaker=CLOSED, active=True, first=(*closed, activated), notes=(*notes, *ended.notes)
+            )
+            await self._store(live, ended, made, urgent=not restored)
+        except OrlopError as error:
+            live.discard()
+            if isinstance(error, _StoredError):
+                raise FailedError(error.why, where=key.agent) from None
+            reason = _plain(error)
+            host = isinstance(error, UnavailableError)
+            await self._runner.say(
+                AgentFailed(room=key.room, agent=key.agent, reason=reason), off=None if host else key
+            )
+            if host:
+                raise
+            raise FailedError(f"{ACTIVATION}{reason}", where=key.agent, hint=error.hint) from error
+
+    async def probe(self, live: LiveAgent) -> str:
+        """Lets a tripped agent make one tick on a fresh instance.
+
+        Args:
+            live: nothing of it runs; its breaker is open.
+
+        Returns:
+            Empty when the tick was good: the breaker is closed and the agent active. Else why it was not.
+
+        Raises:
+            UnavailableError: the host failed; nothing is said about the agent.
+        """
+        key = live.key
+        try:
+            live.module = await self._runner.loader.module(live.record)
+            notes = await self._load(live)
+            made = await self._runner.enter(live, "tick")
+        except UnavailableError:
+            live.discard()
+            raise
+        except OrlopError as error:
+            live.discard()
+            reason = _plain(error)
+            await self._runner.say(BreakerProbed(room=key.room, agent=key.agent, ok=False, reason=reason))
+            return reason
+        ended = self._runner.ended(live, "tick", made)
+        ended = replace(ended, notes=(*notes, *ended.notes))
+        if made.done.ok and not made.refused:
+            first: list[Event] = [
+                BreakerProbed(room=key.room, agent=key.agent, ok=True),
+                BreakerClosed(room=key.room, agent=key.agent, by="probe"),
+                AgentActivated(room=key.room, agent=key.agent, hash=live.record.hash),
+            ]
+            await self._store(live, replace(ended, breaker=CLOSED, active=True, first=first), made, urgent=True)
+            return ""
+        failure = replace(failure_of(made, "tick"), failures=live.figures.breaker.failures)
+        probed = BreakerProbed(room=key.room, agent=key.agent, ok=False, reason=failure.reason)
+        await self._store(live, replace(ended, failure=failure, last=(probed,)), made, urgent=True)
+        live.discard()
+        return failure.reason
+
+    async def _load(self, live: LiveAgent) -> tuple[str, ...]:
+        """Loads the state; one that does not open counts as none, and that is said."""
+        broken = await self._runner.load_state(live)
+        if not broken:
+            return ()
+        event = CoreError(where=f"agent {live.key.module_id}", error=broken, hint="the agent starts without a state")
+        await self._runner.say(event)
+        return (f"{broken}; it counts as none",)
+
+    async def _refuse(self, live: LiveAgent, made: Made, notes: Sequence[str]) -> None:
+        """Stores what a failed `init` left behind."""
+        failure = failure_of(made, "init")
+        ended = self._runner.ended(live, "init", made)
+        reason = f"{ACTIVATION}{failure.reason}"
+        event = AgentFailed(room=live.key.room, agent=live.key.agent, reason=failure.reason)
+        ended = replace(ended, failure=failure, active=False, told=False, last=(event,), notes=(*notes, *ended.notes))
+        await self._store(live, ended, made, urgent=True)
+        raise _StoredError(reason)
+
+    async def _store(self, live: LiveAgent, ended: Ended, made: Made, *, urgent: bool) -> None:
+        try:
+            stored = await self._runner.commit(ended, urgent=urgent)
+        except OrlopError:
+            live.discard()
+            raise
+        self._runner.fold(live, ended, made, stored, 0)
+
+
+class _StoredError(FailedError):
+    """The agent failed, and what there is to say about it is stored."""
+
+
+def _plain(error: OrlopError) -> str:
+    """The reason without the hint."""
+    return getattr(error, "text", None) or error.why

@@ -1,0 +1,190 @@
+"""The state that agents keep between calls: sealed rows of `agent_state`.
+
+The seal binds a state to its room, agent, module hash and write number: no row can be moved, nor an older one be
+put back under the number of a newer one. Rows in the original's form (AES-256-GCM without additional data, as JSON of
+two base64 texts, under a key derived with the original's salt) are read, and written anew at the next change.
+"""
+
+import binascii
+import json
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.agents.keys import AgentKey, Connection
+from runtime.agents.limits import MAX_STATE_BYTES
+from runtime.errors import RefusedError
+from runtime.vault import SealBrokenError, Vault
+
+__all__ = [
+    "AgentStates",
+    "SealedState",
+    "StateBrokenError",
+    "StateTooLargeError",
+    "delete_state",
+    "save_state",
+    "state_sizes",
+]
+
+LEGACY_SALT: Final = b"weave-agent-state-v1"
+_NONCE_BYTES: Final = 12
+SEAL_BYTES: Final = 1 + _NONCE_BYTES + 16
+"""What sealing adds: format, nonce, tag."""
+
+
+class StateTooLargeError(RefusedError):
+    """A state beyond its limit: the agent's failure, not the host's."""
+
+
+class StateBrokenError(RefusedError):
+    """A stored state that does not open: it was changed or moved, or the key is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedState:
+    """A state that is ready to be stored.
+
+    Attributes:
+        key: whose.
+        hash: of the module that wrote it.
+        version: counts the writes, from 1.
+        sealed: ciphertext.
+        size: bytes of the plain state.
+    """
+
+    key: AgentKey
+    hash: str
+    version: int
+    sealed: bytes
+    size: int
+
+
+class AgentStates:
+    """Seals and opens states.
+
+    Args:
+        vault: its key takes the place of the original's seed.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def seal(self, key: AgentKey, module_hash: str, version: int, state: bytes) -> SealedState:
+        """Seals a state for `save_state`; safe on any thread.
+
+        Args:
+            key: whose.
+            module_hash: of the module that wrote it.
+            version: one more than that of the state before.
+            state: the bytes.
+
+        Returns:
+            The row.
+
+        Raises:
+            StateTooLargeError: more than 1 MiB.
+        """
+        if len(state) > MAX_STATE_BYTES:
+            raise StateTooLargeError(f"Agent state exceeds max size ({MAX_STATE_BYTES} bytes)")
+        sealed = self._vault.seal(state, _aad(key, module_hash, version), self._key(key))
+        return SealedState(key, module_hash, version, sealed, len(state))
+
+    def load(self, connection: Connection, key: AgentKey) -> tuple[bytes, int] | None:
+        """Reads a state.
+
+        Args:
+            connection: of the store.
+            key: whose.
+
+        Returns:
+            The bytes and the number of its write; None when there is none.
+
+        Raises:
+            StateBrokenError: it does not open.
+        """
+        sql = "SELECT hash, version, CAST(sealed AS BLOB) FROM agent_state WHERE room = ? AND agent = ?"
+        row = connection.execute(sql, key).fetchone()
+        if row is None:
+            return None
+        module_hash, version, sealed = row
+        try:
+            if sealed[:1] == b"{":
+                return self._open_legacy(key, sealed), version
+            return self._vault.open(sealed, _aad(key, module_hash, version), self._key(key)), version
+        except SealBrokenError as error:
+            raise StateBrokenError(f"the stored state cannot be opened: {error.why}", where=key.agent) from None
+
+    def version(self, connection: Connection, key: AgentKey) -> int:
+        """The number of the last write, also of a state that does not open.
+
+        Args:
+            connection: of the store.
+            key: whose.
+
+        Returns:
+            0 when there is none.
+        """
+        row = connection.execute("SELECT version FROM agent_state WHERE room = ? AND agent = ?", key).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _key(self, key: AgentKey) -> bytes:
+        return self._vault.subkey(f"agent-state:{key.module_id}")
+
+    def _open_legacy(self, key: AgentKey, stored: bytes) -> bytes:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        try:
+            record = json.loads(stored)
+            nonce, ciphertext = (b64decode(record[part], validate=True) for part in ("iv", "ciphertext"))
+            if len(nonce) != _NONCE_BYTES:
+                raise SealBrokenError("its nonce is damaged")
+            secret = self._vault.subkey(f"agent-state:{key.module_id}", salt=LEGACY_SALT)
+            return AESGCM(secret).decrypt(nonce, ciphertext, None)
+        except (ValueError, KeyError, TypeError, binascii.Error):
+            raise SealBrokenError("its record is damaged") from None
+        except InvalidTag:
+            raise SealBrokenError("it was changed, moved or sealed under another key") from None
+
+
+def save_state(connection: Connection, state: SealedState, now_ms: int) -> None:
+    """Stores a state in place of the one before.
+
+    Args:
+        connection: the transaction.
+        state: from `AgentStates.seal`.
+        now_ms: wall time.
+    """
+    connection.execute(
+        "INSERT INTO agent_state (room, agent, hash, version, updated_ms, sealed) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (room, agent) DO UPDATE SET hash = excluded.hash, version = excluded.version,"
+        " updated_ms = excluded.updated_ms, sealed = excluded.sealed",
+        (*state.key, state.hash, state.version, now_ms, state.sealed),
+    )
+
+
+def delete_state(connection: Connection, key: AgentKey) -> None:
+    """Deletes a state, if there is one.
+
+    Args:
+        connection: the transaction.
+        key: whose.
+    """
+    connection.execute("DELETE FROM agent_state WHERE room = ? AND agent = ?", key)
+
+
+def state_sizes(connection: Connection) -> dict[AgentKey, int]:
+    """How large the stored states are.
+
+    Args:
+        connection: of the store.
+
+    Returns:
+        Plain bytes, by agent; for a row in the original's form an estimate.
+    """
+    rows = connection.execute("SELECT room, agent, length(sealed) FROM agent_state")
+    return {AgentKey(room, agent): max(0, length - SEAL_BYTES) for room, agent, length in rows}
+
+
+def _aad(key: AgentKey, module_hash: str, version: int) -> bytes:
+    return json.dumps(["orlop-agent-state", key.room, key.agent, module_hash, version]).encode()

@@ -1,0 +1,512 @@
+"""Everything that happens: one frozen dataclass per event type, and the one codec for stream, journal and socket.
+
+An event names things by id, with counts, sizes, states and reasons. Fields marked `content()` (text of rooms and
+agents, arguments of kind text, output bytes) are never journalled: `<field>_bytes` stands in their place, also on the
+live stream unless content was asked for. The list of types is the contract; `orlop schema` prints it as JSON Schema. A
+new optional field or a new type does not raise `VERSION`; removing or re-typing a field does.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+__all__ = ["VERSION", "Event", "Record", "content"]
+
+VERSION = 1
+"""Version of the line format, the `v` of every line."""
+
+
+def content() -> Any:  # noqa: ANN401 - dataclasses.field has no better type
+    """A field whose value is content: absent (None) from the journal and from streams without `--content`."""
+    return field(default=None, metadata={"content": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Root of all events. `cause` is the seq of the event that led to this one."""
+
+    TYPE: ClassVar[str] = ""
+    LIVE_ONLY: ClassVar[bool] = False
+    """True for types that are streamed with a seq of their own but never journalled."""
+
+    cause: int | None = None
+    withheld: tuple[tuple[str, int], ...] = field(default=(), metadata={"wire": False})
+    """Content that was taken out: path of the field and its size in bytes; `<field>_bytes` on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event that happened: its place in the order of all events, and when."""
+
+    seq: int
+    ts_ms: int
+    event: Event
+
+
+# --- core -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreStarted(Event):
+    """The core runs; first line of a stream without `--since`."""
+
+    TYPE: ClassVar[str] = "core.started"
+    version: str
+    pid: int
+    state_dir: str
+    peer_id: str
+    listen: tuple[str, ...] = ()
+    recovered: tuple[str, ...] = ()
+    """What was found unfinished and put right, such as `job 3f… lost`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreReady(Event):
+    """Everything that was active before is active again."""
+
+    TYPE: ClassVar[str] = "core.ready"
+    ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreConfig(Event):
+    """The configuration was read again."""
+
+    TYPE: ClassVar[str] = "core.config"
+    changed: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreError(Event):
+    """The host failed at something; no guest is blamed."""
+
+    TYPE: ClassVar[str] = "core.error"
+    where: str
+    error: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreLag(Event):
+    """The core's loop was late."""
+
+    TYPE: ClassVar[str] = "core.lag"
+    LIVE_ONLY: ClassVar[bool] = True
+    p95_ms: int
+    max_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreStopping(Event):
+    """No new work is taken."""
+
+    TYPE: ClassVar[str] = "core.stopping"
+    reason: str
+    running: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreStopped(Event):
+    """Last event of a run."""
+
+    TYPE: ClassVar[str] = "core.stopped"
+    exit_code: int
+    uptime_s: int
+
+
+# --- clients and commands -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAttached(Event):
+    """A face subscribed through the control socket."""
+
+    TYPE: ClassVar[str] = "client.attached"
+    client: str
+    uid: int
+    pid: int
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientDetached(Event):
+    """A face went away or was cut."""
+
+    TYPE: ClassVar[str] = "client.detached"
+    client: str
+    reason: str
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandDone(Event):
+    """A changing command ended."""
+
+    TYPE: ClassVar[str] = "command.done"
+    command: str
+    args: str | None = content()
+    uid: int
+    face: str
+    ok: bool
+    duration_ms: int
+    error: str = ""
+    """The error's code, never its text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamGap(Event):
+    """One reader was too slow; made by the writer for that reader, `seq` = `to`, never journalled."""
+
+    TYPE: ClassVar[str] = "stream.gap"
+    LIVE_ONLY: ClassVar[bool] = True
+    first: int
+    to: int
+    reason: str
+
+
+# --- rooms ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomCreated(Event):
+    """A room exists."""
+
+    TYPE: ClassVar[str] = "room.created"
+    room: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberJoined(Event):
+    """A member is in a room; the first one is this node's own account."""
+
+    TYPE: ClassVar[str] = "member.joined"
+    room: str
+    key: str
+    name: str | None = content()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePosted(Event):
+    """Somebody said something in a room."""
+
+    TYPE: ClassVar[str] = "message.posted"
+    room: str
+    id: str
+    author: str
+    text: str | None = content()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChanged(Event):
+    """An admitted event changed a task. `change` is the task event's type."""
+
+    TYPE: ClassVar[str] = "task.changed"
+    room: str
+    task: str
+    change: str
+    actor: str
+    fields: tuple[str, ...] = ()
+    status: str = ""
+    title: str | None = content()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRejected(Event):
+    """A task event was not admitted."""
+
+    TYPE: ClassVar[str] = "task.rejected"
+    room: str
+    task: str
+    actor: str
+    reason: str
+
+
+# --- agents ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentUploaded(Event):
+    """A module was checked and stored."""
+
+    TYPE: ClassVar[str] = "agent.uploaded"
+    room: str
+    agent: str
+    version: str
+    hash: str
+    size_bytes: int
+    permissions: tuple[str, ...]
+    signed_by: str = "unsigned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRefused(Event):
+    """A module or manifest did not pass its checks."""
+
+    TYPE: ClassVar[str] = "agent.refused"
+    room: str
+    name: str
+    check: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentGranted(Event):
+    """The permissions of an agent are now exactly these."""
+
+    TYPE: ClassVar[str] = "agent.granted"
+    room: str
+    agent: str
+    permissions: tuple[str, ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentActivated(Event):
+    """An agent is live: instantiated, `init` returned."""
+
+    TYPE: ClassVar[str] = "agent.activated"
+    room: str
+    agent: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFailed(Event):
+    """An activation failed; the agent is off and can be activated again."""
+
+    TYPE: ClassVar[str] = "agent.failed"
+    room: str
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPaused(Event):
+    """The host could not keep the agent's state; its calls wait. Nothing is counted against it."""
+
+    TYPE: ClassVar[str] = "agent.paused"
+    room: str
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDeactivated(Event):
+    """An agent is off. `reason`: operator, breaker, upload, deleted, shutdown."""
+
+    TYPE: ClassVar[str] = "agent.deactivated"
+    room: str
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDeleted(Event):
+    """Module, state and diagnostics of an agent are gone."""
+
+    TYPE: ClassVar[str] = "agent.deleted"
+    room: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLog(Event):
+    """An agent wrote a line with `host_log`."""
+
+    TYPE: ClassVar[str] = "agent.log"
+    LIVE_ONLY: ClassVar[bool] = True
+    room: str
+    agent: str
+    text: str | None = content()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """An emission that was not admitted."""
+
+    reason: str
+    event: str | None = content()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickCompleted(Event):
+    """A call of an agent returned. `n` counts the agent's calls since activation; `trigger`: init, event, tick."""
+
+    TYPE: ClassVar[str] = "tick.completed"
+    room: str
+    agent: str
+    n: int
+    trigger: str
+    duration_us: int
+    emitted: int
+    dropped: tuple[Drop, ...] = ()
+    state_bytes: int = 0
+    state_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickSummary(Event):
+    """Uneventful ticks of one agent in one minute; stands in the journal for them."""
+
+    TYPE: ClassVar[str] = "tick.summary"
+    room: str
+    agent: str
+    from_ms: int
+    to_ms: int
+    count: int
+    max_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickFailed(Event):
+    """A call of an agent failed. `kind`: trap, deadline, memory, stack, host, state. `failures`: in a row."""
+
+    TYPE: ClassVar[str] = "tick.failed"
+    room: str
+    agent: str
+    n: int
+    trigger: str
+    duration_us: int
+    kind: str
+    message: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerTripped(Event):
+    """Three failures of one trigger in a row: off until the operator acts. `next_probe` null: no automatic probes."""
+
+    TYPE: ClassVar[str] = "breaker.tripped"
+    room: str
+    agent: str
+    trigger: str
+    failures: int
+    reasons: tuple[str, ...]
+    next_probe: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerProbed(Event):
+    """The operator let a tripped agent make one call."""
+
+    TYPE: ClassVar[str] = "breaker.probed"
+    room: str
+    agent: str
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerClosed(Event):
+    """A tripped agent runs again. `by`: probe, operator, upload."""
+
+    TYPE: ClassVar[str] = "breaker.closed"
+    room: str
+    agent: str
+    by: str
+
+
+# --- jobs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmitted(Event):
+    """A signed job manifest was accepted for checking."""
+
+    TYPE: ClassVar[str] = "job.submitted"
+    job: str
+    kind: str
+    module: str
+    """Hash of the module, `sha256:` and 64 hex characters."""
+    name: str
+    """Display name, the module's file name."""
+    submitter: str
+    where: str
+    memory_bytes: int
+    fuel: int
+    timeout_ms: int
+    max_output_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState(Event):
+    """States: queued, admitted, compiling, running, done, failed, cancelled, refused, lost; `reason`: the outcome."""
+
+    TYPE: ClassVar[str] = "job.state"
+    job: str
+    state: str
+    previous: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutput(Event):
+    """A piece of output, as it came. The journal keeps offset and length."""
+
+    TYPE: ClassVar[str] = "job.output"
+    job: str
+    stream: str
+    offset: int
+    length: int
+    data_b64: str | None = content()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobUsage(Event):
+    """What a job used, once, when it ended. Unknown figures (of a killed worker) are null."""
+
+    TYPE: ClassVar[str] = "job.usage"
+    job: str
+    wall_ms: int
+    fuel: int | None
+    memory_peak_bytes: int | None
+    output_bytes: int
+    exit_code: int | None
+
+
+# --- receipts -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptIssued(Event):
+    """A receipt was signed and stored. `number` is its place in this key's chain, from 0."""
+
+    TYPE: ClassVar[str] = "receipt.issued"
+    receipt: str
+    job: str
+    worker: str
+    number: int
+    exit_code: int
+    outcome: str
+    previous: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a verification: true, false, or null for not checked."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptVerified(Event):
+    """A stored receipt was verified. `verdict`: valid, invalid, unchecked."""
+
+    TYPE: ClassVar[str] = "receipt.verified"
+    receipt: str
+    verdict: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainBroken(Event):
+    """A receipt does not follow its predecessor."""
+
+    TYPE: ClassVar[str] = "chain.broken"
+    worker: str
+    at: int
+    expected: str
+    got: str

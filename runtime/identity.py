@@ -1,0 +1,166 @@
+"""The node's identity: an Ed25519 seed in a file, shown as a libp2p PeerId.
+
+It signs receipts, job manifests and records, each under a domain; nothing is derived from it. The PeerId of a public
+key is base58btc of the identity multihash of its libp2p protobuf: `00 24 08 01 12 20` and the 32 bytes.
+"""
+
+import os
+
+from runtime import durable
+from runtime.errors import RefusedError
+from runtime.sanitise import clean
+from runtime.statedir import StateDir
+
+__all__ = ["DOMAINS", "Identity", "load_or_create", "peer_id_of", "public_of", "verify"]
+
+DOMAINS = frozenset(
+    {
+        b"phase-manifest:v1:", b"phase-receipt:v1:", b"orlop-member:v1:", b"orlop-room:v1:", b"orlop-lease:v1:",
+        b"orlop-agent:v2:", b"orlop-component:v1:", b"orlop-root:v1:", b"orlop-release:v1:", b"orlop-key:v1:",
+        b"orlop-dht-hello:v1:", b"orlop-record:v1:",
+    }
+)  # fmt: skip
+"""Every prefix under which a key of ours may sign."""
+
+_SEED_BYTES = 32
+_DIGEST_BYTES = 32
+_PREFIX = bytes.fromhex("002408011220")
+_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_DIGITS = {char: value for value, char in enumerate(_ALPHABET)}
+_PEER_ID_CHARS = 52
+
+
+class Identity:
+    """The node's key, able to sign. Made by `load_or_create`.
+
+    Args:
+        seed: the 32 secret bytes.
+    """
+
+    __slots__ = ("_key", "peer_id", "public", "public_hex")
+
+    def __init__(self, seed: bytes) -> None:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = self._key.public_key().public_bytes_raw()
+        self.public_hex = self.public.hex()
+        self.peer_id = peer_id_of(self.public)
+
+    def __repr__(self) -> str:
+        return f"<Identity {self.peer_id}>"
+
+    def sign(self, domain: bytes, message: bytes) -> bytes:
+        """Signs a message under a domain, so that it can never be taken for another kind of message.
+
+        Args:
+            domain: one of `DOMAINS`.
+            message: what follows the domain.
+
+        Returns:
+            The Ed25519 signature of `domain + message`, 64 bytes.
+
+        Raises:
+            ValueError: not one of our domains: a mistake in the program.
+        """
+        return self._key.sign(_checked(domain) + message)
+
+    def sign_legacy_receipt(self, digest: bytes) -> bytes:
+        """Signs the SHA-256 of a second-generation receipt, the one format of ours that has no domain.
+
+        Args:
+            digest: 32 bytes.
+
+        Raises:
+            ValueError: another length: a mistake in the program.
+        """
+        if len(digest) != _DIGEST_BYTES:
+            message = "a legacy receipt is signed by its SHA-256"
+            raise ValueError(message)
+        return self._key.sign(digest)
+
+    def is_own(self, key_hex: str) -> bool:
+        """Whether a public key, 64 hexadecimal characters, is this node's."""
+        return key_hex == self.public_hex
+
+
+def load_or_create(state: StateDir) -> Identity:
+    """The identity of a state directory, made when there is none; creators at the same time get the same one.
+
+    Raises:
+        RefusedError: the file is short, long, open to others or not ours.
+        UnavailableError: it cannot be read or written.
+    """
+    path = state.identity_key
+    seed = durable.read(path, limit=1024, private=True)
+    if seed is None:
+        durable.create(path, os.urandom(_SEED_BYTES))
+        seed = durable.read(path, limit=1024, private=True) or b""
+    if len(seed) != _SEED_BYTES:
+        why = f"has {len(seed)} bytes, an identity has {_SEED_BYTES}"
+        hint = "put it back from a backup, or move it away and the next start makes a new identity"
+        raise RefusedError(why, where=str(path), hint=hint)
+    return Identity(seed)
+
+
+def verify(public: bytes, domain: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether a signature of `domain + message` was made with the key of a public key.
+
+    Args:
+        public: the public key; anything but 32 bytes of a valid one verifies nothing.
+        domain: one of `DOMAINS`.
+        message: what followed the domain.
+        signature: 64 bytes; any other length is false.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, _checked(domain) + message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _checked(domain: bytes) -> bytes:
+    if domain not in DOMAINS:
+        message = f"{domain!r} is not a signature domain"
+        raise ValueError(message)
+    return domain
+
+
+def peer_id_of(public: bytes) -> str:
+    """The libp2p PeerId of an Ed25519 public key of 32 bytes; begins with `12D3KooW`.
+
+    Raises:
+        RefusedError: another length.
+    """
+    if len(public) != _SEED_BYTES:
+        raise RefusedError(f"a public key has {_SEED_BYTES} bytes, not {len(public)}")
+    raw = _PREFIX + public
+    number = int.from_bytes(raw)
+    digits = ""
+    while number:
+        number, digit = divmod(number, 58)
+        digits = _ALPHABET[digit] + digits
+    return "1" * (len(raw) - len(raw.lstrip(b"\0"))) + digits
+
+
+def public_of(peer_id: str) -> bytes:
+    """The public key in a PeerId.
+
+    Raises:
+        RefusedError: not the PeerId of an Ed25519 key in its one spelling.
+    """
+    number = 0
+    for char in peer_id[: 2 * _PEER_ID_CHARS]:
+        if char not in _DIGITS:
+            break
+        number = number * 58 + _DIGITS[char]
+    else:
+        size = len(_PREFIX) + _SEED_BYTES
+        raw = number.to_bytes(size) if number.bit_length() <= 8 * size else b""
+        public = raw.removeprefix(_PREFIX)
+        if len(public) == _SEED_BYTES and peer_id_of(public) == peer_id:
+            return public
+    raise RefusedError(f"`{clean(peer_id, 80)}` is not the PeerId of an Ed25519 key")

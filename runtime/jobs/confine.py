@@ -1,0 +1,84 @@
+"""What the operating system holds a worker process to: limits, no new privileges, a clean environment.
+
+The engine bounds a guest; these bound the process around it, should the engine fail. Kernel sandboxes are a layer of
+their own.
+"""
+
+import resource
+import signal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from runtime.sandbox.compile_child import prctl
+
+__all__ = ["ENVIRONMENT", "HEADROOM", "die_with_parent", "ignore_terminal_signals", "limit_job", "limit_worker"]
+
+ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "LC_ALL": "C.UTF-8",
+        # With backtraces an abort for want of memory hangs in collecting them.
+        "RUST_BACKTRACE": "0",
+        # One thread for WASI, whatever the machine: each thread's stack counts towards the limit of a worker's memory.
+        "TOKIO_WORKER_THREADS": "1",
+    }
+)
+"""All that a worker process inherits."""
+
+HEADROOM: Final = 64 << 20
+"""Private memory that a worker may have beside its guest's, in bytes."""
+
+_FILE_MAX: Final = 1 << 30
+_IMAGE_MAX: Final = 64 << 20
+"""The engine keeps a module's data in a file in memory, of 32 MiB at most."""
+
+_DESCRIPTORS: Final = 64
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+def ignore_terminal_signals() -> None:
+    """Leaves stopping to the parent: a signal to the whole session or service must not look like a lost worker."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def die_with_parent() -> None:
+    """Has the kernel kill this process when the thread that forked it ends; the caller then looks whether it has.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def limit_worker(memory_ceiling: int) -> None:
+    """Puts this process under what no job of its may exceed.
+
+    Args:
+        memory_ceiling: bytes of guest memory that the operator allows at most.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    ceiling = memory_ceiling + HEADROOM
+    for limit, soft, hard in (
+        (resource.RLIMIT_DATA, ceiling, ceiling),
+        (resource.RLIMIT_FSIZE, _IMAGE_MAX, _FILE_MAX),
+        (resource.RLIMIT_NOFILE, _DESCRIPTORS, _DESCRIPTORS),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        resource.setrlimit(limit, (soft, hard))
+
+
+def limit_job(memory_bytes: int, *, may_write: bool) -> None:
+    """Sets what differs from job to job.
+
+    Args:
+        memory_bytes: the guest's limit.
+        may_write: it was given a writable directory; a file in it may grow to 1 GiB.
+    """
+    _, ceiling = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (min(memory_bytes + HEADROOM, ceiling), ceiling))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_MAX if may_write else _IMAGE_MAX, _FILE_MAX))

@@ -1,0 +1,183 @@
+"""How a run ended and what that means: outcome, state, completion, exit code, and the one line that says why. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from runtime.canonical import Json
+from runtime.jobs.spec import JobLimits
+from runtime.quantities import format_duration_ms, format_size
+from runtime.sandbox.outcome import Outcome, likely_cause
+
+__all__ = [
+    "COMPLETIONS",
+    "EXIT_CANCELLED",
+    "EXIT_DEADLINE",
+    "EXIT_NOT_RUN",
+    "EXIT_TRAPPED",
+    "STATES",
+    "JobEnd",
+    "JobOutcome",
+    "Usage",
+    "exit_code",
+    "reason",
+]
+
+JobOutcome = Literal[
+    "exit", "trap", "fuel", "memory", "stack", "output", "deadline", "cancelled", "refused", "lost", "unverified"
+]
+
+EXIT_DEADLINE: Final = 124
+EXIT_NOT_RUN: Final = 125
+EXIT_TRAPPED: Final = 134
+EXIT_CANCELLED: Final = {"signal:130": 130, "signal:143": 143, "command": 137}
+"""The exit code of a cancelled run by who cancelled it."""
+
+STATES: Final[dict[JobOutcome, str]] = {
+    "exit": "done",
+    "trap": "failed",
+    "fuel": "failed",
+    "memory": "failed",
+    "stack": "failed",
+    "output": "failed",
+    "deadline": "failed",
+    "cancelled": "cancelled",
+    "refused": "refused",
+    "lost": "lost",
+    "unverified": "failed",
+}
+"""The job's last state by outcome."""
+
+COMPLETIONS: Final[dict[JobOutcome, str]] = {
+    "exit": "stop",
+    "trap": "error",
+    "fuel": "error",
+    "memory": "error",
+    "stack": "error",
+    "output": "length",
+    "deadline": "error",
+    "cancelled": "cancelled",
+}
+"""What a receipt says of a run; outcomes without a receipt of ours are missing."""
+
+_STACK_HINT: Final = "the guest's stack may have run out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a run used. What is not known, as fuel and peak of a killed worker, is None.
+
+    Attributes:
+        wall_ms: from the message to the worker until its end.
+        fuel: units used; after a trap a lower bound.
+        memory_peak_bytes: the guest's linear memory.
+        stdout_bytes: that were kept.
+        stderr_bytes: that were kept.
+    """
+
+    wall_ms: int = 0
+    fuel: int | None = None
+    memory_peak_bytes: int | None = None
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+
+    @property
+    def output_bytes(self) -> int:
+        """Both streams."""
+        return self.stdout_bytes + self.stderr_bytes
+
+    def document(self) -> dict[str, Json]:
+        """The usage as JSON."""
+        return {
+            "wall_ms": self.wall_ms,
+            "fuel": self.fuel,
+            "memory_peak_bytes": self.memory_peak_bytes,
+            "stdout_bytes": self.stdout_bytes,
+            "stderr_bytes": self.stderr_bytes,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnd:
+    """The end of a job, stored before anybody sees it.
+
+    Attributes:
+        job: its id.
+        where: `local`.
+        outcome: see `STATES`.
+        state: the job's last state.
+        exit_code: what `jobs run` returns.
+        reason: one line for people; empty when the guest ended by itself.
+        undelivered: why output could not be passed on, though the job may have ended well; not stored.
+        truncated: output was cut, at the limit or because its reader left.
+        limits: its bounds.
+        usage: what it used.
+        receipt: the receipt's id; empty without one.
+        receipt_document: the receipt.
+    """
+
+    job: str
+    where: str = "local"
+    outcome: JobOutcome
+    state: str
+    exit_code: int
+    reason: str = ""
+    undelivered: str = ""
+    truncated: bool = False
+    limits: JobLimits
+    usage: Usage = field(default_factory=Usage)
+    receipt: str = ""
+    receipt_document: dict[str, Json] | None = None
+
+
+def exit_code(outcome: JobOutcome, *, guest: int | None = None, cancelled_by: str = "command") -> int:
+    """What `jobs run` returns.
+
+    Args:
+        outcome: how it ended.
+        guest: the unsigned 32-bit number of `proc_exit`, None when the guest returned.
+        cancelled_by: a key of `EXIT_CANCELLED`.
+
+    Returns:
+        0 to 255; a guest's number above 255 is 255, never 0.
+    """
+    match outcome:
+        case "exit":
+            return 0 if guest is None else min(guest, 255)
+        case "deadline":
+            return EXIT_DEADLINE
+        case "cancelled":
+            return EXIT_CANCELLED.get(cancelled_by, 137)
+        case "refused" | "lost" | "unverified":
+            return EXIT_NOT_RUN
+        case _:
+            return EXIT_TRAPPED
+
+
+def reason(outcome: JobOutcome, limits: JobLimits, guest: Outcome | None, peak: int | None) -> str:
+    """One line that says why a run that had started did not end well; empty when it ended by itself.
+
+    Args:
+        outcome: how the run ended, by all that is known.
+        limits: its bounds.
+        guest: what the engine said, when the worker could still report.
+        peak: bytes of linear memory at the end, when known.
+    """
+    detail = guest.detail if guest else ""
+    number = guest.exit_code if guest else None
+    most = format_size(limits.memory_bytes)
+    cause = likely_cause(guest) if guest and guest.kind == "trap" else ""
+    words: dict[JobOutcome, str] = {
+        "exit": f"the guest's exit code {number} is reported as 255" if number and number > 255 else "",  # noqa: PLR2004 - a byte
+        "deadline": f"time limit of {format_duration_ms(limits.timeout_ms)} reached",
+        "fuel": f"fuel limit of {limits.fuel} reached",
+        "output": f"output limit of {format_size(limits.max_output_bytes)} for one stream reached",
+        "memory": f"memory limit of {most} reached (peak {_size(peak)}): {detail}",
+        "stack": f"trap: {detail}; {_STACK_HINT}",
+        "trap": "; ".join(part for part in (f"trap: {detail} (memory peak {_size(peak)} of {most})", cause) if part),
+        "cancelled": "cancelled",
+    }
+    return words.get(outcome, detail)
+
+
+def _size(size: int | None) -> str:
+    return "unknown" if size is None else format_size(size)

@@ -1,0 +1,311 @@
+"""Jobs: the node's jobs, those under way and those on record. Belongs to the core's loop; what is heavy runs elsewhere.
+
+So many run at a time as there are workers, the others wait in the order of submission. What was running when its
+program died is lost, and said to be so at the next start.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from runtime.canonical import CanonicalError, Json, decode
+from runtime.clock import Clock
+from runtime.errors import FailedError, OrlopError, RefusedError, UnavailableError, UsageError
+from runtime.events import CoreError
+from runtime.identity import Identity
+from runtime.jobs import records
+from runtime.jobs.course import Course, Parts, submit
+from runtime.jobs.ending import EXIT_CANCELLED, JobEnd
+from runtime.jobs.output import read_stream
+from runtime.jobs.places import Places
+from runtime.jobs.pool import Pool
+from runtime.jobs.receipts import Receipts
+from runtime.jobs.records import UNFINISHED, JobRecord
+from runtime.jobs.references import resolve
+from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest
+from runtime.jobs.streams import HeldStreams, Streams
+from runtime.sandbox.compile import Compiler
+from runtime.statedir import StateDir
+from runtime.store import Store
+
+__all__ = ["JobOutputs", "Jobs"]
+
+T = TypeVar("T")
+
+_DRAIN_S: Final = 10.0
+_MANIFEST_MAX: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutputs:
+    """What was kept of a job's output.
+
+    Attributes:
+        job: its id.
+        stdout: bytes, up to the limit.
+        stderr: bytes, up to the limit.
+        truncated: something that the guest wrote is missing.
+    """
+
+    job: str
+    stdout: bytes
+    stderr: bytes
+    truncated: bool
+
+
+class Jobs:
+    """Runs jobs and keeps their records.
+
+    Args:
+        store: where records and receipts lie.
+        identity: signs manifests and receipts.
+        receipts: of the same store.
+        compiler: makes native code of modules.
+        state: where output and private folders lie.
+        clock: measures.
+        workers: how many jobs run at a time, and how many workers are kept once it is warm.
+        ceilings: what the operator allows at most.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        identity: Identity,
+        receipts: Receipts,
+        compiler: Compiler,
+        state: StateDir,
+        clock: Clock,
+        workers: int,
+        ceilings: JobLimits = CEILINGS,
+    ) -> None:
+        self._store = store
+        self._pool = Pool(state.run, workers, ceilings.memory_bytes, self._trouble)
+        self._parts = Parts(
+            store=store,
+            identity=identity,
+            receipts=receipts,
+            compiler=compiler,
+            pool=self._pool,
+            places=Places(workers),
+            clock=clock,
+            ceilings=ceilings,
+            output=state.output,
+        )
+        self._courses: dict[str, Course] = {}
+        self._tasks: set[asyncio.Task[JobEnd]] = set()
+        self._closing = ""
+        """Once it closes: who cancels what comes too late."""
+        self._recovery: asyncio.Future[tuple[str, ...]] | None = None
+
+    async def recover(self) -> tuple[str, ...]:
+        """Puts right what an earlier program left: its jobs are lost, its folders go. The first run does so by itself.
+
+        Returns:
+            The ids of the jobs that were lost.
+        """
+        self._recovery = asyncio.ensure_future(self._put_right())
+        try:
+            return await asyncio.shield(self._recovery)
+        except OrlopError:
+            self._recovery = None  # the next one tries again
+            raise
+
+    async def _put_right(self) -> tuple[str, ...]:
+        await asyncio.to_thread(self._pool.sweep)
+        if not await self._read(records.has_unfinished):
+            return ()
+        return await asyncio.wrap_future(self._store.write(records.recover))
+
+    def warm(self) -> None:
+        """From now on keeps idle workers, so that a job finds one ready; does not wait for them.
+
+        Raises:
+            UnavailableError: they cannot be started.
+        """
+        self._pool.warm()
+
+    async def close(self, *, drain_s: float = _DRAIN_S, by: str = "signal:143") -> None:
+        """Takes no more jobs, lets those that run end, cancels the rest, and ends all processes.
+
+        Args:
+            drain_s: seconds that running jobs may take to end.
+            by: a key of `EXIT_CANCELLED`, for those that are cancelled.
+        """
+        self._closing = by
+        for course in list(self._courses.values()):
+            if not course.running:
+                course.cancel(by)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=drain_s)
+        for course in list(self._courses.values()):
+            course.cancel(by)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._pool.close()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many jobs of this process wait, and how many run."""
+        running = sum(course.running for course in self._courses.values())
+        return len(self._courses) - running, running
+
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The processes that this node's jobs run in, the zygote first."""
+        return self._pool.process_ids
+
+    async def run(
+        self,
+        request: JobRequest,
+        *,
+        module: bytes,
+        streams: Streams,
+        on_started: Callable[[str], None] | None = None,
+    ) -> JobEnd:
+        """Runs a job to its end; the end and its receipt are stored before this returns.
+
+        When the task that waits here is cancelled, the job is cancelled by `command`, and its end is stored all the
+        same.
+
+        Args:
+            request: what to run.
+            module: the module's file.
+            streams: what is connected to it.
+            on_started: called with the job's id once it is written down.
+
+        Raises:
+            UsageError: arguments do not fit, or a directory's descriptor is missing or of something else.
+            UnavailableError: jobs are no longer taken, or input or store cannot be used.
+        """
+        if self._closing:
+            raise UnavailableError("jobs are no longer taken")
+        held = HeldStreams(streams, request.dirs)
+        with contextlib.suppress(UnavailableError):  # the job says so itself when it comes to that
+            self._pool.start()
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        work = self._whole(request, module, held, on_started, gone)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            if not gone.done():
+                gone.set_result(None)
+            raise
+
+    async def cancel(self, ref: str, by: str) -> str:
+        """Cancels a job and waits for its end, which is stored.
+
+        Args:
+            ref: names it.
+            by: a key of `EXIT_CANCELLED`.
+
+        Returns:
+            The job's last state.
+
+        Raises:
+            UsageError: nobody cancels by that name.
+            NotFoundError: there is no such job.
+            AmbiguousError: the name fits several.
+            FailedError: it has ended, or another program runs it.
+        """
+        if by not in EXIT_CANCELLED:
+            raise UsageError(f"a job is not cancelled by `{by}`")
+        job = await self._read(lambda db: resolve(db, "jobs", ref))
+        course = self._courses.get(job)
+        if course is None:
+            state = (await self._read(lambda db: records.job_rows(db, job=job)))[0].state
+            where = f"job {job[:16]}"
+            if state in UNFINISHED:
+                raise FailedError("another program runs it", where=where, hint="interrupt that program")
+            raise FailedError(f"it is {state} already", where=where)
+        course.cancel(by)
+        await asyncio.wait({course.ended})
+        return course.state
+
+    async def rows(self, *, state: str = "", limit: int = 1000) -> list[JobRecord]:
+        """Jobs, newest first.
+
+        Args:
+            state: only those in this state.
+            limit: at most so many.
+        """
+        return await self._read(lambda db: records.job_rows(db, state=state, limit=limit))
+
+    async def show(self, ref: str) -> tuple[JobRecord, dict[str, Json]]:
+        """A job, and its signed manifest.
+
+        Raises:
+            NotFoundError: there is no such job.
+            AmbiguousError: the name fits several.
+            RefusedError: what is stored of it is damaged.
+        """
+
+        def query(db: sqlite3.Connection) -> tuple[JobRecord, bytes]:
+            job = resolve(db, "jobs", ref)
+            text = db.execute("SELECT manifest FROM jobs WHERE job = ?", (job,)).fetchone()[0]
+            return records.job_rows(db, job=job)[0], str(text).encode()
+
+        record, raw = await self._read(query)
+        try:
+            manifest = decode(raw, limit=_MANIFEST_MAX)
+        except CanonicalError as error:
+            why = f"its stored manifest is damaged: {error.why}"
+            raise RefusedError(why, where=f"job {record.job[:16]}", hint="put the database back from a copy") from None
+        return record, dict(manifest) if isinstance(manifest, Mapping) else {}
+
+    async def output(self, ref: str) -> JobOutputs:
+        """What was kept of a job's output, also while it runs.
+
+        Raises:
+            NotFoundError: there is no such job.
+            AmbiguousError: the name fits several.
+            RefusedError: the file of its output is damaged.
+            UnavailableError: it cannot be read.
+        """
+        job, truncated = await self._read(lambda db: records.truncated(db, resolve(db, "jobs", ref)))
+        path = self._parts.output / job
+        stdout = await asyncio.to_thread(read_stream, path, "stdout")
+        stderr = await asyncio.to_thread(read_stream, path, "stderr")
+        return JobOutputs(job, stdout, stderr, truncated)
+
+    async def _whole(
+        self,
+        request: JobRequest,
+        module: bytes,
+        held: HeldStreams,
+        on_started: Callable[[str], None] | None,
+        gone: "asyncio.Future[None]",
+    ) -> JobEnd:
+        """Submits and follows one job; `gone` is done when nobody waits for it any more."""
+        try:
+            if self._recovery is None:
+                await self.recover()
+            else:
+                await asyncio.shield(self._recovery)  # all wait for the same, and go on in the order in which they came
+            course, source = await submit(self._parts, request, module, held)
+            self._courses[course.job] = course
+            try:
+                if self._closing:
+                    course.cancel(self._closing)
+                gone.add_done_callback(lambda _: course.cancel("command"))
+                if on_started is not None:
+                    on_started(course.job)
+                return await course.follow(source, held)
+            finally:
+                del self._courses[course.job]
+                course.ended.set_result(None)
+        finally:
+            held.close()
+
+    def _trouble(self, words: str) -> None:
+        self._store.emit(CoreError(where="jobs", error=words))
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.wrap_future(self._store.read(query))

@@ -1,0 +1,163 @@
+"""One run on one worker: message out, output in, and an end that is known, whatever the guest does.
+
+The engine's epoch bounds computing; the kill of the worker, a moment later, bounds waiting. A run is stopped for one
+reason only, the first: the deadline, a cancellation, or too much output. A worker that ends by itself is lost.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from runtime.clock import Clock
+from runtime.jobs.capture import Capture
+from runtime.jobs.commitment import Commitment
+from runtime.jobs.ending import JobOutcome, Usage
+from runtime.jobs.feed import Feed
+from runtime.jobs.pool import Worker
+from runtime.jobs.spec import JobRequest
+from runtime.jobs.wire import Reply, RunMessage
+from runtime.sandbox.outcome import Kind, Outcome
+
+__all__ = ["Finished", "Run", "StopReason"]
+
+StopReason = Literal["deadline", "cancelled", "output"]
+
+_OUTCOMES: Final[dict[Kind, JobOutcome]] = {
+    "returned": "exit",
+    "exit": "exit",
+    "fuel": "fuel",
+    "deadline": "deadline",
+    "memory": "memory",
+    "stack": "stack",
+    "trap": "trap",
+    "host": "trap",
+}
+"""The engine's words for the end of a guest that had started."""
+
+_GRACE_S: Final = 0.1
+"""After the deadline the engine gets so long to report by itself, with fuel and peak, before its process is killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a run ended.
+
+    Attributes:
+        outcome: `refused` when the guest never started, `lost` when the worker went away by itself.
+        guest: what the engine said, when the worker could still report.
+        reply: the worker's, None when it is not to be used again.
+        commitment: over the output that was kept.
+        stdin_sha256: of the bytes that were given.
+        usage: what it used.
+        reason: set for `refused` and `lost`.
+    """
+
+    outcome: JobOutcome
+    guest: Outcome | None
+    reply: Reply | None
+    commitment: Commitment
+    stdin_sha256: str
+    usage: Usage
+    reason: str = ""
+
+
+class Run:
+    """A run in the making. Belongs to the loop's thread.
+
+    Args:
+        worker: acquired for it.
+        request: what to run.
+        capture: takes its output.
+        feed: gives its input.
+        clock: measures it.
+    """
+
+    def __init__(self, worker: Worker, request: JobRequest, capture: Capture, feed: Feed, clock: Clock) -> None:
+        self._worker = worker
+        self._request = request
+        self._capture = capture
+        self._feed = feed
+        self._clock = clock
+        self._stopped: StopReason | None = None
+
+    def stop(self, reason: StopReason) -> None:
+        """Ends the run at once; only the first reason counts."""
+        if self._stopped is None:
+            self._stopped = reason
+            self._worker.kill()
+
+    async def go(self, module: str, compiled: int, directories: Sequence[int]) -> Finished:
+        """Runs the guest to its end.
+
+        Args:
+            module: its hash.
+            compiled: its compiled code, a descriptor that stays the caller's.
+            directories: one descriptor for each of the request's directories; they stay the caller's.
+
+        Raises:
+            UnavailableError: the output cannot be read back.
+        """
+        request, limits = self._request, self._request.limits
+        message = RunMessage(
+            module=module,
+            argv=request.argv,
+            env=request.env,
+            dirs=[(grant.guest, grant.writable) for grant in request.dirs],
+            stdin=self._feed.reader >= 0,
+            memory=limits.memory_bytes,
+            fuel=limits.fuel,
+            timeout_ms=limits.timeout_ms,
+            input=self._feed.input,
+        )
+        stdin = [self._feed.reader] if message.stdin else []
+        began = self._clock.monotonic()
+        replied = self._worker.run(message, [compiled, *self._capture.writers, *stdin, *directories])
+        self._capture.given()
+        self._feed.given()
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(limits.timeout_ms / 1000 + _GRACE_S, self.stop, "deadline")
+        try:
+            reply = await replied
+            if reply is None:
+                # Whatever it said instead, it is not used again; its pipes end with it.
+                self._worker.kill()
+                await self._worker.ended
+        finally:
+            timer.cancel()
+            digest = self._feed.stop()
+        wall_ms = round((self._clock.monotonic() - began) * 1000)
+        commitment = await self._capture.finish()
+        return self._judge(reply, commitment, digest, wall_ms)
+
+    def _judge(self, reply: Reply | None, commitment: Commitment, digest: str, wall_ms: int) -> Finished:
+        outcome, reason = self._outcome(reply)
+        stdout, stderr = self._capture.kept
+        known = reply if outcome not in {"refused", "lost"} else None
+        return Finished(
+            outcome=outcome,
+            guest=reply.outcome if reply else None,
+            reply=reply if self._stopped is None else None,
+            commitment=commitment,
+            stdin_sha256=digest,
+            usage=Usage(
+                wall_ms=wall_ms,
+                fuel=known.fuel if known else None,
+                memory_peak_bytes=known.peak if known else None,
+                stdout_bytes=stdout,
+                stderr_bytes=stderr,
+            ),
+            reason=reason,
+        )
+
+    def _outcome(self, reply: Reply | None) -> tuple[JobOutcome, str]:
+        if self._capture.full:
+            return "output", ""
+        if reply is None:
+            if self._stopped is not None:
+                return self._stopped, ""
+            how = self._worker.ended.result() or "ended"
+            return "lost", f"the worker process {how}; the job can be run again"
+        if not reply.started:
+            return "refused", reply.outcome.detail
+        return _OUTCOMES[reply.outcome.kind], ""

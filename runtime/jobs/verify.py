@@ -1,0 +1,315 @@
+"""Verifying a receipt: eight steps, all of them, in order; each true, false, or null for "not checked". Pure.
+
+"Bad" is never "could not check": a step is false only when something contradicts the receipt, and null when there was
+nothing to hold it against. A key is believed when it was given, or when the caller's `accepts` knows it; a stranger's
+key leaves the receipt unchecked, however well its signature fits.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.canonical import CanonicalError, Json, decode, encode
+from runtime.errors import RefusedError, UsageError
+from runtime.events import Step
+from runtime.identity import public_of
+from runtime.identity import verify as signature_fits
+from runtime.jobs.commitment import chunk_count, commit
+from runtime.jobs.receipt_form import DOMAIN, FIRST_PREVIOUS, Receipt, ReceiptRefusedError, read_receipt
+from runtime.jobs.spec import Manifest, ManifestRefusedError, read_manifest
+
+__all__ = ["STEPS", "Evidence", "Verification", "exit_status", "pinned_key", "verify"]
+
+STEPS: Final = ("schema", "canonical", "key", "signature", "job_id", "module", "commitment", "chain")
+
+_REQUIRED: Final = 4
+"""The first so many steps must be true for a receipt to be valid."""
+
+_EXIT_VALID: Final = 0
+_EXIT_UNCHECKED: Final = 1
+_EXIT_UNREADABLE: Final = 2
+_EXIT_BAD: Final = 4
+
+_Finding = tuple[bool | None, str]
+
+
+def _knows_none(_key: str) -> bool:
+    return False
+
+
+def _knows_no_receipt(_worker: str, _number: int) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a receipt is held against; whatever is missing leaves its step unchecked.
+
+    Attributes:
+        key: the worker's public key as the caller knows it, 64 hexadecimal characters.
+        accepts: whether a key is this node's own, past or present, or a trusted peer's.
+        manifest: the signed job manifest, JSON.
+        module: the hash of the module that was to run, `sha256:` and 64 hexadecimal characters.
+        stdout: everything that the job wrote there.
+        stderr: everything that the job wrote there.
+        previous: the preceding receipt of the same key, JSON.
+        chain: the id of a stored receipt by worker and number.
+    """
+
+    key: str | None = None
+    accepts: Callable[[str], bool] = _knows_none
+    manifest: bytes | None = None
+    module: str | None = None
+    stdout: bytes | None = None
+    stderr: bytes | None = None
+    previous: bytes | None = None
+    chain: Callable[[str, int], str | None] = _knows_no_receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The eight findings."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def ok(self) -> bool | None:
+        """True: valid. False: something contradicts it. None: nothing does, but not enough could be checked."""
+        if any(step.ok is False for step in self.steps):
+            return False
+        return True if all(step.ok for step in self.steps[:_REQUIRED]) else None
+
+    @property
+    def verdict(self) -> str:
+        """`valid`, `invalid` or `unchecked`."""
+        return {True: "valid", False: "invalid", None: "unchecked"}[self.ok]
+
+    def document(self) -> dict[str, Json]:
+        """What `receipts verify --json` prints."""
+        return {
+            "ok": self.ok,
+            "steps": [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in self.steps],
+        }
+
+
+def exit_status(verification: Verification | None) -> int:
+    """The exit status of `receipts verify`.
+
+    Args:
+        verification: None when there was nothing to read: a missing file, a directory.
+
+    Returns:
+        0 valid, 4 bad, 1 not enough could be checked, 2 unreadable.
+    """
+    if verification is None:
+        return _EXIT_UNREADABLE
+    return {True: _EXIT_VALID, False: _EXIT_BAD, None: _EXIT_UNCHECKED}[verification.ok]
+
+
+def pinned_key(text: str) -> str:
+    """Reads a key that the operator gave.
+
+    Args:
+        text: 64 hexadecimal characters, or a PeerId.
+
+    Returns:
+        64 lower-case hexadecimal characters.
+
+    Raises:
+        UsageError: neither of the two.
+    """
+    lowered = text.lower()
+    if len(lowered) == 64 and not lowered.strip("0123456789abcdef"):  # noqa: PLR2004 - 32 bytes
+        return lowered
+    try:
+        return public_of(text).hex()
+    except RefusedError:
+        raise UsageError("neither 64 hexadecimal characters nor a PeerId", where="--key") from None
+
+
+def verify(raw: bytes, evidence: Evidence) -> Verification:
+    """Verifies a receipt; never raises for anything that the receipt or the evidence holds.
+
+    Args:
+        raw: the receipt's JSON.
+        evidence: what to hold it against.
+    """
+    try:
+        receipt = read_receipt(raw)
+    except ReceiptRefusedError as error:
+        findings: list[_Finding] = [(False, error.why)]
+        findings += [(None, "not checked: this is no receipt")] * (len(STEPS) - 1)
+    else:
+        manifest, bad_manifest = _read(evidence.manifest)
+        findings = [
+            (True, "receipt version 1"),
+            _canonical(raw, receipt),
+            _key(receipt, evidence),
+            _signature(receipt),
+            _job_id(receipt, manifest, bad_manifest),
+            _module(receipt, manifest, evidence.module),
+            _commitment(receipt, evidence.stdout, evidence.stderr),
+            _chain(receipt, evidence),
+        ]
+    steps = zip(STEPS, findings, strict=True)
+    return Verification(tuple(Step(name=name, ok=ok, detail=detail) for name, (ok, detail) in steps))
+
+
+def _canonical(raw: bytes, receipt: Receipt) -> _Finding:
+    """The content has one written form, and nothing lies around it that another reader might read otherwise."""
+    fraction = receipt.completed_at[:-1].partition(".")[2]
+    if fraction and (len(fraction) % 3 or fraction.endswith("000")):
+        return False, "the fraction of `completed_at` is not in its shortest form of 3, 6 or 9 digits"
+    body = raw.removesuffix(b"\r\n") if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
+    if not body.startswith(b"{") or not body.endswith(b"}"):
+        return False, "something stands before or behind the document"
+    same = body == encode(receipt.document)
+    return True, "canonical JSON" if same else "has one canonical form; the file is laid out differently"
+
+
+def _key(receipt: Receipt, evidence: Evidence) -> _Finding:
+    if evidence.key is not None:
+        if receipt.worker == evidence.key:
+            return True, "the key that was given"
+        return False, f"signed by {receipt.worker[:16]}…, not by the key that was given"
+    if evidence.accepts(receipt.worker):
+        return True, "a key of this node or of a trusted peer"
+    return None, f"nothing is known of key {receipt.worker[:16]}…; give the worker's key to check it"
+
+
+def _signature(receipt: Receipt) -> _Finding:
+    fits = signature_fits(bytes.fromhex(receipt.worker), DOMAIN, receipt.message, receipt.signature)
+    return fits, "Ed25519 over the canonical message" if fits else "does not fit the message and the key"
+
+
+def _read(manifest: bytes | None) -> tuple[Manifest | None, str]:
+    if manifest is None:
+        return None, ""
+    try:
+        return read_manifest(manifest), ""
+    except ManifestRefusedError as error:
+        return None, f"the manifest is bad: {error.check}: {error.why}"
+
+
+def _job_id(receipt: Receipt, manifest: Manifest | None, bad_manifest: str) -> _Finding:
+    if receipt.spec_hash.hex() != receipt.job:
+        return False, "`job_id` and `job_spec_hash` differ"
+    if bad_manifest:
+        return False, bad_manifest
+    if manifest is None:
+        return None, "no manifest to compare with; the two ids in the receipt agree"
+    if manifest.job != receipt.job:
+        return False, f"the manifest is that of job {manifest.job[:16]}…"
+    if wrong := _contradiction(receipt, manifest):
+        return False, wrong
+    return True, "the manifest's hash, and what the receipt repeats of it"
+
+
+def _contradiction(receipt: Receipt, manifest: Manifest) -> str:
+    """What the receipt states of the job otherwise than the manifest; empty when nothing."""
+    own = manifest.extension
+    expected: dict[str, str] = {}
+    if isinstance(own.get("nonce"), str):
+        expected["orlop.nonce"] = str(own["nonce"])
+    if isinstance(own.get("stdin_sha256"), str):
+        expected["orlop.stdin_sha256"] = str(own["stdin_sha256"])
+    for name in ("argv", "env", "dirs"):
+        if name in own:
+            expected[f"orlop.{name}_sha256"] = hashlib.sha256(encode(own[name])).hexdigest()
+    for name, text in expected.items():
+        if receipt.extra.get(name, text) != text:
+            return f"`{name}` does not fit the manifest"
+    return _above(receipt.extra.get("orlop.limits"), manifest)
+
+
+def _above(limits: str | None, manifest: Manifest) -> str:
+    """Which limit of the run was above what the manifest allowed."""
+    if limits is None:
+        return ""
+    try:
+        ran = decode(limits.encode(), limit=4096)
+    except (CanonicalError, UnicodeEncodeError):
+        ran = None
+    if not isinstance(ran, dict):
+        return "`orlop.limits` is not a JSON object"
+    payload, own = manifest.payload, manifest.extension
+    allowed = {
+        "memory_bytes": payload.get("max_memory_bytes"),
+        "timeout_ms": payload.get("max_duration_ms"),
+        "fuel": own.get("fuel"),
+        "max_output_bytes": own.get("max_output_bytes"),
+    }
+    for name, most in allowed.items():
+        used = ran.get(name)
+        if isinstance(most, int) and isinstance(used, int) and used > most:
+            return f"it ran with {name} {used}, the manifest allows {most}"
+    return ""
+
+
+def _module(receipt: Receipt, manifest: Manifest | None, module: str | None) -> _Finding:
+    stated = receipt.extra.get("module_hash")
+    asked = manifest.payload.get("module_cid") if manifest else None
+    if stated is None:
+        return None, "the receipt names no module"
+    if module is not None and module != stated:
+        return False, "another module than the one that was given"
+    if isinstance(asked, str) and asked.startswith("sha256:") and asked != stated:
+        return False, "another module than the one in the manifest"
+    if module is not None:
+        return True, "the module that was given"
+    if asked == stated:
+        return True, "the module that the manifest names"
+    return None, "no module to compare with"
+
+
+def _commitment(receipt: Receipt, stdout: bytes | None, stderr: bytes | None) -> _Finding:
+    if stdout is None and stderr is None:
+        return None, "no output to compare with"
+    made = commit(stdout or b"", stderr or b"")
+    if made.digest == receipt.commitment and made.count == receipt.chunks:
+        return True, f"the output, {made.count} chunk{'' if made.count == 1 else 's'}"
+    known = chunk_count(len(stdout or b"")) + chunk_count(len(stderr or b""))
+    missing = "stderr" if stderr is None else "stdout" if stdout is None else ""
+    if missing and receipt.chunks > known:
+        return None, f"{missing} is not given, and the receipt covers more output"
+    return False, "another output than the one that was given"
+
+
+def _chain(receipt: Receipt, evidence: Evidence) -> _Finding:
+    if receipt.place is None:
+        return None, "in no chain"
+    number, previous = receipt.place
+    if (number == 0) != (previous == FIRST_PREVIOUS):
+        return False, "only the first receipt of a key, number 0, has no predecessor"
+    if evidence.chain(receipt.worker, number) not in {None, receipt.id}:
+        return False, f"another receipt of this key has number {number}"
+    if evidence.previous is not None:
+        return _follows(receipt, evidence.previous)
+    return _stored_before(receipt, evidence, number, previous)
+
+
+def _stored_before(receipt: Receipt, evidence: Evidence, number: int, previous: str) -> _Finding:
+    if number == 0:
+        return True, "the first of its key"
+    before = evidence.chain(receipt.worker, number - 1)
+    if before is None:
+        return None, f"number {number}; its predecessor is not here"
+    if before != previous:
+        return False, f"does not follow number {number - 1} as it is stored here"
+    return True, f"number {number}, follows {previous[:16]}…"
+
+
+def _follows(receipt: Receipt, raw: bytes) -> _Finding:
+    number, previous = receipt.place or (0, "")
+    try:
+        before = read_receipt(raw)
+    except ReceiptRefusedError as error:
+        return False, f"the preceding receipt is bad: {error.why}"
+    if before.worker != receipt.worker:
+        return False, "the preceding receipt is of another key"
+    if _signature(before)[0] is False:
+        return False, "the preceding receipt's signature does not fit"
+    if before.id != previous or before.place is None or before.place[0] != number - 1:
+        return False, "does not follow the receipt that was given"
+    return True, f"number {number}, follows the receipt that was given"

@@ -1,0 +1,131 @@
+"""The fold of a room: entries in any order become one state, the same for everybody who holds the same entries.
+
+The order is (timestamp, actor, entry id). What sorts last is applied to the state as it is; what comes late is sorted
+in and folded again from the last checkpoint. Pure.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.errors import OrlopError
+from runtime.rooms.tasks import EMPTY, Folding, TaskEvent, TaskState
+
+__all__ = ["MESSAGES", "BeyondHorizonError", "Message", "RoomFold"]
+
+MESSAGES: Final = 200
+"""How many of the latest messages are kept at hand."""
+
+_WINDOW: Final = 256
+"""Events between two checkpoints; two checkpoints are kept."""
+
+_Key = tuple[int, str, str]
+
+
+class BeyondHorizonError(OrlopError):
+    """An event is older than what can be folded again from here: begin anew with all entries."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Message:
+    """Something that a member said; sorts as it is shown."""
+
+    ts_ms: int
+    author: str
+    id: str
+    text: str
+
+
+class RoomFold:
+    """A room's tasks and latest messages, as far as they were added."""
+
+    def __init__(self) -> None:
+        self._folding = Folding()
+        self._last: _Key = (-1, "", "")
+        self._checkpoints: list[tuple[_Key, TaskState]] = [(self._last, EMPTY)]
+        self._tail: list[tuple[_Key, TaskEvent]] = []
+        self._messages: list[Message] = []
+
+    @classmethod
+    def of(cls, events: Iterable[tuple[str, TaskEvent]], messages: Iterable[Message]) -> "RoomFold":
+        """The fold of all entries, in whatever order they come.
+
+        Args:
+            events: with their entry ids.
+            messages: all of them.
+        """
+        made = cls()
+        for entry_id, event in sorted(events, key=lambda one: _key(*one)):
+            made.add(entry_id, event)
+        for message in messages:
+            made.say(message)
+        return made
+
+    @property
+    def folding(self) -> Folding:
+        """The tasks now."""
+        return self._folding
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The latest messages, oldest first."""
+        return tuple(self._messages)
+
+    def add(self, entry_id: str, event: TaskEvent) -> bool:
+        """Takes one event.
+
+        Args:
+            entry_id: of the log; decides between events of the same time and actor.
+            event: admitted.
+
+        Returns:
+            Whether a task changed, as far as that can be said; true for a late event.
+
+        Raises:
+            BeyondHorizonError: it is older than the older checkpoint; nothing was taken.
+        """
+        key = _key(entry_id, event)
+        if key > self._last:
+            self._tail.append((key, event))
+            changed = self._apply(key, event)
+            self._mark()
+            return changed
+        if key <= self._checkpoints[0][0]:
+            raise BeyondHorizonError("the event is older than the horizon")
+        insort(self._tail, (key, event), key=lambda one: one[0])
+        self._fold_again(key)
+        return True
+
+    def say(self, message: Message) -> None:
+        """Takes one message; the oldest beyond `MESSAGES` is let go."""
+        insort(self._messages, message)
+        del self._messages[:-MESSAGES]
+
+    def _apply(self, key: _Key, event: TaskEvent) -> bool:
+        if key[0] > self._last[0]:
+            self._folding.forget()  # no later event has the key of an earlier time
+        self._last = key
+        return self._folding.apply(event)
+
+    def _fold_again(self, key: _Key) -> None:
+        while key <= self._checkpoints[-1][0]:
+            self._checkpoints.pop()
+        self._last, state = self._checkpoints[-1]
+        self._folding = Folding(state)
+        for at, event in self._tail[bisect_right(self._tail, self._last, key=lambda one: one[0]) :]:
+            self._apply(at, event)
+
+    def _mark(self) -> None:
+        """Makes a checkpoint after a window; lets the oldest go, and what lies before the one after it."""
+        newest = self._checkpoints[-1][0]
+        if len(self._tail) < _WINDOW or self._tail[-_WINDOW][0] <= newest:
+            return
+        self._checkpoints.append((self._last, self._folding.state()))
+        if len(self._checkpoints) > 2:  # noqa: PLR2004 - two checkpoints: at least one window is always at hand
+            del self._checkpoints[0]
+            del self._tail[: bisect_right(self._tail, self._checkpoints[0][0], key=lambda one: one[0])]
+
+
+def _key(entry_id: str, event: TaskEvent) -> _Key:
+    return event.timestamp, event.actor_id, entry_id

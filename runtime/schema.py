@@ -1,0 +1,71 @@
+"""The tables of `orlop.db`, as migrations: entry N takes a database from version N to N + 1.
+
+A migration that has shipped is never edited; a change is a new entry. Columns named `sealed` hold AES-256-GCM
+ciphertext (`runtime.vault`); everything else may be read by whoever reads the file: ids, hashes, counts and states.
+"""
+
+__all__ = ["MIGRATIONS", "VERSION"]
+
+_FIRST = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE journal (seq INTEGER PRIMARY KEY, ts_ms INTEGER NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX journal_by_time ON journal (ts_ms);
+CREATE INDEX journal_by_type ON journal (type, seq);
+CREATE TABLE secrets (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE rooms (
+  room TEXT PRIMARY KEY, name TEXT NOT NULL, created_ms INTEGER NOT NULL, sealed_key BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE room_members (
+  room TEXT NOT NULL, identity_key TEXT NOT NULL, is_self INTEGER NOT NULL, joined_ms INTEGER NOT NULL,
+  sealed BLOB NOT NULL, PRIMARY KEY (room, identity_key)
+) WITHOUT ROWID;
+CREATE TABLE room_log (
+  pos INTEGER PRIMARY KEY, room TEXT NOT NULL, event_id TEXT NOT NULL, author TEXT NOT NULL,
+  author_seq INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL, actor TEXT NOT NULL, kind TEXT NOT NULL,
+  sealed BLOB NOT NULL, UNIQUE (room, event_id), UNIQUE (room, author, author_seq)
+);
+CREATE INDEX room_log_by_room ON room_log (room, pos);
+
+CREATE TABLE agents (
+  room TEXT NOT NULL, agent TEXT NOT NULL, builtin INTEGER NOT NULL, manifest TEXT NOT NULL, hash TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL, uploaded_ms INTEGER NOT NULL, mark TEXT NOT NULL, granted TEXT NOT NULL,
+  active INTEGER NOT NULL, upload_no INTEGER NOT NULL, PRIMARY KEY (room, agent)
+) WITHOUT ROWID;
+CREATE TABLE agent_versions (
+  room TEXT NOT NULL, agent TEXT NOT NULL, upload_no INTEGER NOT NULL, version TEXT NOT NULL, hash TEXT NOT NULL,
+  uploaded_ms INTEGER NOT NULL, PRIMARY KEY (room, agent, upload_no)
+) WITHOUT ROWID;
+CREATE TABLE agent_state (
+  room TEXT NOT NULL, agent TEXT NOT NULL, hash TEXT NOT NULL, version INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
+  sealed BLOB NOT NULL, PRIMARY KEY (room, agent)
+) WITHOUT ROWID;
+CREATE TABLE agent_breakers (
+  room TEXT NOT NULL, agent TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (room, agent)
+) WITHOUT ROWID;
+CREATE TABLE agent_diagnostics (
+  id INTEGER PRIMARY KEY, room TEXT NOT NULL, agent TEXT NOT NULL, ts_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+  sealed BLOB NOT NULL
+);
+CREATE INDEX agent_diagnostics_by_agent ON agent_diagnostics (room, agent, id);
+
+CREATE TABLE jobs (
+  job TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, name TEXT NOT NULL, module TEXT NOT NULL,
+  submitter TEXT NOT NULL, place TEXT NOT NULL, manifest TEXT NOT NULL, state TEXT NOT NULL,
+  outcome TEXT NOT NULL, reason TEXT NOT NULL, created_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER,
+  exit_code INTEGER, usage TEXT NOT NULL, limits TEXT NOT NULL, receipt TEXT NOT NULL, runner_pid INTEGER NOT NULL,
+  runner_start TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX jobs_by_state ON jobs (state);
+CREATE TABLE receipts (
+  receipt TEXT PRIMARY KEY, worker TEXT NOT NULL, number INTEGER NOT NULL, previous TEXT NOT NULL, job TEXT NOT NULL,
+  own INTEGER NOT NULL, issued_ms INTEGER NOT NULL, exit_code INTEGER NOT NULL, outcome TEXT NOT NULL,
+  verdict TEXT NOT NULL, document TEXT, UNIQUE (worker, number)
+) WITHOUT ROWID;
+CREATE INDEX receipts_by_job ON receipts (job);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""SQL scripts; the database's `PRAGMA user_version` counts how many were applied."""
+
+VERSION = len(MIGRATIONS)

@@ -1,0 +1,65 @@
+"""The doctor sees what is wrong and says what to do; a check that breaks hides no other."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from console import doctor
+from console.doctor import Check, examine, report
+from tests.cli.program import orlop
+
+
+def found(path: Path, name: str) -> Check:
+    return next(check for check in examine(path, {}) if check.check == name)
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the check that starts a child."""
+    monkeypatch.setattr(doctor, "CHECKS", {name: check for name, check in doctor.CHECKS.items() if name != "sandbox"})
+
+
+def test_everything_is_looked_at(tmp_path: Path) -> None:
+    checks = examine(tmp_path / "none", os.environ)
+    assert [check.check for check in checks] == list(doctor.CHECKS)
+    sandbox = next(check for check in checks if check.check == "sandbox")
+    assert (sandbox.state, "compiled and ran a module" in sandbox.result) == ("ok", True)
+    assert all(check.todo for check in checks if check.state == "bad")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.usefixtures("only")
+def test_a_directory_open_to_others_is_bad(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    check = found(tmp_path, "directory")
+    assert (check.state, check.todo[:9]) == ("bad", "run chmod")
+
+
+@pytest.mark.usefixtures("only")
+def test_a_key_open_to_others_is_bad(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "identity.key").write_bytes(bytes(32))
+    (tmp_path / "identity.key").chmod(0o644)
+    check = found(tmp_path, "keys")
+    assert (check.state, check.result) == ("bad", "identity.key is open to others")
+    assert check.todo == f"chmod 600 {tmp_path}/identity.key"
+
+
+def test_a_broken_check_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_path: object, _environ: object) -> Check:
+        raise ValueError("\x1b[2Jno")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"one": breaks, "python": doctor.CHECKS["python"]})
+    checks = examine(tmp_path, {})
+    assert checks[0] == Check("one", "bad", "could not look: ValueError: \\x1b[2Jno")
+    assert checks[1].state == "ok"
+    assert report(checks)["ok"] is False
+
+
+def test_the_exit_code_says_whether_something_is_wrong(tmp_path: Path) -> None:
+    assert orlop(tmp_path, "doctor", "--json").code == 0
+    state = tmp_path / "open"
+    state.mkdir(mode=0o755)
+    ran = orlop(tmp_path, "doctor", "--state-dir", str(state), "--json")
+    assert (ran.code, ran.json["ok"]) == (1, False)

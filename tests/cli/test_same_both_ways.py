@@ -1,0 +1,157 @@
+"""Each verb prints the same and exits the same with an owner and without: one script, run in both kinds of home."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from console.registry import COMMANDS
+from tests.cli.program import ROOT, Owner, inside, orlop
+
+HELLO = str(ROOT / "assets/jobs/hello/hello.wasm")
+UNBLOCK = ROOT / "assets/agents/unblock"
+FAULTY = ROOT / "assets/agents/faulty"
+
+_SAME = (
+    (re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]+"), "PEER"),
+    (re.compile(r"\bt-[0-9a-f]{12}\b"), "TASK"),
+    (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{16}(?=…|\\u2026)|\b[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}[ T][0-9:]{8}(\.[0-9]{3}Z)?"), "TIME"),
+    (re.compile(r'("[a-z_]*(?:_ms|_us|At)"):[0-9]+'), r"\1:N"),
+    (re.compile(r"\b[0-9.]+ms\b"), "DURATION"),
+    (re.compile(r'("(?:fuel_used|signature|worker_pubkey)"):"[^"]*"'), r'\1:"X"'),
+    (re.compile(r"\[[0-9]+(,[0-9]+){31}\]"), "BYTES"),
+    (re.compile(r'"[0-9a-f]{128}"'), '"SIGNATURE"'),
+    (re.compile(r" {2,}|-{2,}"), "  "),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of the script, and its exit status."""
+
+    words: str
+    code: int = 0
+    stdin: bytes = b""
+
+
+SCRIPT = (
+    Step("init --json"),
+    Step("rooms list"),
+    Step("rooms create quiet-harbor --json"),
+    Step("rooms create north-pier"),
+    Step("rooms create bad\x1bname", 2),
+    Step("rooms task quiet-harbor --add Publish|split_into:_a,_b|due:_2h|urgent --json"),
+    Step("rooms task quiet-harbor --add Sign"),
+    Step("rooms task quiet-harbor --block Publish --on Sign"),
+    Step("rooms task quiet-harbor --start Sign"),
+    Step("rooms task quiet-harbor --urgent Sign"),
+    Step("rooms task quiet-harbor --describe Sign --text with-care"),
+    Step("rooms task quiet-harbor --due Sign --text 2h"),
+    Step("rooms task quiet-harbor --due Sign --text never", 2),
+    Step("rooms task quiet-harbor --auto-assign --preview --json"),
+    Step("rooms task quiet-harbor --auto-assign"),
+    Step("rooms task quiet-harbor --done Sign"),
+    Step("rooms task quiet-harbor --reopen Sign"),
+    Step("rooms task quiet-harbor --title Sign --text Seal"),
+    Step("rooms task quiet-harbor --assign Seal"),
+    Step("rooms task quiet-harbor --unblock Publish --on Seal"),
+    Step("rooms task quiet-harbor --done nothing", 1),
+    Step("rooms task quiet-harbor --done", 2),
+    Step("rooms task quiet-harbor", 2),
+    Step("rooms task quiet-harbor --done Seal --start Seal", 2),
+    Step("rooms task quiet-harbor --title Seal", 2),
+    Step("rooms task quiet-harbor --assign Seal --to nobody", 1),
+    Step("rooms say quiet-harbor hello"),
+    Step("rooms say quiet-harbor /task_Announce|urgent"),
+    Step("rooms say quiet-harbor /burn", 2),
+    Step("rooms list --json"),
+    Step("rooms show quiet-harbor"),
+    Step("rooms show quiet-harbor --json"),
+    Step("rooms tasks quiet-harbor"),
+    Step("rooms tasks quiet-harbor --json"),
+    Step("rooms show nowhere", 1),
+    Step("rooms show qu", 1),
+    Step(f"agents upload quiet-harbor {UNBLOCK}/unblock.wasm --manifest {UNBLOCK}/unblock.json --grant all --json"),
+    Step(f"agents upload quiet-harbor {FAULTY}/faulty.wasm --manifest {FAULTY}/faulty.json --grant none"),
+    Step(f"agents upload north-pier {UNBLOCK}/unblock.wasm --grant read_tasks,emit_events --name unblock --json"),
+    Step(f"agents upload quiet-harbor {UNBLOCK}/unblock.wasm --manifest {FAULTY}/faulty.json --grant all", 1),
+    Step(f"agents upload quiet-harbor {HELLO} --grant all --name hello", 1),
+    Step(f"agents upload quiet-harbor {UNBLOCK}/unblock.wasm --grant fly --name x", 2),
+    Step(f"agents upload quiet-harbor {UNBLOCK}/unblock.wasm --grant all --name Bad_Name", 1),
+    Step("agents upload quiet-harbor nowhere.wasm --grant all", 2),
+    Step("agents list"),
+    Step("agents list --room quiet-harbor --json"),
+    Step("agents show unblock", 2),
+    Step("agents show unblock --room north-pier"),
+    Step("agents activate unblock --room quiet-harbor --json"),
+    Step("agents deactivate unblock --room quiet-harbor"),
+    Step("agents grant unblock none --room north-pier --json"),
+    Step("agents grant faulty read_members", 2),
+    Step("agents probe faulty", 2),
+    Step("agents logs faulty --json"),
+    Step("agents delete unblock --room north-pier", 2),
+    Step("agents delete unblock --room north-pier --yes --json"),
+    Step("agents show nothing", 1),
+    Step(f"jobs run {HELLO} --stdin -", 0, b"Hello, harbor"),
+    Step(f"jobs run {HELLO} --stdin - --json", 134, b"\xff"),
+    Step("jobs list"),
+    Step("jobs list --state failed"),
+    Step("jobs show ffff", 1),
+    Step("jobs show ff", 2),
+    Step("jobs cancel ffff", 1),
+    Step("receipts list"),
+    Step("receipts show ffff", 1),
+    Step("receipts verify ffff", 1),
+    Step("receipts export - ffff", 1),
+    Step("receipts export all.jsonl"),
+    Step("config"),
+    Step("config set jobs.memory 64MiB --json"),
+    Step("config set jobs.memry 64MiB", 2),
+    Step("config set jobs.memory lots", 2),
+    Step("config --json"),
+    Step("completion bash"),
+)
+
+
+def same(data: bytes, home: Path, member: str) -> str:
+    """What a run printed, without what differs between two nodes and two moments."""
+    text = data.decode().replace(str(home), "HOME").replace(member, "MEMBER").replace(member[:12], "MEMBER")
+    for pattern, word in _SAME:
+        text = pattern.sub(word, text)
+    return text
+
+
+def test_every_verb_prints_the_same_with_and_without_an_owner(owner: Owner, tmp_path: Path) -> None:
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+    homes = (tmp_path, owner.home)
+    members = [orlop(home, "init", "--yes", "--json").json["member"] for home in homes]
+    for step in SCRIPT:
+        words = [word.replace("_", " ") if word[:1] in "PS/" and "|" in word else word for word in step.words.split()]
+        alone, owned = (inside(home, words, stdin=step.stdin, cwd=folder) for home in homes)
+        assert (step.words, owned.code) == (step.words, step.code)
+        assert (step.words, alone.code) == (step.words, step.code)
+        assert same(alone.err, homes[0], members[0]) == same(owned.err, homes[1], members[1])
+        assert same(alone.out, homes[0], members[0]) == same(owned.out, homes[1], members[1])
+        assert alone.talk.count("\n") == (step.code != 0), step.words
+
+
+def test_every_verb_is_in_the_script() -> None:
+    elsewhere = {"agents try", "receipts verify", "jobs logs", "status", "doctor", "schema"}
+    tried = {" ".join(step.words.split()[:2]) for step in SCRIPT} | {step.words.split()[0] for step in SCRIPT}
+    assert set(COMMANDS) - tried - elsewhere == set()
+
+
+@pytest.mark.parametrize("verb", ["jobs show", "jobs logs", "receipts show", "receipts verify"])
+def test_things_made_in_both_homes_are_shown_alike(owner: Owner, tmp_path: Path, verb: str) -> None:
+    shown = []
+    for home in (tmp_path, owner.home):
+        job = orlop(home, "jobs", "run", HELLO, "--stdin", "-", "--json", stdin=b"abc").json["job"]
+        name = job if verb.startswith("jobs") else orlop(home, "jobs", "show", job, "--json").json["receipt"]
+        ran = orlop(home, *verb.split(), name[:16])
+        assert (ran.code, ran.err) == (0, b"")
+        shown.append(same(ran.out, home, "no member").partition("chain")[0])
+    assert shown[0]
+    assert shown[0].count("\n") == shown[1].count("\n")

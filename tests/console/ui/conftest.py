@@ -1,0 +1,16 @@
+"""The screen's waits, shortened: what is tested is that something happens, not when."""
+
+import pytest
+
+from console.ui.panes import pane
+from console.ui.widgets import live_table
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.002)
+    monkeypatch.setattr("textual._wait.SLEEP_IDLE", 0.0005)
+    monkeypatch.setattr(pane, "_REST_S", 0.001)
+    monkeypatch.setattr(pane, "_EVERY_S", 0.01)
+    monkeypatch.setattr(live_table, "_ARRANGE_EVERY_S", 0.01)
+    monkeypatch.setattr(live_table, "_KEY_REST_S", 0.01)

@@ -1,0 +1,109 @@
+"""The application over a scripted core, ready to be pressed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
+from console.ui.app import OrlopApp
+from console.ui.panes.pane import Pane
+from console.ui.widgets.ribbon import Ribbon
+from console.ui.widgets.sheet_view import SheetView
+from tests.console.ui.fake_core import FakeCore, clock
+
+_NAMES = {
+    " ": "space",
+    "/": "slash",
+    ":": "colon",
+    ".": "full_stop",
+    "-": "minus",
+    "_": "underscore",
+    "[": "left_square_bracket",
+    "|": "vertical_line",
+    "!": "exclamation_mark",
+    ">": "greater_than_sign",
+    ",": "comma",
+    "=": "equals_sign",
+    "'": "apostrophe",
+}
+WIDE = (120, 40)
+NARROW = (80, 24)
+
+
+@asynccontextmanager
+async def opened(
+    core: FakeCore, size: tuple[int, int] = WIDE, *, notifications: bool = True, **options: object
+) -> AsyncIterator[tuple[OrlopApp, Pilot[int]]]:
+    """The application once the core's rows are on the screen."""
+    app = OrlopApp(core.options(**options), clock())
+    async with app.run_test(size=size, notifications=notifications) as pilot:
+        await until(pilot, lambda: app.desk.ready)
+        await settled(pilot)
+        yield app, pilot
+    app.desk.close()
+
+
+async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
+    """Waits until something holds; the test's own time limit is the bound."""
+    for _ in range(5_000):
+        if holds() or pilot.app._exception is not None:
+            return
+        await asyncio.sleep(0.004)
+    raise AssertionError("it never held")
+
+
+async def settled(pilot: Pilot[int]) -> None:
+    """Waits until the pane has asked for what it shows, and drawn it."""
+    app = pilot.app
+    assert isinstance(app, OrlopApp)
+
+    def quiet() -> bool:
+        pane = app.pane
+        busy = pane is not None and pane._fetch_timer is not None
+        return not busy and all(worker.is_finished for worker in app.workers) and not app._feed._armed
+
+    await until(pilot, quiet)
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    """Presses keys and waits until their effect is there."""
+    await pilot.press(*keys)
+    await settled(pilot)
+
+
+async def typed(pilot: Pilot[int], text: str) -> None:
+    """Types a text into the line that has the focus."""
+    for char in text:
+        await pilot.press(_NAMES.get(char, char))
+    await pilot.pause()
+
+
+def pane(app: OrlopApp) -> Pane:
+    found = app.pane
+    assert found is not None
+    return found
+
+
+def sheet(app: OrlopApp, name: str) -> str:
+    return app.screen.query_one(f"#{name}", SheetView).text
+
+
+def row_of(app: OrlopApp, name: str) -> str:
+    return app.screen_stack[0].query_one(f"#{name}", Ribbon).text
+
+
+def shown(app: OrlopApp) -> str:
+    """What stands on the whole screen."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+def said(app: OrlopApp) -> str:
+    """The words on the screen, as if no line ended."""
+    return " ".join(shown(app).replace("│", " ").split())
+
+
+def toasts(app: OrlopApp) -> list[str]:
+    return [note.message for note in app._notifications]

@@ -1,0 +1,144 @@
+"""Pictures of every pane, dialog, prompt and empty state; look at each change (`make snapshots`)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from console.client import Result
+from console.ui.app import OrlopApp
+from console.ui.widgets.frame_view import FrameView
+from tests.console.ui import harbor as world
+from tests.console.ui.fake_core import FakeCore, clock
+from tests.console.ui.screen import NARROW, WIDE, press, settled, typed, until
+
+Compare = Callable[..., bool]
+SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x40", "80x24"])
+PANES = {"rooms": ("1",), "agents": ("2",), "jobs": ("4",), "receipts": ("5",), "log": ("7",)}
+
+DETAILS = {
+    "tasks": ("1", "enter"),
+    "chat": ("1", "c"),
+    "members": ("1", "tab", "tab", "tab"),
+    "agent-tripped": ("2", "enter"),
+    "job-running": ("4", "enter"),
+    "job-failed": ("4", "j", "j", "j", "j", "j", "enter"),
+    "receipt-valid": ("5", "enter"),
+    "receipt-invalid": ("5", "j", "j", "j", "j", "j", "enter"),
+    "event": ("7", "k", "enter"),
+}
+DIALOGS = {
+    "confirm": ("2", "D"),
+    "quit": ("q",),
+    "upload": ("2", "u"),
+    "permissions": ("2", "c"),
+    "run": ("4", "r"),
+    "export": ("5", "E"),
+    "new-room": ("1", "a"),
+    "new-task": ("1", "enter", "a"),
+    "edit-task": ("1", "enter", "e"),
+    "auto-assign": ("1", "enter", "A"),
+    "task": ("1", "enter", "j", "enter"),
+    "help": ("2", "question_mark"),
+    "sort": ("2", "s"),
+    "copy": ("5", "y"),
+    "actions": ("2", "x"),
+    "agent-log": ("2", "L"),
+    "job-output": ("4", "L"),
+    "json": ("4", "J"),
+    "command-log": ("2", "space", "at"),
+    "refused": ("2", "P"),
+    "filtered": ("2", "slash", "=state:act", "enter"),
+    "filter": ("2", "slash", "=p95>0.5ms"),
+    "filter-error": ("2", "slash", "=re:["),
+    "prompt": ("2", "colon", "=agents de"),
+    "palette": ("ctrl+p", "=rec"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in a picture depends on how fast the machine is."""
+    monkeypatch.setattr(FrameView, "tick", FrameView.draw)
+
+
+def script(keys: tuple[str, ...]) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    async def run(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        assert isinstance(app, OrlopApp)
+        await until(pilot, lambda: app.desk.ready)
+        await settled(pilot)
+        for key in keys:
+            if key.startswith("="):
+                await typed(pilot, key[1:])
+                await settled(pilot)
+            elif key in {"D", "A", "q", "ctrl+p"}:  # what waits for an answer never settles
+                depth = len(app.screen_stack)
+                await pilot.press(key)
+                await until(pilot, lambda depth=depth: len(app.screen_stack) > depth)
+            else:
+                await press(pilot, key)
+        if keys[:1] == ("ctrl+p",):
+            await until(pilot, lambda: bool(app.screen.query_one("OptionList").option_count))
+        await pilot.pause()
+
+    return run
+
+
+def picture(compare: Compare, core: FakeCore, keys: tuple[str, ...], size: tuple[int, int], **options: object) -> bool:
+    app = OrlopApp(core.options(**options), clock())
+    try:
+        return compare(app, terminal_size=size, run_before=script(keys))
+    finally:
+        app.desk.close()
+
+
+@SIZES
+@pytest.mark.parametrize("name", PANES)
+def test_pane(snap_compare: Compare, name: str, size: tuple[int, int]) -> None:
+    assert picture(snap_compare, world.harbor(), PANES[name], size)
+
+
+@pytest.mark.parametrize("name", ["rooms", "agents", "jobs"])
+@pytest.mark.parametrize("look", ["light", "ascii", "no-color"])
+def test_look(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str, look: str) -> None:
+    if look == "no-color":
+        monkeypatch.setenv("NO_COLOR", "1")
+    options = {"light": {"theme": "light"}, "ascii": {"ascii": True}}.get(look, {})
+    assert picture(snap_compare, world.harbor(), PANES[name], WIDE, **options)
+
+
+@SIZES
+@pytest.mark.parametrize("name", DETAILS)
+def test_detail(snap_compare: Compare, name: str, size: tuple[int, int]) -> None:
+    assert picture(snap_compare, world.harbor(), DETAILS[name], size)
+
+
+@SIZES
+@pytest.mark.parametrize("name", DIALOGS)
+def test_dialog(snap_compare: Compare, name: str, size: tuple[int, int]) -> None:
+    core = world.harbor()
+    core.answers["rooms task"] = lambda _args: Result(ok=True, value={"v": 1, "preview": world.PLAN})
+    core.refuse("agents probe", "the disk is full", "free some space and press P again")
+    assert picture(snap_compare, core, DIALOGS[name], size)
+
+
+@SIZES
+@pytest.mark.parametrize("name", PANES)
+def test_empty(snap_compare: Compare, name: str, size: tuple[int, int]) -> None:
+    assert picture(snap_compare, FakeCore(node=world.node()), PANES[name], size)
+
+
+@SIZES
+def test_first_run(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert picture(snap_compare, FakeCore(node=world.node()), (), size, first_run=True)
+
+
+@SIZES
+def test_read_only_and_frozen(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert picture(snap_compare, world.harbor(read_only=True), ("2", "p"), size)
+
+
+def test_too_small(snap_compare: Compare) -> None:
+    assert picture(snap_compare, world.harbor(), (), (50, 10))

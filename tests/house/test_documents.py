@@ -1,0 +1,97 @@
+"""What the documents claim: links lead somewhere, commands and events exist, the changelog parses, no foreign paths."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from console.registry import COMMANDS, GROUPS
+from console.settings import KEYS
+from runtime.codec import event_types
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
+NOT_YET = {"docs/reference/contracts.md"}
+"""Pages that name what later versions bring."""
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"```(?:text|console|sh)\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+COMMAND = re.compile(r"\borlop ([a-z]+)(?: ([a-z]+))?")
+
+
+def anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_and_anchor_leads_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text()):
+        if link.startswith(("https://", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    if str(page.relative_to(ROOT)) in NOT_YET:
+        return
+    code = "\n".join(block or inline for block, inline in CODE.findall(page.read_text()))
+    for first, second in COMMAND.findall(code):
+        if first in GROUPS:
+            assert not second or f"{first} {second}" in COMMANDS, f"orlop {first} {second}"
+        else:
+            assert first == "help" or first in COMMANDS, f"orlop {first}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_event_type_that_a_page_names_exists(page: Path) -> None:
+    if str(page.relative_to(ROOT)) in NOT_YET:
+        return
+    subjects = {name.split(".")[0] for name in event_types()}
+    for name in re.findall(r"`([a-z]+\.[a-z]+)`", page.read_text()):
+        if name.split(".")[0] in subjects and not name.endswith((".py", ".key", ".md", ".toml", ".wasm", ".json")):
+            assert name in event_types() or name in KEYS, name
+
+
+def test_the_tutorial_shows_the_source_that_is_built() -> None:
+    page = (ROOT / "docs/tutorials/first-agent.md").read_text()
+    (block,) = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    assert block == (ROOT / "assets/agents/overdue/overdue.c").read_text()
+
+
+def test_the_changelog_has_its_headings_in_order() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d{2}-\d{2}))?$", text, re.MULTILINE)
+    assert versions[0] == ("Unreleased", "")
+    assert all(date for _, date in versions[1:])
+    allowed = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= allowed
+
+
+def test_test_modules_have_names_of_their_own_and_snapshots_a_module() -> None:
+    modules = [path.stem for path in ROOT.glob("tests/**/test_*.py")]
+    assert len(modules) == len(set(modules))
+    folders = {path.name for path in (ROOT / "snapshots").iterdir() if path.is_dir()}
+    assert folders <= set(modules)
+
+
+def test_the_readme_is_short_and_begins_with_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    assert text.index("make run") < text.index("make test") < text.index("## ")
+
+
+def test_nothing_tracked_names_a_path_of_one_machine() -> None:
+    found = subprocess.run(
+        ["git", "grep", "-nIE", r"(^|[^a-z])/(home|root|work)/[a-z]", "--", ".", ":!tests/house", ":!*.lock"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    assert not found

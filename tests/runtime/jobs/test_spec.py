@@ -1,0 +1,209 @@
+"""Requests, limits and signed job manifests: the worked example, and everything that must be refused."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.canonical import encode
+from runtime.errors import UsageError
+from runtime.identity import Identity
+from runtime.jobs.spec import (
+    CEILINGS,
+    DOMAIN,
+    FUEL_PER_SECOND,
+    DirGrant,
+    JobLimits,
+    JobRequest,
+    ManifestRefusedError,
+    module_name,
+    new_nonce,
+    read_manifest,
+    sign_manifest,
+)
+
+SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+ME = Identity(SEED)
+NONCE = "00112233445566778899aabbccddeeff"
+EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+EXAMPLE = {
+    "schema_version": 1,
+    "payload": {
+        "kind": "wasm",
+        "module_cid": EMPTY,
+        "input": [0, 255],
+        "max_duration_ms": None,
+        "max_memory_bytes": 134217728,
+    },
+    "signer_pubkey": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    "signature": "d042faffcbd23ac5878205e270dc4118aef9732f507544c38a4b7263eaaa2b60"
+    "fea51f694e9e5a4cec1390f4398e3b619b3cf331bb9382d5b7b0941b6e4b520c",
+    "created_at": "2025-01-02T03:04:05Z",
+}
+
+
+def manifest(**fields: object) -> bytes:
+    request = JobRequest(name="hello.wasm", **fields)  # type: ignore[arg-type]
+    return encode(sign_manifest(ME, request, EMPTY, nonce=NONCE, created_ms=1_735_787_045_000).document)
+
+
+def check_of(raw: bytes, **options: int) -> str:
+    with pytest.raises(ManifestRefusedError) as caught:
+        read_manifest(raw, **options)  # type: ignore[arg-type]
+    return caught.value.check
+
+
+def test_worked_example() -> None:
+    read = read_manifest(json.dumps(EXAMPLE).encode())
+    assert read.job == "b8c7b8b1ad6f8c4180ba55ab21445b4f1dca5df9cfaac47603abc06993a9aa8e"
+    assert read.signer == ME.public_hex
+    assert read.extension == {}
+    message = encode({name: EXAMPLE[name] for name in ("created_at", "payload", "schema_version")})
+    assert len(DOMAIN + message) == 255
+    assert ME.sign(DOMAIN, message).hex() == EXAMPLE["signature"]
+
+
+def test_a_manifest_holds_what_was_asked_for_and_no_host_path() -> None:
+    limits = JobLimits.of(memory_bytes=1 << 20, timeout_ms=1500, max_output_bytes=10)
+    request = JobRequest(
+        name="/tmp/hello.wasm", args=("a",), env=("K=V",), dirs=(DirGrant("/in"), DirGrant("/out", True)), limits=limits
+    )
+    signed = sign_manifest(ME, request, EMPTY, nonce=NONCE, created_ms=1, stdin_sha256="0" * 64, expires_ms=61_001)
+    assert signed.payload == {
+        "kind": "wasm",
+        "module_cid": EMPTY,
+        "input": [],
+        "max_duration_ms": 1500,
+        "max_memory_bytes": 1 << 20,
+        "orlop": {
+            "nonce": NONCE,
+            "argv": ["/tmp/hello.wasm", "a"],
+            "env": ["K=V"],
+            "fuel": 1500 * FUEL_PER_SECOND // 1000,
+            "max_output_bytes": 10,
+            "dirs": ["/in:ro", "/out:rw"],
+            "deterministic": False,
+            "stdin_sha256": "0" * 64,
+        },
+    }
+    assert signed.document["created_at"] == "1970-01-01T00:00:00.001Z"
+    assert read_manifest(encode(signed.document), now_ms=61_001) == signed
+    assert check_of(encode(signed.document), now_ms=61_002) == "Expired"
+
+
+def test_each_run_has_a_job_id_of_its_own() -> None:
+    ids = set()
+    for _ in range(3):
+        request = JobRequest(name="a")
+        ids.add(sign_manifest(ME, request, EMPTY, nonce=new_nonce(), created_ms=1).job)
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"schema_version": 2}, "UnsupportedSchema"),
+        ({"schema_version": 0}, "schema"),
+        ({"schema_version": True}, "schema"),
+        ({"signer_pubkey": "00" * 32}, "BadSignature"),
+        ({"signer_pubkey": "AB" * 32}, "key"),
+        ({"signature": "00" * 64}, "BadSignature"),
+        ({"signature": "00" * 71}, "BadSignature"),
+        ({"created_at": "2025-01-02T03:04:05.000Z"}, "schema"),
+        ({"created_at": "2025-01-02T03:04:06Z"}, "BadSignature"),
+        ({"payload": {"kind": "boot"}}, "schema"),
+        ({"payload": "wasm"}, "schema"),
+        ({"extra": 1}, "schema"),
+        ({"expires_at": "2030-01-01T00:00:00Z"}, "BadSignature"),
+    ],
+)
+def test_each_change_is_refused_by_its_own_check(change: dict[str, object], check: str) -> None:
+    assert check_of(json.dumps(EXAMPLE | change).encode()) == check
+
+
+def test_what_is_no_manifest_is_refused() -> None:
+    for raw in (b"", b"[]", b"nonsense", b'{"a":1,"a":2}', b"{}", b"\xff", encode(dict.fromkeys(EXAMPLE, 1))):
+        assert check_of(raw) == "schema"
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_any_changed_byte_is_refused(at: int, change: int) -> None:
+    raw = bytearray(manifest(args=("x",)))
+    raw[at % len(raw)] ^= change
+    with pytest.raises(ManifestRefusedError):
+        read_manifest(bytes(raw))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"args": ("a\0b",)},
+        {"args": ("\udcff",)},
+        {"args": ("\u2028",)},
+        {"env": ("=x",)},
+        {"env": ("novalue",)},
+        {"env": ("A=\0",)},
+        {"dirs": (DirGrant("/a"), DirGrant("/a", True))},
+        {"dirs": tuple(DirGrant(f"/{n}") for n in range(17))},
+    ],
+)
+def test_text_that_a_guest_cannot_get_is_a_usage_error(bad: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        JobRequest(name="x", **bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["", "in", "/a/../b", "/a:b", "/\x1b[2J", "/\0", "/\udcff"])
+def test_guest_paths_are_absolute_and_plain(path: str) -> None:
+    with pytest.raises(UsageError):
+        DirGrant(path)
+
+
+def test_a_name_with_escapes_is_harmless_in_argv() -> None:
+    assert JobRequest(name="\x1b[2Jx\udcff").argv == ("\\x1b[2Jx\\udcff",)
+    assert JobRequest(name="").argv == ("job",)
+
+
+def test_too_much_for_a_manifest_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="65536 fit"):
+        manifest(args=("x" * 70_000,))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"memory_bytes": 0},
+        {"memory_bytes": -1},
+        {"memory_bytes": (1 << 32) + 1},
+        {"timeout_ms": 0},
+        {"max_output_bytes": 0},
+        {"fuel": 0},
+        {"fuel": 1 << 63},
+    ],
+)
+def test_impossible_limits_are_usage_errors(limits: dict[str, int]) -> None:
+    with pytest.raises(UsageError):
+        JobLimits(**limits)
+
+
+def test_limits_above_the_ceilings_are_named() -> None:
+    small = JobLimits(memory_bytes=1 << 20, fuel=10, timeout_ms=10, max_output_bytes=10)
+    assert JobLimits().above(CEILINGS) == ""
+    assert small.above(small) == ""
+    words = [
+        JobLimits(memory_bytes=2 << 20, fuel=10, timeout_ms=10, max_output_bytes=10).above(small),
+        JobLimits(memory_bytes=1 << 20, fuel=11, timeout_ms=10, max_output_bytes=10).above(small),
+        JobLimits(memory_bytes=1 << 20, fuel=10, timeout_ms=11, max_output_bytes=10).above(small),
+        JobLimits(memory_bytes=1 << 20, fuel=10, timeout_ms=10, max_output_bytes=11).above(small),
+    ]
+    assert words == [
+        "memory limit 2MiB is above this node's 1MiB",
+        "fuel limit 11 is above this node's 10",
+        "time limit 11ms is above this node's 10ms",
+        "output limit 11B is above this node's 10B",
+    ]
+
+
+def test_modules_are_named_by_their_hash() -> None:
+    assert module_name(b"") == EMPTY

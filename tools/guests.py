@@ -1,0 +1,211 @@
+"""Builds the guests that orlop ships from their sources, and compares them with the checked-in bytes.
+
+`build --check` fails on any difference in a module or a manifest; `build --write` replaces them. The compiler is
+`ziglang`, pinned, because another version makes other bytes; its caches lie under `build/`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wasmtime import Config, Engine, FuncType, MemoryType, Module
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPILER = "0.17.0"
+MAX_AGENT_BYTES = 512_000
+MAX_PAGES = 160
+
+COMMON = "-Os -std=c11 -Wall -Wextra -Werror -s"
+FLAGS = {
+    # The stack's size is always given: its default makes the smallest memory 17 pages (agents) or 257 (jobs).
+    "agent": "-target wasm32-freestanding -mcpu=generic -nostdlib -ffreestanding -Wl,--no-entry -Wl,--import-memory "
+    "-Wl,-z,stack-size=8192 -Wl,--initial-memory=65536 -Wl,--max-memory=10485760 -I assets/agents/kit",
+    "job": "-target wasm32-wasi -Wl,-z,stack-size=65536",
+}
+
+NEEDS: dict[str, frozenset[str]] = {
+    "host_get_tasks": frozenset({"read_tasks"}),
+    "host_get_members": frozenset({"read_members"}),
+    "host_get_now": frozenset(),
+    "host_get_event": frozenset(),
+    "host_emit_event": frozenset({"emit_events"}),
+    "host_get_state": frozenset({"persist_state"}),
+    "host_set_state": frozenset({"persist_state"}),
+    "host_log": frozenset(),
+    "host_get_assignment_data": frozenset({"read_tasks", "read_members"}),
+    "host_emit_assignment": frozenset({"emit_events", "read_tasks"}),
+    "host_get_dependency_data": frozenset({"read_tasks"}),
+    "host_emit_urgency": frozenset({"emit_events", "read_tasks"}),
+}
+"""The permissions that each host function asks for."""
+
+
+class BuildError(Exception):
+    """A guest cannot be built, or what came out is not what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One module: its source (the module lies beside it, with the same stem) and what it is."""
+
+    kind: Literal["agent", "job"]
+    source: str
+    metadata: str = ""
+    """The `agent.toml` from which its manifest is made; empty for a guest without one."""
+
+    @property
+    def output(self) -> str:
+        """The module's path."""
+        return str(Path(self.source).with_suffix(".wasm"))
+
+    @property
+    def manifest(self) -> str:
+        """The manifest's path."""
+        return str(Path(self.source).with_suffix(".json"))
+
+
+def agent(name: str) -> Guest:
+    """A shipped agent."""
+    return Guest("agent", f"assets/agents/{name}/{name}.c", f"assets/agents/{name}/agent.toml")
+
+
+GUESTS = (
+    agent("auto-balance"),
+    agent("faulty"),
+    agent("overdue"),
+    agent("unblock"),
+    Guest("job", "assets/jobs/hello/hello.c"),
+    Guest("agent", "tests/assets/kit/reader.c"),
+)
+
+
+def permissions(imports: Sequence[str]) -> frozenset[str]:
+    """The permissions that these host functions need, no more."""
+    return frozenset[str]().union(*(NEEDS[name] for name in imports))
+
+
+def check_module(guest: Guest, wasm: bytes) -> frozenset[str]:
+    """Checks the rules of the guest's kind and gives the permissions that its imports need."""
+    module = Module(Engine(Config()), wasm)
+    exports = {item.name for item in module.exports}
+    wanted = {"init", "on_task_event", "on_tick"} if guest.kind == "agent" else {"_start", "memory"}
+    if missing := sorted(wanted - exports):
+        raise BuildError(f"missing exports: {', '.join(missing)}")
+    imports = [(item.module, item.name or "", item.type) for item in module.imports]
+    if guest.kind == "job":
+        if strange := sorted({place for place, _, _ in imports} - {"wasi_snapshot_preview1"}):
+            raise BuildError(f"imports from {', '.join(strange)}")
+        return frozenset()
+    if len(wasm) > MAX_AGENT_BYTES:
+        raise BuildError(f"{len(wasm)} bytes, more than {MAX_AGENT_BYTES}")
+    return permissions([name for place, name, kind in imports if not is_memory(place, name, kind)])
+
+
+def is_memory(place: str, name: str, kind: object) -> bool:
+    """True for `env.memory` within the limits, False for a host function; anything else is refused."""
+    if place == "env" and name == "memory" and isinstance(kind, MemoryType):
+        limits = kind.limits
+        if limits.min > MAX_PAGES:
+            raise BuildError(f"memory of at least {limits.min} pages, more than {MAX_PAGES}")
+        return True
+    if place == "env" and name in NEEDS and isinstance(kind, FuncType):
+        return False
+    raise BuildError(f"imports {place}.{name}, which no host has")
+
+
+def manifest(wasm: bytes, metadata: str, needed: frozenset[str]) -> bytes:
+    """The manifest beside an agent: its metadata and the module's hash."""
+    fields = tomllib.loads(metadata)
+    if set(fields) != {"name", "version", "description", "author", "permissions"}:
+        raise BuildError(f"metadata has the keys {', '.join(sorted(fields))}")
+    if set(fields["permissions"]) != needed or len(fields["permissions"]) != len(needed):
+        raise BuildError(f"metadata asks for {fields['permissions']}, the imports need {sorted(needed)}")
+    fields["wasmHash"] = hashlib.sha256(wasm).hexdigest()
+    return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def compile_guest(guest: Guest, folder: Path) -> bytes:
+    """Compiles one source; paths are relative to the root, so that nothing of this machine can get into the module."""
+    out = folder / Path(guest.output).name
+    cache = ROOT / "build" / "zig"
+    env = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache / "global"), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")}
+    flags = f"{FLAGS[guest.kind]} {COMMON}".split()
+    command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(out), guest.source]
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BuildError(f"does not compile:\n{run.stderr.strip()}")
+    return out.read_bytes()
+
+
+def difference(path: str, old: bytes, new: bytes) -> str:
+    """Both hashes and sizes, and where the first difference is."""
+    at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    shipped, built = (f"{hashlib.sha256(data).hexdigest()} ({len(data)} bytes)" for data in (old, new))
+    return f"{path}: differs from offset {at}\n  checked in {shipped}\n  built      {built}"
+
+
+def build(guest: Guest, folder: Path) -> dict[str, bytes]:
+    """The files of one guest, by path."""
+    wasm = compile_guest(guest, folder)
+    needed = check_module(guest, wasm)
+    files = {guest.output: wasm}
+    if guest.metadata:
+        files[guest.manifest] = manifest(wasm, (ROOT / guest.metadata).read_text(), needed)
+    return files
+
+
+def settle(path: str, data: bytes, *, write: bool) -> bool:
+    """Compares a file with the checked-in one, or replaces it; False when it differs and was left."""
+    target = ROOT / path
+    old = target.read_bytes() if target.exists() else b""
+    if old == data:
+        return True
+    if write:
+        target.write_bytes(data)
+        target.chmod(0o644)  # the compiler sets the executable bit
+        print(f"{path}: written, {len(data)} bytes")
+    else:
+        print(difference(path, old, data), file=sys.stderr)
+    return write
+
+
+def compiler_version() -> str:
+    """The installed compiler's version, or why there is none."""
+    run = subprocess.run([sys.executable, "-m", "ziglang", "version"], capture_output=True, text=True, check=False)
+    return run.stdout.strip() if run.returncode == 0 else "not installed"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    verbs = parser.add_subparsers(required=True)
+    mode = verbs.add_parser("build").add_mutually_exclusive_group(required=True)
+    mode.add_argument("--check", action="store_true", help="fail on a difference")
+    mode.add_argument("--write", action="store_true", help="replace what differs")
+    write = parser.parse_args(arguments).write
+    if (found := compiler_version()) != COMPILER:
+        print(f"orlop: guests: ziglang {COMPILER} is needed: it is {found}; run make guests", file=sys.stderr)
+        return 1
+    same = True
+    with tempfile.TemporaryDirectory() as folder:
+        for guest in GUESTS:
+            try:
+                for path, data in build(guest, Path(folder)).items():
+                    same = settle(path, data, write=write) and same
+            except BuildError as error:
+                print(f"orlop: guests: {guest.source}: {error}", file=sys.stderr)
+                same = False
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
