@@ -406,14 +406,15 @@ def test_writers_go_on_while_old_events_are_removed(store: Store, journal: Journ
         store.emit(TICK)
     settle(store)
     clock.advance(15 * DAY)
+    young = settle(store)  # the newest stays always: were it an old one, the count would depend on what comes between
     removing = journal.prune(clock.wall_ms())
     between = [settle(store) for _ in range(5)]
     sink = Collected()
     journal.subscribe(0, sink)
-    assert removing.result() == 3000
+    assert removing.result() == 3001
     last = settle(store)
     sink.through(last)
-    assert [record.seq for record in journal.read(0, limit=99)] == [3001, *between, last]
+    assert [record.seq for record in journal.read(0, limit=99)] == [young, *between, last]
     assert set(between) <= set(sink.seqs)
 
 
