@@ -380,7 +380,8 @@ class Executor:
         if self._closed:
             live.discard()
             raise UnavailableError("the program is ending", where=live.key.agent)
-        live.figures.phase = Phase.ACTIVE
+        if live.held is None:
+            live.figures.phase = Phase.ACTIVE
         self._live.add(live, self._clock.monotonic())
         if len(self._live) % _CROWD == 0:
             # What agents are made of lives as long as they do: full collections must not look at it all again and

@@ -109,7 +109,7 @@ class Runner:
         if ended.uneventful:
             self._tell(live, ended)
             return
-        await self._keep(live, ended, made, 0 if order.pending is None else order.pending.hops)
+        await self.keep(live, ended, made, 0 if order.pending is None else order.pending.hops)
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -274,8 +274,15 @@ class Runner:
         if stored.admitted:
             self._watcher.admitted(live.key, stored.admitted, hops + 1)
 
-    async def _keep(self, live: LiveAgent, ended: Ended, made: Made, hops: int) -> None:
-        """Stores a call, or makes its agent wait until the host can."""
+    async def keep(self, live: LiveAgent, ended: Ended, made: Made, hops: int) -> None:
+        """Stores a call, or makes its agent wait until the host can.
+
+        Args:
+            live: whose.
+            ended: the call.
+            made: the same call, with its state.
+            hops: the agents that led to it.
+        """
 
         async def attempt() -> bool:
             try:
@@ -303,7 +310,9 @@ class Runner:
         reason = clean(str(error), 200)
         live.figures.phase, live.figures.problem = Phase.PAUSED, reason
         self._emit(AgentPaused(room=live.key.room, agent=live.key.agent, reason=reason))
-        self._emit(CoreError(where=f"agent {live.key.module_id}", error=reason, hint="its state waits to be stored"))
+        self._emit(
+            CoreError(where=f"agent {live.key.module_id}", error=reason, hint="the agent waits with what it did")
+        )
 
     def _tell(self, live: LiveAgent, ended: Ended) -> None:
         event, now = ended.completed(), self._parts.clock.wall_ms()

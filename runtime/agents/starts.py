@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from runtime.agents.breaker import CLOSED
+from runtime.agents.emission import Emissions
 from runtime.agents.ledger import Ended
 from runtime.agents.live import LiveAgent
 from runtime.agents.parts import Made, failure_of
 from runtime.agents.runner import Runner
 from runtime.errors import FailedError, OrlopError, UnavailableError
 from runtime.events import AgentActivated, AgentFailed, BreakerClosed, BreakerProbed, CoreError, Event
+from runtime.rooms.drafts import ClockBehindError
 
 __all__ = ["ACTIVATION", "Starts"]
 
@@ -56,7 +58,7 @@ class Starts:
             ended = replace(
                 ended, breaker=CLOSED, active=True, first=(*closed, activated), notes=(*notes, *ended.notes)
             )
-            await self._store(live, ended, made, urgent=not restored)
+            await self._begin(live, ended, made, urgent=not restored)
         except OrlopError as error:
             live.discard()
             if isinstance(error, _StoredError):
@@ -119,6 +121,26 @@ class Starts:
         event = CoreError(where=f"agent {live.key.module_id}", error=broken, hint="the agent starts without a state")
         await self._runner.say(event)
         return (f"{broken}; it counts as none",)
+
+    async def _begin(self, live: LiveAgent, ended: Ended, made: Made, *, urgent: bool) -> None:
+        """Stores a good `init`. While the clock is behind, what it wants to change waits, and the agent with it."""
+        try:
+            stored = await self._runner.commit(ended, urgent=urgent)
+        except ClockBehindError:
+            wanted, rest = ended.emissions, Emissions(dropped=ended.emissions.dropped)
+            await self._store(live, replace(ended, emissions=rest), made, urgent=urgent)
+            waiting = Ended(
+                key=ended.key,
+                actor=ended.actor,
+                n=ended.n,
+                trigger=ended.trigger,
+                duration_us=ended.duration_us,
+                emissions=replace(wanted, dropped=[]),
+                told=False,
+            )
+            await self._runner.keep(live, waiting, made, 0)
+        else:
+            self._runner.fold(live, ended, made, stored, 0)
 
     async def _refuse(self, live: LiveAgent, made: Made, notes: Sequence[str]) -> None:
         """Stores what a failed `init` left behind."""

@@ -5,9 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.canonical import Json
+from runtime.errors import UnavailableError
 from runtime.rooms.tasks import TaskEvent
 
-__all__ = ["Rejection", "SubmitResult", "TaskDraft", "new_task_id"]
+__all__ = ["ClockBehindError", "Rejection", "SubmitResult", "TaskDraft", "new_task_id"]
+
+
+class ClockBehindError(UnavailableError):
+    """The clock fell: what is written now would lie more than five minutes in its future, and waits until it is right.
+
+    Nothing of the submission happened. It may be made again, as it is, at any later time.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from concurrent.futures import Future
 from typing import Final, Protocol
 
 from runtime.canonical import Json
-from runtime.errors import RefusedError, UsageError
+from runtime.errors import UsageError
 from runtime.events import MemberJoined, MessagePosted, RoomCreated, TaskChanged, TaskRejected
 from runtime.rooms.admission import FUTURE_MS, Admitted, Context, Held, admit, stamp
-from runtime.rooms.drafts import Rejection, SubmitResult, TaskDraft
+from runtime.rooms.drafts import ClockBehindError, Rejection, SubmitResult, TaskDraft
 from runtime.rooms.fold import Message
 from runtime.rooms.held import HeldRoom, HeldRooms, RoomInfo, key_aad, member_aad, message_of
 from runtime.rooms.log import Entry, Head, Kind, head_of, insert
@@ -152,7 +152,7 @@ class Rooms:
 
         Returns:
             What was admitted and what was not. The future fails with `NotFoundError`, `RefusedError` (a log that was
-            tampered with) or `UnavailableError`; then nothing happened.
+            tampered with), `ClockBehindError` or another `UnavailableError`; then nothing happened.
         """
 
         def work(tx: Transaction) -> SubmitResult:
@@ -183,6 +183,7 @@ class Rooms:
         Raises:
             NotFoundError: there is no such room.
             RefusedError: its log was tampered with.
+            ClockBehindError: the clock is more than five minutes behind this author's last entry.
         """
         with self._held.lock:
             held = self._held.fresh(tx, room)
@@ -203,12 +204,11 @@ class Rooms:
                     head = self._take(tx, held, head, verdict.event, cause)
                     admitted.append(verdict.event)
                     continue
-                reason = (
-                    _behind(verdict.until_ms + FUTURE_MS, tx.now_ms) if isinstance(verdict, Held) else verdict.reason
-                )
-                rejected.append(Rejection(draft, reason))
+                if isinstance(verdict, Held):
+                    raise _behind(room, verdict.until_ms + FUTURE_MS, tx.now_ms)
+                rejected.append(Rejection(draft, verdict.reason))
                 task = clean(draft.task_id, 128)
-                tx.emit(TaskRejected(room=room, task=task, actor=actor, reason=reason, cause=cause))
+                tx.emit(TaskRejected(room=room, task=task, actor=actor, reason=verdict.reason, cause=cause))
             return SubmitResult(tuple(admitted), tuple(rejected))
 
     def say(self, room: str, text: str, *, cause: int | None = None) -> "Future[Message]":
@@ -220,7 +220,7 @@ class Rooms:
             cause: seq of the event that led to this.
 
         Returns:
-            The message. The future fails as that of `submit`, and with `RefusedError` while the clock is far behind.
+            The message. The future fails as that of `submit`.
 
         Raises:
             UsageError: the text is empty, too long or not valid Unicode.
@@ -272,7 +272,7 @@ class Rooms:
             head = head_of(tx, room, self.self_key)
             at = stamp(tx.now_ms, head.timestamp_ms)
             if at > tx.now_ms + FUTURE_MS:
-                raise RefusedError(_behind(at, tx.now_ms), where=f"room {room}")
+                raise _behind(room, at, tx.now_ms)
             entry = self._entry(held, head, "message", {"text": text}, at=at, actor=self.self_key)
             self._held.grow(tx, held, insert(tx, self._vault, held.key, entry), entry)
             tx.emit(MessagePosted(room=room, id=entry.id, author=entry.author, text=text, cause=cause))
@@ -310,11 +310,9 @@ def _changed(room: str, event: TaskEvent, before: Task | None, after: Task, caus
     )
 
 
-def _behind(at: int, now_ms: int) -> str:
-    return (
-        f"the clock is {(at - now_ms) // 60_000} minutes behind the last entry of this room:"
-        " nothing is taken until it is right or has caught up"
-    )
+def _behind(room: str, at: int, now_ms: int) -> ClockBehindError:
+    why = f"the clock is {(at - now_ms) // 60_000} minutes behind the last entry of this room"
+    return ClockBehindError(why, where=f"room {room}", hint="set it right; nothing is taken until it has caught up")
 
 
 def _data_aad(room: str, aad: bytes) -> bytes:

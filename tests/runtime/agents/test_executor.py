@@ -26,6 +26,7 @@ from runtime.events import (
     BreakerTripped,
     CoreError,
     TaskChanged,
+    TaskRejected,
     TickCompleted,
     TickFailed,
     TickSummary,
@@ -477,6 +478,37 @@ async def test_a_paused_agent_can_be_switched_off(world: World) -> None:
     await world.tick()
     await world.executor.deactivate(KEY)
     assert (await world.row(KEY))["state"] == "off"
+
+
+async def test_emissions_wait_while_the_clock_is_behind(world: World) -> None:
+    await world.run(emits('{"type":"task_created","taskId":"new","task":{}}'))
+    world.rooms.put(task("t1"))
+    world.clock.now_ms -= 3_600_000
+    await world.tick()
+    row = await world.row(KEY)
+    assert (row["state"], row["failures"]) == ("paused", 0)
+    assert "clock is 59 minutes behind" in row["problem"]
+    assert list(world.rooms.tasks) == ["t1"]
+    assert not world.events(TickFailed)
+    assert not world.events(TaskRejected)
+    world.clock.now_ms += 3_600_000
+    await world.tick()
+    assert list(world.rooms.tasks) == ["t1", "new"]
+    assert (await world.row(KEY))["state"] == "active"
+    assert world.events(TickCompleted)[0].dropped == ()
+
+
+async def test_what_init_emits_waits_while_the_clock_is_behind(world: World) -> None:
+    await world.upload(emits('{"type":"task_created","taskId":"new","task":{}}', on="init"))
+    world.rooms.put(task("t1"))
+    world.clock.now_ms -= 3_600_000
+    await world.executor.activate(KEY)
+    assert (await world.row(KEY))["state"] == "paused"
+    assert [one.agent for one in world.events(AgentActivated)] == ["guest"]
+    world.clock.now_ms += 3_600_000
+    await world.tick()
+    assert list(world.rooms.tasks) == ["t1", "new"]
+    assert (await world.row(KEY))["state"] == "active"
 
 
 async def test_an_error_in_a_host_function_is_the_hosts_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
