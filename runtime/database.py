@@ -17,7 +17,7 @@ from runtime.errors import OrlopError, RefusedError, UnavailableError, UsageErro
 from runtime.sanitise import clean
 from runtime.schema import MIGRATIONS, VERSION
 
-__all__ = ["BUSY_S", "DatabaseDamagedError", "damaged", "open_reader", "open_writer", "told"]
+__all__ = ["BUSY_S", "DatabaseDamagedError", "damaged", "is_busy", "open_reader", "open_writer", "set_patience", "told"]
 
 BUSY_S = 10.0
 """Seconds that a writer waits for another process's transaction."""
@@ -79,6 +79,16 @@ def told(error: BaseException, database: Path) -> BaseException:
     if str(error).startswith(_NOT_AS_WRITTEN):
         return damaged(database, clean(str(error)))
     return _mapped(error, database) or error
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether a statement failed because another process kept the database locked."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def set_patience(connection: sqlite3.Connection, *, waits: bool) -> None:
+    """Whether a connection waits `BUSY_S` for another process's transaction, or fails at once."""
+    connection.execute(f"PRAGMA busy_timeout={int(BUSY_S * 1000) if waits else 0}")
 
 
 def damaged(database: Path, part: str = "") -> DatabaseDamagedError:
@@ -194,7 +204,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from runtime.clock import Clock
 from runtime.codec import to_body
-from runtime.database import told
+from runtime.database import is_busy, set_patience, told
 from runtime.errors import UnavailableError
 from runtime.events import CoreError, Record
 from runtime.transaction import Pending, SeqCounter, Transaction
@@ -72,6 +72,7 @@ class Writer:
         self._closed = False
         self._lost = 0
         self._trouble = ""
+        self._waited = False
         self.publisher: Publisher | None = None
         self._thread = threading.Thread(target=self._run, name="orlop-store", daemon=True)
         self._thread.start()
@@ -135,9 +136,11 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - the thread outlives it; everybody who waits hears of it
             self._rollback()
             transaction.undo()
+            self._be_patient(waited=self._waited or is_busy(error))
             self._refuse(batch, answers, told(error, self._database))
             return
         self._lost, self._trouble = 0, ""
+        self._be_patient(waited=False)
         try:
             for hook in transaction.hooks:
                 hook(True)
@@ -199,6 +202,12 @@ class Writer:
             # A number that the database has reserved: the notice goes out although nothing can be written.
             event = CoreError(where="store", error=self._trouble)
             self.publisher([(Record(self._counter.take(), self._clock.wall_ms(), event), to_body(event))])
+
+    def _be_patient(self, *, waited: bool) -> None:
+        """A one-shot command that has waited in vain for another process does not do so again for its last words."""
+        if waited != self._waited and not self._counter.owner:
+            self._waited = waited
+            set_patience(self._connection, waits=not waited)
 
     def _rollback(self) -> None:
         if self._connection.in_transaction:

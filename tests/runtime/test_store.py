@@ -429,6 +429,23 @@ def test_a_database_locked_for_long_is_unavailable(path: Path, monkeypatch: pyte
         assert store.write(add_room("a")).result() == 1
 
 
+@pytest.mark.parametrize(("owner", "patience_ms"), [(True, 50), (False, 0)], ids=["owner", "one-shot"])
+def test_a_one_shot_command_that_waited_in_vain_waits_no_second_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch, owner: bool, patience_ms: int
+) -> None:
+    monkeypatch.setattr(database_module, "BUSY_S", 0.05)
+    with Store.open(path, ManualClock(), owner=owner) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(2):
+            with pytest.raises(UnavailableError, match="another process kept it locked"):
+                store.write(add_room("a")).result()
+        other.execute("ROLLBACK")
+        other.close()
+        seen = [store.write(lambda tx: tx.one("PRAGMA busy_timeout")).result() for _ in range(2)]
+    assert seen == [(patience_ms,), (50,)]
+
+
 def test_a_locked_database_is_waited_for(path: Path) -> None:
     with Store.open(path, ManualClock(), owner=False) as store:
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
