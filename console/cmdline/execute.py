@@ -18,6 +18,8 @@ from runtime.sanitise import clean
 
 __all__ = ["execute"]
 
+_DONE = "what the command was to do is done"
+
 
 def execute(command: Command, line: Line) -> int:
     """Runs a command line that was read.
@@ -115,8 +117,12 @@ def _show(command: Command, line: Line, result: Result) -> int:
     except BrokenPipeError:
         streams.finish()
     except OrlopError as error:
-        error.what = error.what or command.name
-        raise
+        if fault is None:
+            error.what = error.what or command.name
+            if command.changes:
+                error.hint = error.hint or _DONE
+            raise
+        # Why the command failed matters more than why that could not be printed.
     if fault is not None:
         streams.say(fault.line)
     return code

@@ -654,6 +654,17 @@ def test_streams_that_are_closed_or_full(pristine: Path, line: str, code: int, s
         assert (ran.code, ran.err) == (code, b"")
 
 
+@pytest.mark.parametrize("where", [">&-", ">/dev/full"])
+@pytest.mark.parametrize("how", ["", "--json"])
+def test_a_change_whose_answer_cannot_be_written_stands_and_says_so(home_copy: Path, where: str, how: str) -> None:
+    ran = in_shell(home_copy, f"orlop rooms create late {how} {where}")
+    one_line(ran, 1, "orlop: rooms create: standard output: ", "; what the command was to do is done")
+    assert "late" in inside(home_copy, ["rooms", "list"], cwd=home_copy).text
+    failed = in_shell(home_copy, f"orlop rooms say nowhere hi {how} {where}")
+    one_line(failed, 1, "orlop: rooms say: nowhere: no such room")
+    assert "is done" not in failed.talk
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
