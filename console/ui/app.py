@@ -54,6 +54,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         clock: what the screen's times are counted from.
     """
 
+    TITLE = "orlop"
     CSS_PATH = "orlop.tcss"
     AUTO_FOCUS = ""
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_provider}
