@@ -65,7 +65,33 @@ CREATE TABLE receipts (
 CREATE INDEX receipts_by_job ON receipts (job);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN detached INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN expires_ms INTEGER;
+ALTER TABLE jobs ADD COLUMN keep_output INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN tripped TEXT NOT NULL DEFAULT '';
+CREATE INDEX jobs_by_place ON jobs (state, priority DESC, number);
+
+CREATE TABLE blobs (
+  hash TEXT PRIMARY KEY, size INTEGER NOT NULL, created_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE job_blobs (
+  job TEXT NOT NULL, role TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (job, role)
+) WITHOUT ROWID;
+CREATE INDEX job_blobs_by_hash ON job_blobs (hash);
+
+CREATE TABLE submitters (
+  key TEXT PRIMARY KEY, added_ms INTEGER NOT NULL, note TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE node_keys (
+  public TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, statement TEXT NOT NULL, created_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 """SQL scripts; the database's `PRAGMA user_version` counts how many were applied."""
 
 VERSION = len(MIGRATIONS)

@@ -74,6 +74,11 @@ class StateDir:
         return self.path / "modules"
 
     @property
+    def blobs(self) -> Path:
+        """Modules, inputs and kept outputs of jobs, by content."""
+        return self.path / "blobs"
+
+    @property
     def output(self) -> Path:
         """Output of jobs, one capped file each."""
         return self.path / "output"
