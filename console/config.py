@@ -6,9 +6,7 @@ wrong type and bad TOML are refused with file, line and nearest key. The user's 
 """
 
 import os
-import re
 import socket
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -28,18 +26,26 @@ from console.settings import (
     UiConfig,
     Value,
 )
+from console.toml_file import read_toml
 from runtime import durable
-from runtime.errors import UnavailableError, UsageError
+from runtime.errors import UsageError
 from runtime.sanitise import clean
 
-__all__ = ["Config", "Setting", "changed", "config_file", "describe", "find", "keeping", "load", "set_value"]
+__all__ = [
+    "Config",
+    "Setting",
+    "changed",
+    "config_file",
+    "describe",
+    "find",
+    "keeping",
+    "key_map_file",
+    "load",
+    "set_value",
+]
 
 _SET = "50-set.toml"
 _DEFAULT = "default"
-_SIZE_MAX = 1 << 20
-_PLACE = re.compile(r"line ([0-9]+)")
-_HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
-_ASSIGNED = re.compile(r"\s*([A-Za-z0-9_\-.\"' ]+?)\s*=")
 
 _Section = TypeVar("_Section")
 
@@ -116,10 +122,29 @@ def config_file(option: str | None, environ: Mapping[str, str]) -> Path | None:
         if not os.path.isfile(named):  # noqa: PTH113 - `Path.is_file` raises for some names
             raise UsageError("no such file", what="configuration", where=clean(named))
         return Path(named)
+    path = _folder(environ) / "config.toml"
+    return path if os.path.isfile(path) else None  # noqa: PTH113 - as above
+
+
+def key_map_file(option: str | None, environ: Mapping[str, str]) -> Path | None:
+    """The key map of the screen: `keys.toml`, where the configuration file is or would be.
+
+    Args:
+        option: the value of `--config`.
+        environ: the environment.
+
+    Returns:
+        A path, or None when there is no such file.
+    """
+    named = option or environ.get("ORLOP_CONFIG")
+    path = (Path(named).parent if named else _folder(environ)) / "keys.toml"
+    return path if os.path.isfile(path) else None  # noqa: PTH113 - as above
+
+
+def _folder(environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_CONFIG_HOME", "")
     home = environ.get("HOME") or "/nonexistent"
-    path = (Path(base) if Path(base).is_absolute() else Path(home) / ".config") / "orlop" / "config.toml"
-    return path if os.path.isfile(path) else None  # noqa: PTH113 - as above
+    return (Path(base) if Path(base).is_absolute() else Path(home) / ".config") / "orlop"
 
 
 def load(
@@ -179,7 +204,7 @@ def set_value(config_d: Path, name: str, given: str) -> Setting:
     text = tomli_w.dumps(tables, multiline_strings=False)
     durable.make_directory(config_d)
     durable.replace(path, text.encode())
-    return Setting(key, value, f"{_SET}:{_line_of(path.read_text('utf-8'), name)}")
+    return Setting(key, value, f"{_SET}:{read_toml(path, what='configuration').line_of(name)}")
 
 
 def find(name: str) -> Key:
@@ -240,33 +265,15 @@ def _from_text(key: Key, text: str, origin: str) -> Value:
 
 
 def _read(path: Path) -> dict[str, tuple[Value, str]]:
-    shown = clean(str(path))
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(_SIZE_MAX + 1)
-    except OSError as error:
-        raise UnavailableError(_reason(error), what="configuration", where=shown) from error
-    if len(raw) > _SIZE_MAX:
-        raise UsageError("larger than 1MiB", what="configuration", where=shown)
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError("not UTF-8", what="configuration", where=f"{shown}:{line}") from error
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line, why = _toml_error(str(error), text)
-        raise UsageError(why, what="configuration", where=f"{shown}:{line}", hint="it is no TOML") from error
+    file = read_toml(path, what="configuration")
     values: dict[str, tuple[Value, str]] = {}
-    for name, value in _flat(tables):
-        line = _line_of(text, name)
-        where = f"{shown}:{line}"
+    for name, value in _flat(file.tables):
+        where = file.where(name)
         key = KEYS.get(name)
         if key is None:
             raise UsageError(f"unknown key `{clean(name, 60)}`", what="configuration", where=where, hint=_nearest(name))
         try:
-            values[name] = (key.from_toml(value), f"{path.name}:{line}")
+            values[name] = (key.from_toml(value), f"{path.name}:{file.line_of(name)}")
         except UsageError as error:
             raise UsageError(f"{name}: {error.why}", what="configuration", where=where, hint=error.hint) from error
     return values
@@ -306,39 +313,3 @@ def _nearest(name: str) -> str:
         ends = {key.rpartition(".")[2]: key for key in KEYS}
         near = [ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, 1, 0.8)]
     return f"did you mean `{near[0]}`?" if near else "`orlop config` lists all keys"
-
-
-def _toml_error(message: str, text: str) -> tuple[int, str]:
-    """Line and reason; tomllib says the line in words only, and `end of document` for the last."""
-    why, _, place = message.rpartition(" (at ")
-    match = _PLACE.match(place)
-    return int(match[1]) if match else text.count("\n") + 1, clean(why or message, 120)
-
-
-def _line_of(text: str, name: str) -> int:
-    """The line of a key: the last place before which all its parts were named, else that of its table, else 1."""
-    wanted = name.split(".")
-    table: list[str] = []
-    found = 1
-    for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.match(line)
-        if header:
-            table = _parts(header[1])
-            if table == wanted[: len(table)]:
-                found = number
-            continue
-        assigned = _ASSIGNED.match(line)
-        path = table + _parts(assigned[1]) if assigned else []
-        if path == wanted:
-            return number
-        if path and path == wanted[: len(path)]:
-            found = number  # an inline table
-    return found
-
-
-def _parts(dotted: str) -> list[str]:
-    return [part.strip().strip("\"'") for part in dotted.split(".")]
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
