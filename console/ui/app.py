@@ -29,6 +29,7 @@ from console.ui.terminal import color_fault, ended_by_signals, set_escape_delay,
 from console.ui.themes import THEMES
 from console.ui.widgets.frame_view import FrameView
 from console.ui.widgets.ribbon import Ribbon
+from console.ui.widgets.searched import Searched
 from console.view import TOPICS, Changes
 from runtime.clock import Clock, SystemClock
 from runtime.errors import OrlopError
@@ -89,6 +90,8 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         self._ui_loop: asyncio.AbstractEventLoop | None = None
         self._stale: set[str] = set()
         self.mouse_on = options.mouse
+        self.bound_keys = options.keys
+        self.set_keymap(options.keys.keymap())
         self.interrupted = False
 
     def compose(self) -> ComposeResult:
@@ -206,6 +209,10 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
 
     def on_descendant_focus(self, _event: DescendantFocus) -> None:
         """Other keys work now."""
+        self.call_after_refresh(self._draw_keys)
+
+    @on(Searched.Sought)
+    def _searched(self) -> None:
         self.call_after_refresh(self._draw_keys)
 
     def _draw_keys(self) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-__all__ = ["BLANK", "Line", "Span", "cut", "field", "fit", "heading", "line", "plain", "width_of", "wrap"]
+__all__ = ["BLANK", "Laid", "Line", "Span", "cut", "field", "fit", "heading", "line", "plain", "width_of", "wrap"]
 
 Span = tuple[str, str]
 """Text and the name of its ink."""
@@ -22,6 +22,19 @@ class Line:
 
     spans: tuple[Span, ...]
     indent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A line as it stands on the screen: a line of the sheet, or a piece of one."""
+
+    spans: tuple[Span, ...]
+    line: int
+    """Number of the line of the sheet, from 0."""
+    start: int = 0
+    """Characters of that line before this piece."""
+    indent: int = 0
+    """Spaces here before the text."""
 
 
 BLANK = Line(())
@@ -77,39 +90,48 @@ def plain(lines: Iterable[Line]) -> str:
     return "\n".join("".join(text for text, _ in line.spans).rstrip() for line in lines)
 
 
-def wrap(lines: Iterable[Line], width: int) -> list[tuple[Span, ...]]:
+def wrap(lines: Iterable[Line], width: int) -> list[Laid]:
     """Lays a sheet out.
 
     Args:
         lines: the sheet.
         width: cells there are, at least 1.
     """
-    rows: list[tuple[Span, ...]] = []
-    for each in lines:
-        rows.extend(_wrap_line(each, max(width, 1)))
+    rows: list[Laid] = []
+    for number, each in enumerate(lines):
+        if sum(width_of(text) for text, _ in each.spans) <= width:
+            rows.append(Laid(each.spans, number))
+        else:
+            rows.extend(_wrap_line(each, number, max(width, 1)))
     return rows
 
 
-def _wrap_line(each: Line, width: int) -> list[tuple[Span, ...]]:
-    if sum(width_of(text) for text, _ in each.spans) <= width:
-        return [each.spans]
+def _wrap_line(each: Line, number: int, width: int) -> list[Laid]:
     indent = min(each.indent, width // 2)
     rows: list[list[Span]] = [[]]
+    starts = [0]
     room = width
+    at = 0
     for text, ink in each.spans:
         for word in _words(text):
+            begin, at = at, at + len(word)
             size = width_of(word)
             if size > room and rows[-1] and word.strip() and size <= width - indent:
-                rows.append([(" " * indent, "")] if indent else [])
-                room = width - indent
                 word = word.lstrip()  # noqa: PLW2901 - the space before a word ends with the line
+                begin = at - len(word)
+                rows.append([(" " * indent, "")] if indent else [])
+                starts.append(begin)
+                room = width - indent
             for place, piece in enumerate(_pieces(word, room, width - indent)):
                 if place:
                     rows.append([(" " * indent, "")] if indent else [])
+                    starts.append(begin)
                     room = width - indent
                 rows[-1].append((piece, ink))
                 room -= width_of(piece)
-    return [tuple(_joined(row)) for row in rows]
+                begin += len(piece)
+    laid = zip(rows, starts, strict=True)
+    return [Laid(tuple(_joined(row)), number, start, indent if place else 0) for place, (row, start) in enumerate(laid)]
 
 
 def _words(text: str) -> list[str]:

@@ -123,11 +123,12 @@ class TableKeys(App[int], inherit_bindings=False):
     # --- the table --------------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        """Opens the `/` line."""
-        from console.ui.screens.prompt import FilterScreen
+        """Opens the `/` line; a second `/` makes it a search in the part that has the focus."""
+        from console.ui.screens.filter import FilterScreen
 
         if self.pane is not None:
-            self.push_screen(FilterScreen(self.pane.filter, self.pane.table.model.filter.text))
+            text = self.pane.table.model.filter.text
+            self.push_screen(FilterScreen(self.pane.searched, self.pane.filter, text))
 
     def action_sort(self) -> None:
         """Opens the menu of columns."""

@@ -124,6 +124,8 @@ INKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "badge": ("accent", "bold reverse"),
         "alarm-badge": ("trip", "bold reverse"),
         "here": ("link", "bold reverse"),
+        "hit": ("link", "reverse"),
+        "hit-here": ("accent", "bold underline reverse"),
         "done": ("faint", "strike"),
         "name": ("link", ""),
         "number": ("agent", ""),

@@ -18,10 +18,12 @@ from console.filter import FilterError
 from console.registry import COMMANDS
 from console.table_rows import Row
 from console.ui.actions import Actions
+from console.ui.bound import Keys
 from console.ui.desk import Desk
 from console.ui.frame import table_status
 from console.ui.sheet import Span
 from console.ui.widgets.live_table import LiveTable
+from console.ui.widgets.searched import Searched
 from console.view import Changes
 from runtime.events import Record
 
@@ -129,6 +131,11 @@ class Pane(Container):
                 raise
 
     @property
+    def keys(self) -> Keys:
+        """What the operator's key map changes, for hints."""
+        return self.desk.options.keys
+
+    @property
     def whole(self) -> bool:
         """False while the screen is being taken down: what the core says may come later than that."""
         return self.is_attached and all(self.query(f"#{part}") for part in self.PARTS)
@@ -138,7 +145,12 @@ class Pane(Container):
 
     def key_label(self, binding_id: str) -> str | None:
         """Words for a key that depend on where the focus is; empty to leave it out, None for the binding's own."""
-        return "" if binding_id == "ui.back" and self.current == self.PARTS[0] else None
+        searching = self.searched is not None and self.searched.needle is not None
+        if binding_id in {"ui.next-hit", "ui.previous-hit"} and not searching:
+            return ""
+        if binding_id != "ui.back":
+            return None
+        return "end search" if searching else "" if self.current == self.PARTS[0] else None
 
     def reference(self, row: Row) -> tuple[str, Args]:
         """The command that shows a row, with its arguments."""
@@ -167,6 +179,15 @@ class Pane(Container):
         except NoMatches:
             return self.main
         return part if isinstance(part, LiveTable) else self.main
+
+    @property
+    def searched(self) -> Searched | None:
+        """Where `//` searches: the table or text with the focus; None where it is neither."""
+        try:
+            part = self.query_one(f"#{self.current}")
+        except NoMatches:
+            return None
+        return part if isinstance(part, Searched) else None
 
     def tables(self) -> list[LiveTable]:
         """All tables."""
@@ -249,8 +270,11 @@ class Pane(Container):
         self.focus_part(self.PARTS[(place + step) % len(self.PARTS)])
 
     def action_back(self) -> None:
-        """Closes what is open, then clears the filter, then the marks; never leaves."""
-        if self.current != self.PARTS[0]:
+        """Ends the search, closes what is open, then clears the filter, then the marks; never leaves."""
+        searched = self.searched
+        if searched is not None and searched.needle is not None:
+            searched.seek("")
+        elif self.current != self.PARTS[0]:
             self.focus_part(self.PARTS[0])
         elif self.table.model.filter.tests:
             self.filter("")

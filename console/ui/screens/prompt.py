@@ -1,8 +1,7 @@
-"""The rows at the bottom where something is typed: `:` for commands, `/` for filters."""
+"""The row at the bottom for `:`, where commands are typed, completed and found again."""
 
 import asyncio
 import shlex
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events, on
@@ -13,14 +12,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from console.client import Json
-from console.filter import GRAMMAR, FilterError
 from console.ui.paths import complete_path
 from console.ui.sheet import Span
 from console.ui.suggest import Suggestion, expects_path, suggestions
 from console.ui.widgets.ribbon import Ribbon
 from console.view import View
 
-__all__ = ["FilterScreen", "PromptScreen"]
+__all__ = ["PromptScreen"]
 
 _ROWS = 6
 
@@ -157,56 +155,3 @@ class PromptScreen(ModalScreen[str | None]):
         """A click outside closes."""
         if event.widget is self:
             self.dismiss(None)
-
-
-class FilterScreen(ModalScreen[None]):
-    """Filters as one types; `enter` keeps the filter, `esc` brings the one before back.
-
-    Args:
-        apply: filters; answers with the error of a text that cannot be read.
-        text: the filter that holds now.
-    """
-
-    AUTO_FOCUS: ClassVar[str | None] = "Input"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Clear the filter", id="ui.close-filter"),
-    ]
-
-    def __init__(self, apply: Callable[[str], FilterError | None], text: str) -> None:
-        super().__init__(classes="prompt")
-        self._apply = apply
-        self._text = text
-
-    def compose(self) -> ComposeResult:
-        """The grammar, and the line."""
-        with Vertical(classes="prompt-box"):
-            yield Ribbon(name="filter-help")
-            with Horizontal(classes="prompt-line"):
-                yield Static("/", markup=False)
-                yield Input(self._text, id="filter", compact=True, select_on_focus=True)
-
-    def on_mount(self) -> None:
-        """Shows the grammar."""
-        self.query_one(Input).cursor_blink = False
-        self._say(None)
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self._say(self._apply(event.value))
-
-    def _say(self, error: FilterError | None) -> None:
-        said: tuple[Span, ...] = ((f" {GRAMMAR}", "dim"),)
-        if error is not None:
-            hint = f"; {error.hint}" if error.hint else ""
-            said = ((f" ✗ {error.why}{hint}", "trip"), ("  (the filter before holds)", "dim"))
-        self.query_one("#filter-help", Ribbon).show(said)
-
-    @on(Input.Submitted)
-    def _keep(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.dismiss()
-
-    def action_cancel(self) -> None:
-        """Clears the filter."""
-        self._apply("")
-        self.dismiss()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -15,11 +16,14 @@ from console.ui.sheet import BLANK, Line, heading, line
 from console.ui.text.documents import integer, objects, text
 from console.ui.text.jobs import output_lines
 from console.ui.widgets.inked import Inked
+from console.ui.widgets.searched import Searched
 from console.ui.widgets.sheet_view import SheetView
 from console.view import TERMINAL
 from runtime.sanitise import clean
 
 __all__ = ["AgentLogScreen", "JobOutputScreen", "SheetScreen", "command_log"]
+
+_KEYS = "esc closes · y copies · / searches"
 
 
 class Page(Inked, Vertical):
@@ -27,7 +31,7 @@ class Page(Inked, Vertical):
 
 
 class SheetScreen(ModalScreen[None]):
-    """A sheet over the whole body; `y` copies its text.
+    """A sheet over the whole body; `y` copies its text, `/` searches in it.
 
     Args:
         title: in the frame.
@@ -37,7 +41,9 @@ class SheetScreen(ModalScreen[None]):
 
     AUTO_FOCUS: ClassVar[str | None] = "SheetView"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter", "dismiss", "Close", id="ui.close-sheet"),
+        Binding("escape", "back", "End the search, close", id="ui.back-from-sheet"),
+        Binding("q,enter", "dismiss", "Close", id="ui.close-sheet"),
+        Binding("slash", "search", "Search", id="ui.search-sheet"),
         Binding("y,Y", "copy", "Copy all", id="ui.copy-sheet"),
     ]
 
@@ -51,7 +57,7 @@ class SheetScreen(ModalScreen[None]):
         """The box."""
         with Page(classes="reading") as box:
             box.border_title = self._title
-            box.border_subtitle = "esc closes · y copies"
+            box.border_subtitle = _KEYS
             yield SheetView(name="sheet", tail=self._tail)
 
     def on_mount(self) -> None:
@@ -65,6 +71,28 @@ class SheetScreen(ModalScreen[None]):
     def show(self, lines: Sequence[Line]) -> None:
         """Shows other lines."""
         self.query_one("#sheet", SheetView).show(lines)
+
+    @on(Searched.Sought)
+    def _searched(self, event: Searched.Sought) -> None:
+        event.stop()
+        box, sheet = self.query_one(Page), self.query_one("#sheet", SheetView)
+        found = "".join(text for text, _ in sheet.search_spans())
+        box.border_title = f"{self._title}  {found}" if found else self._title
+        box.border_subtitle = "n next · N previous · esc ends the search" if found else _KEYS
+
+    def action_search(self) -> None:
+        """Opens the line in which one types what is searched for."""
+        from console.ui.screens.filter import FilterScreen
+
+        self.app.push_screen(FilterScreen(self.query_one("#sheet", SheetView)))
+
+    def action_back(self) -> None:
+        """Ends the search; without one, closes."""
+        sheet = self.query_one("#sheet", SheetView)
+        if sheet.needle is None:
+            self.dismiss()
+        else:
+            sheet.seek("")
 
     def action_copy(self) -> None:
         """Sends the text to the terminal's clipboard."""

@@ -14,6 +14,7 @@ from console.ui.figures import clock
 from console.ui.frame import Badges, Key
 from console.ui.panes.pane import Pane
 from console.ui.pulse import Pulse
+from console.ui.sheet import Span
 from console.ui.widgets.ribbon import Ribbon
 from runtime import events
 from runtime.events import Record
@@ -93,9 +94,15 @@ class FrameView(Vertical):
         number = self.pane.NUMBER if self.pane else 0
         spans = frame.strip(desk.view, number, frozenset(self.unseen), self.size.width or self.app.size.width)
         self._strip.show(spans)
-        status = self.pane.status() if self.pane is not None and desk.ready else ((" starting the core…", "dim"),)
+        status = self._told(self.pane) if self.pane is not None and desk.ready else ((" starting the core…", "dim"),)
         done = desk.done[-1] if desk.done else None
         self._status.show(status, frame.status_right(done, desk.running, self.pulse.rate, self.pulse.lag_ms))
+
+    def _told(self, pane: Pane) -> tuple[Span, ...]:
+        """How far the search is, where one goes on, and what the pane says."""
+        searched = pane.searched
+        search = searched.search_spans() if searched is not None else ()
+        return ((" ", ""), *search, (" ·", "dim"), *pane.status()) if search else pane.status()
 
     def draw_keys(self, here: list[Key], always: list[Key]) -> None:
         """Draws the keys row."""

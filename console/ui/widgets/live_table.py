@@ -130,7 +130,12 @@ class LiveTable(TableLines, can_focus=True):
         self._cursor_moved()
         return True
 
+    def go_to_hit(self, number: int) -> None:
+        """Puts the cursor on a row with a hit, counted from 0."""
+        self._go(self._hit_places()[number])
+
     def _after_change(self, touched: set[str], *, resized: bool) -> None:
+        self.rows_changed(touched)
         if self.frozen:
             return
         if self.model.stale:

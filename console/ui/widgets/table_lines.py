@@ -1,5 +1,6 @@
 """The lines of a table: header, rows, and what stands there instead of rows. Drawn once and kept while they hold."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,8 +13,9 @@ from textual.strip import Strip
 
 from console.table import TableModel
 from console.table_rows import Column, Row, fit_columns
+from console.ui.search import HERE, HIT, TableHits, lit
 from console.ui.sheet import Span, cut, fit, line, width_of, wrap
-from console.ui.widgets.inked import Inked
+from console.ui.widgets.searched import Searched
 
 __all__ = ["TableLines"]
 
@@ -39,7 +41,7 @@ class _Drawn:
     strip: Strip
 
 
-class TableLines(Inked, ScrollView):
+class TableLines(Searched, ScrollView):
     """What a table looks like; `LiveTable` says when.
 
     Args:
@@ -88,6 +90,7 @@ class TableLines(Inked, ScrollView):
         """How many rows were drawn so far, for tests and measurements."""
         self._strips: dict[tuple[str, int], _Drawn] = {}
         self._grounds: dict[_State, Style] = {}
+        self._hits: TableHits | None = None
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget."""
@@ -118,7 +121,7 @@ class TableLines(Inked, ScrollView):
     def _draw(self, row: Row, state: _State, branch: str, width: int) -> Strip:
         cursor, _, marked = state
         ground = self._ground(state)
-        lit = cursor and self.has_focus
+        focused = cursor and self.has_focus
         spans: list[Span] = [(_POINTER if cursor else " ", "accent"), ("*" if marked else " ", "agent")]
         columns = fit_columns(self.model.columns, width - _GUTTER - _MARGIN)
         for number, (place, cells) in enumerate(columns):
@@ -129,13 +132,21 @@ class TableLines(Inked, ScrollView):
                 spans.append((cut(branch, cells), "faint"))
                 cells -= min(width_of(branch), cells)  # noqa: PLW2901 - the branch takes its part of the cell
             gap = " " if number < len(columns) - 1 else ""
-            if ink == "done":
-                # Only the text is struck through, not the rest of its cell.
-                shown = cut(text, cells)
-                spans += [(shown, ink), (" " * (cells - width_of(shown)) + gap, "")]
-            else:
-                spans.append((fit(text, cells, right=column.right) + gap, ink))
-        return self._strip(spans, width, ground, plain=lit)
+            cell = _cell(text, ink, cells, gap, right=column.right)
+            spans += cell if self.needle is None else self._lit(text, cell, HERE if cursor else HIT)
+        return self._strip(spans, width, ground, plain=focused)
+
+    def _lit(self, text: str, cell: list[Span], ink: str) -> list[Span]:
+        """A cell with its hits; of a hit that the cell has no room for, its ellipsis is lit."""
+        ranges = self.needle.ranges(text) if self.needle is not None else ()
+        if not ranges:
+            return cell
+        shown = "".join(piece for piece, _ in cell)
+        whole = shown.find(text)
+        if whole >= 0:
+            return lit(cell, [(whole + start, whole + end, ink) for start, end in ranges])
+        kept = shown.rfind("…")
+        return lit(cell, [(min(start, kept), min(end, kept + 1), ink) for start, end in ranges])
 
     def _strip(self, spans: Iterable[Span], width: int, ground: Style, *, plain: bool = False) -> Strip:
         """One segment for each run of one style. `plain`: faint inks would be hard to read on this ground."""
@@ -201,9 +212,40 @@ class TableLines(Inked, ScrollView):
         first = max((self.size.height - len(lines)) // 3, 0)
         if not first <= y < first + len(lines):
             return Strip.blank(width, self.rich_style)
-        spans = lines[y - first]
+        spans = lines[y - first].spans
         used = sum(width_of(text) for text, _ in spans)
         return self.strip_of(((" " * max((width - used) // 2, 0), ""), *spans), width)
+
+    # --- searching --------------------------------------------------------------------------------------------------
+
+    def needle_changed(self) -> None:
+        """Looks at every row anew when its turn comes."""
+        self._hits = None
+        self.forget_lines()
+
+    def hit_count(self) -> int:
+        """How many rows have a hit."""
+        return len(self._hit_places())
+
+    def hits_before(self) -> tuple[int, bool]:
+        """How many rows with a hit stand before the cursor, and whether it stands on one."""
+        places, here = self._hit_places(), self.model.place
+        number = bisect_left(places, here)
+        return number, number < len(places) and places[number] == here
+
+    def _hit_places(self) -> Sequence[int]:
+        if self.needle is None:
+            return ()
+        width = self.scrollable_content_region.width - _GUTTER - _MARGIN
+        columns = tuple(place for place, _ in fit_columns(self.model.columns, width))
+        if self._hits is None or self._hits.columns != columns:
+            self._hits = TableHits(self.needle, columns)
+        return self._hits.places(self.model)
+
+    def rows_changed(self, keys: Iterable[str]) -> None:
+        """To be told which rows look different now."""
+        if self._hits is not None:
+            self._hits.changed(keys)
 
     def notify_style_update(self) -> None:
         """Forgets what was drawn with the old styles."""
@@ -225,3 +267,12 @@ class TableLines(Inked, ScrollView):
                 return column
             left += cells + 1
         return None
+
+
+def _cell(text: str, ink: str, cells: int, gap: str, *, right: bool) -> list[Span]:
+    """A cell and the gap behind it."""
+    if ink != "done":
+        return [(fit(text, cells, right=right) + gap, ink)]
+    # Only the text is struck through, not the rest of its cell.
+    shown = cut(text, cells)
+    return [(shown, ink), (" " * (cells - width_of(shown)) + gap, "")]

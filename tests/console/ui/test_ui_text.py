@@ -266,14 +266,16 @@ def test_wrapping_loses_nothing_and_keeps_the_width(parts: list[tuple[str, str]]
     each = Line(tuple((clean(text), ink) for text, ink in parts), indent)
     rows = wrap([each], width)
     wide = max((cell_len(char) for text, _ in each.spans for char in text), default=1)
-    assert all(sum(cell_len(text) for text, _ in row) <= max(width, wide) for row in rows)
+    assert all(sum(cell_len(text) for text, _ in row.spans) <= max(width, wide) for row in rows)
     whole = "".join(text for text, _ in each.spans)
-    assert "".join("".join(text for text, _ in row) for row in rows).replace(" ", "") == whole.replace(" ", "")
+    pieces = ["".join(text for text, _ in row.spans) for row in rows]
+    assert "".join(pieces).replace(" ", "") == whole.replace(" ", "")
+    assert all(whole[row.start :].startswith(piece[row.indent :]) for row, piece in zip(rows, pieces, strict=True))
 
 
 def test_wrapping_hangs_under_the_label() -> None:
     rows = wrap([line(("LABEL  ", "dim"), "one two three four", indent=7)], 16)
-    assert ["".join(text for text, _ in row) for row in rows] == ["LABEL  one two", "       three", "       four"]
+    assert ["".join(text for text, _ in row.spans) for row in rows] == ["LABEL  one two", "       three", "       four"]
 
 
 @given(st.text(max_size=40))
