@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from console.cmdline.connect import core_options
 from console.cmdline.options import FACE, Options
+from console.config import key_map_file
 from runtime.errors import UsageError
 from runtime.quantities import parse_duration_ms
 from runtime.sanitise import clean
@@ -76,7 +77,15 @@ def run_screen(options: Options) -> int:
 
         return LocalCore(settings, face="ui")
 
+    from console.ui.bound import Keys
     from console.ui.options import UiOptions
+
+    key_map = key_map_file(options.config, os.environ)
+    keys = Keys()
+    if key_map is not None:
+        from console.ui.key_file import read_key_map
+
+        keys = read_key_map(key_map)
 
     ui = settings.config.ui
     _choose_colours(options.color)
@@ -89,6 +98,7 @@ def run_screen(options: Options) -> int:
         theme=options.theme or ui.theme,
         ascii=options.ascii or ui.ascii or not _has_unicode(),
         mouse=ui.mouse and not options.no_mouse,
+        keys=keys,
         frames=min(ui.fps, _SLOW_LINE_FPS) if os.environ.get("SSH_CONNECTION") else ui.fps,
         debug=settings.debug,
     )

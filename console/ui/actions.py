@@ -146,7 +146,9 @@ class Actions:
         line = read_line(words)
         command = line.command
         if command is None or line.help:
-            raise UsageError("no command", hint="? lists the keys, ctrl+p the commands")
+            keys = self.desk.options.keys
+            hint = f"{keys.named('ui.help', '?')} lists the keys, {keys.named('ui.palette', 'ctrl+p')} the commands"
+            raise UsageError("no command", hint=hint)
         check_values(command, line.args)
         if "-" in line.paths.values():
             raise UsageError("standard input and output are this screen", hint="name a file")

@@ -14,7 +14,7 @@ class Bound:
 
     keys: tuple[str, ...] = ()
     """As Textual calls them: `question_mark`."""
-    shown: str = "(no key)"
+    shown: str = "—"
     """The first of them as people read it: `?`."""
 
 
@@ -36,7 +36,7 @@ class Keys:
         return bound.shown if bound is not None else built_in
 
     def keymap(self) -> dict[str, str]:
-        """As Textual takes it. An empty text would leave the built-in key: an unbound action gets one that no keyboard has."""
+        """As Textual takes it. What has no key gets one that no keyboard has: an empty text would change nothing."""
         return {action: ",".join(bound.keys) or f"<{action}>" for action, bound in self.chosen.items()}
 
 

@@ -1,7 +1,10 @@
 """Keys as people read them, and what of them to show: the keys row and the help, both made of the bindings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from textual.keys import REPLACED_KEYS, key_to_character
 
 from console.ui.frame import Key
 from console.ui.screens.help import HelpEntry
@@ -10,7 +13,7 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
     from textual.screen import Screen
 
-__all__ = ["PLACES", "help_entries", "key_name", "visible_keys"]
+__all__ = ["KEYS_BY_NAME", "PLACES", "char_of", "help_entries", "key_name", "visible_keys"]
 
 _NAMES = {
     "question_mark": "?",
@@ -29,6 +32,9 @@ _NAMES = {
     "pageup": "pgup",
     "pagedown": "pgdn",
 }
+KEYS_BY_NAME: Mapping[str, str] = MappingProxyType({name: key for key, name in _NAMES.items()})
+"""`?` for `question_mark`: the other way round."""
+
 _LAST = ("ui.filter", "ui.prompt", "ui.help")
 PLACES = frozenset({"ui.next-part", "ui.previous-part", "ui.back"})
 """Keys of a pane that go somewhere rather than do something."""
@@ -39,8 +45,16 @@ _EVERYWHERE = "Everywhere"
 
 
 def key_name(key: str) -> str:
-    """`question_mark` as `?`, `ctrl+x` as it is."""
-    return _NAMES.get(key, key)
+    """`question_mark` as `?`, `ctrl+x` as it is; nothing for an action that was unbound."""
+    if key.startswith("<"):
+        return ""
+    return _NAMES.get(key) or char_of(key).strip() or key
+
+
+def char_of(key: str) -> str:
+    """What a key types; empty for those that type nothing."""
+    char = key_to_character(REPLACED_KEYS.get(key, key)) or ""
+    return char if char.isprintable() else ""
 
 
 def visible_keys(screen: "Screen[object]", label: Callable[[str], str | None]) -> tuple[list[Key], list[Key]]:
@@ -57,7 +71,8 @@ def visible_keys(screen: "Screen[object]", label: Callable[[str], str | None]) -
         binding = active.binding
         name = binding.id or binding.action
         words = label(name)
-        if not binding.show or not active.enabled or name in seen or words == "" or _typed(screen, key):
+        hidden = not binding.show or not active.enabled or not key_name(key)
+        if hidden or name in seen or words == "" or _typed(screen, key):
             continue
         seen.add(name)
         shown = Key(key_name(key), words or binding.description)
@@ -94,7 +109,7 @@ def help_entries(screen: "Screen[object]", pane: "DOMNode", title: str) -> list[
         keys, _ = sections[section].setdefault(binding.id, ([], binding.description))
         keys.append(key_name(key))
     return [
-        HelpEntry(section, " ".join(keys), does[:1].upper() + does[1:], name)
+        HelpEntry(section, " ".join(keys) or "—", does[:1].upper() + does[1:], name)
         for section, entries in sections.items()
         for name, (keys, does) in entries.items()
     ]

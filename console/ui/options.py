@@ -1,9 +1,10 @@
 """What the terminal UI is started with; imports no Textual, so that the command line can build it cheaply."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from console.client import CoreClient
+from console.ui.bound import Keys
 
 __all__ = ["UiOptions"]
 
@@ -28,6 +29,8 @@ class UiOptions:
     ascii: bool = False
     """No character beyond ASCII in frames and marks."""
     mouse: bool = True
+    keys: Keys = field(default_factory=Keys)
+    """What the operator's key map changes."""
     frames: int = 10
     """Most screen updates per second that events cause; 5 suits a slow line."""
     debug: bool = False

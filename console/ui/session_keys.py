@@ -5,6 +5,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from console.exit_codes import ExitCode
+from console.ui.bound import Keys
 from console.ui.table_keys import TableKeys
 from console.ui.terminal import set_mouse
 from console.ui.themes import THEMES
@@ -35,6 +36,8 @@ class SessionKeys(TableKeys, inherit_bindings=False):
         ),
     ]
 
+    bound_keys: Keys
+    """What the operator's key map changes, for hints."""
     mouse_on: bool
     interrupted: bool
     """Whether `ctrl+c` was pressed within the last second."""
@@ -86,7 +89,8 @@ class SessionKeys(TableKeys, inherit_bindings=False):
             self.action_leave()
         else:
             self.interrupted = True
-            self.notify("ctrl+c again, or q, leaves", timeout=2, markup=False)
+            again, leave = self.bound_keys.named("ui.interrupt", "ctrl+c"), self.bound_keys.named("ui.leave", "q")
+            self.notify(f"{again} again, or {leave}, leaves", timeout=2, markup=False)
 
     def action_leave(self) -> None:
         """Leaves; asks when jobs would be cancelled by it."""

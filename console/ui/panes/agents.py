@@ -28,7 +28,6 @@ __all__ = ["AgentsPane"]
 _EMPTY = (
     "No agents yet.",
     "An agent is a sandboxed WebAssembly module that lives in a room and looks after its tasks.",
-    "u uploads one",
 )
 
 
@@ -53,7 +52,10 @@ class AgentsPane(Pane):
         """The table, and at its side what there is to know about one."""
         with Horizontal():
             table = LiveTable(
-                TableModel(COLUMNS, sort="state", descending=True), name="agents", empty=_EMPTY, classes="part"
+                TableModel(COLUMNS, sort="state", descending=True),
+                name="agents",
+                empty=(*_EMPTY, f"{self.keys.named('agents upload', 'u')} uploads one"),
+                classes="part",
             )
             table.border_title = "Agents"
             yield table
@@ -123,8 +125,8 @@ class AgentsPane(Pane):
     def _show(self, row: AgentRow, document: Json) -> None:
         sheet = self.query_one("#agent", SheetView)
         sheet.border_title = f"{clean(row.agent, 32)} {clean(row.version, 16)}"
-        sheet.show(agent_sheet(row, document, self.desk.now_ms()))
-        self._line(one_line(row))
+        sheet.show(agent_sheet(row, document, self.desk.now_ms(), self.keys))
+        self._line(one_line(row, self.keys))
 
     def _line(self, spans: tuple[Span, ...]) -> None:
         ribbon = self.query_one("#agent-line", Ribbon)

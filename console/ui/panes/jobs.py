@@ -28,7 +28,6 @@ __all__ = ["JobsPane"]
 _EMPTY = (
     "No jobs yet.",
     "A job is a WebAssembly program that runs once, in limits, and leaves a signed receipt.",
-    "r runs one",
 )
 
 
@@ -54,7 +53,9 @@ class JobsPane(Pane):
         """The table, and at its side limits and output."""
         with Horizontal():
             model = TableModel(COLUMNS, sort="created", descending=True)
-            table = LiveTable(model, name="jobs", empty=_EMPTY, classes="part")
+            table = LiveTable(
+                model, name="jobs", empty=(*_EMPTY, f"{self.keys.named('jobs run', 'r')} runs one"), classes="part"
+            )
             table.border_title = "Jobs"
             yield table
             yield SheetView(name="job", classes="part side", tail=True)

@@ -27,7 +27,6 @@ __all__ = ["LogPane"]
 _EMPTY = (
     "Nothing has happened yet.",
     "Everything that happens is an event, and every event is a line here.",
-    "? lists the keys",
 )
 
 
@@ -46,7 +45,12 @@ class LogPane(Pane):
 
     def compose(self) -> ComposeResult:
         """The table, and below it the event in full."""
-        table = LiveTable(TableModel(COLUMNS), name="log", empty=_EMPTY, classes="part")
+        table = LiveTable(
+            TableModel(COLUMNS),
+            name="log",
+            empty=(*_EMPTY, f"{self.keys.named('ui.help', '?')} lists the keys"),
+            classes="part",
+        )
         table.border_title = "Log"
         table.follow = True
         yield table
@@ -102,10 +106,9 @@ class LogPane(Pane):
 
     def status(self) -> tuple[Span, ...]:
         """Counts, and whether the newest is followed."""
-        return (
-            *super().status(),
-            (" · following" if self.main.follow else " · f follows the newest", "ok" if self.main.follow else "dim"),
-        )
+        following = self.main.follow
+        said = " · following" if following else f" · {self.keys.named('ui.follow', 'f')} follows the newest"
+        return (*super().status(), (said, "ok" if following else "dim"))
 
     def _titled(self) -> None:
         title = "Log  follow ●" if self.main.follow else "Log  follow ○"

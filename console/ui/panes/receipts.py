@@ -26,7 +26,6 @@ __all__ = ["ReceiptsPane"]
 _EMPTY = (
     "No receipts yet.",
     "Every job that ran leaves one: signed by this node, chained to the one before.",
-    "4 then r runs a job",
 )
 
 
@@ -49,7 +48,8 @@ class ReceiptsPane(Pane):
         """The table, and at its side the steps."""
         with Horizontal():
             model = TableModel(COLUMNS, sort="issued", descending=True)
-            table = LiveTable(model, name="receipts", empty=_EMPTY, classes="part")
+            jobs, run = self.keys.named("ui.pane-4", "4"), self.keys.named("jobs run", "r")
+            table = LiveTable(model, name="receipts", empty=(*_EMPTY, f"{jobs} then {run} runs a job"), classes="part")
             table.border_title = "Receipts"
             yield table
             yield SheetView(name="receipt", classes="part side")
@@ -103,7 +103,7 @@ class ReceiptsPane(Pane):
         sheet = self.query_one("#receipt", SheetView)
         sheet.border_title = f"Receipt #{row.number}"
         document = self._known[1] if self._known[0] == row.receipt else None
-        sheet.show(receipt_sheet(row, self.desk.recent.steps(row.receipt), document, self.desk.now_ms()))
+        sheet.show(receipt_sheet(row, self.desk.recent.steps(row.receipt), document, self.desk.now_ms(), self.keys))
 
     def opened(self, table: LiveTable) -> None:
         """Opening a receipt checks it, unless its steps are known."""

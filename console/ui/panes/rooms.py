@@ -38,8 +38,8 @@ from runtime.sanitise import clean
 
 __all__ = ["RoomsPane"]
 
-_NO_ROOMS = ("No rooms yet.", "A room holds tasks, members and agents.", "a makes one")
-_NO_TASKS = ("No tasks yet.", "Tasks are shared with everybody in the room; agents may look after them.", "a adds one")
+_NO_ROOMS = ("No rooms yet.", "A room holds tasks, members and agents.")
+_NO_TASKS = ("No tasks yet.", "Tasks are shared with everybody in the room; agents may look after them.")
 _CONTENT = (
     events.TaskChanged,
     events.MessagePosted,
@@ -82,7 +82,9 @@ class RoomsPane(Pane):
         """Four parts."""
         with Horizontal(id="rooms-frame"):
             with Vertical(id="rooms-left"):
-                table = LiveTable(TableModel(ROOM_COLUMNS), name="rooms", empty=_NO_ROOMS, classes="part")
+                table = LiveTable(
+                    TableModel(ROOM_COLUMNS), name="rooms", empty=self._hinted(_NO_ROOMS, "makes"), classes="part"
+                )
                 table.border_title = "Rooms"
                 yield table
                 members = SheetView(name="members", classes="part")
@@ -90,7 +92,11 @@ class RoomsPane(Pane):
                 yield members
             with Vertical(id="rooms-right"):
                 tasks = LiveTable(
-                    TableModel(TASK_COLUMNS), name="tasks", tree_column=TITLE_COLUMN, empty=_NO_TASKS, classes="part"
+                    TableModel(TASK_COLUMNS),
+                    name="tasks",
+                    tree_column=TITLE_COLUMN,
+                    empty=self._hinted(_NO_TASKS, "adds"),
+                    classes="part",
                 )
                 tasks.border_title = "Tasks"
                 yield tasks
@@ -103,6 +109,10 @@ class RoomsPane(Pane):
     def on_mount(self) -> None:
         """The text of the chat is not one of the parts."""
         self.query_one("#chat-text", SheetView).can_focus = False
+
+    def _hinted(self, words: tuple[str, ...], verb: str) -> tuple[str, ...]:
+        """What is said where nothing is, ending in the key that helps."""
+        return (*words, f"{self.keys.named('rooms task.add', 'a')} {verb} one")
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
@@ -174,7 +184,7 @@ class RoomsPane(Pane):
     def _show(self, room: RoomRow | None) -> None:
         document = self._known[1]
         tasks = self.tasks
-        tasks.empty = _NO_TASKS if room is not None else ("",)
+        tasks.empty = self._hinted(_NO_TASKS, "adds") if room is not None else ("",)
         tasks.replace_rows(task_rows(document, self.desk.now_ms()))
         tasks.border_title = f"Tasks: {clean(room.name, 40)}" if room else "Tasks"
         self.query_one("#chat-text", SheetView).show(chat_lines(document) if room is not None else ())
@@ -249,7 +259,7 @@ class RoomsPane(Pane):
         """Changes the task under the cursor."""
         room, task = self.room, self.chosen
         if room is None or task is None:
-            self.actions.refuse("no task here: a adds one")
+            self.actions.refuse("no task here: " + self._hinted((), "adds")[0])
             return
         self._run("rooms task", {"room": room.room, verb: str(task.get("id")), **more})
 
@@ -286,7 +296,7 @@ class RoomsPane(Pane):
         """Opens the task's title, time, member and description."""
         room, task = self.room, self.chosen
         if room is None or task is None:
-            self.actions.refuse("no task here: a adds one")
+            self.actions.refuse("no task here: " + self._hinted((), "adds")[0])
         elif self.actions.allowed("rooms task"):
             from console.ui.screens.tasks import EditTaskScreen
 

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from console.filter import GRAMMAR, FilterError
+from console.ui.bound import keys_of
 from console.ui.sheet import Span
 from console.ui.widgets.ribbon import Ribbon
 from console.ui.widgets.searched import Searched
@@ -20,8 +21,6 @@ __all__ = ["FilterScreen"]
 Filtering = Callable[[str], FilterError | None]
 
 _SLASH = "/"
-_WHILE_FILTERING = (("enter", "keeps it"), ("esc", "clears it"), ("//text", "lights hits and hides nothing"))
-_WHILE_SEARCHING = (("enter", "goes to the first"), ("n", "next"), ("N", "previous"), ("esc", "ends the search"))
 
 
 class FilterScreen(ModalScreen[None]):
@@ -79,7 +78,8 @@ class FilterScreen(ModalScreen[None]):
         if error is not None:
             hint = f"; {error.hint}" if error.hint else ""
             said = ((f" ✗ {error.why}{hint}", "trip"), ("  (the filter before holds)", "dim"))
-        self._say(said, _WHILE_FILTERING)
+        close = keys_of(self.app).named("ui.close-filter", "esc")
+        self._say(said, (("enter", "keeps it"), (close, "clears it"), ("//text", "lights hits and hides nothing")))
 
     def _search(self, searched: Searched, text: str) -> None:
         """Lights the hits; the filter is again the one that held when the line was opened."""
@@ -89,7 +89,14 @@ class FilterScreen(ModalScreen[None]):
             self._sought = text
             searched.seek(text)
         said = searched.search_spans() or (("lights every hit, in capitals or not", "dim"),)
-        self._say(((" ", ""), *said), _WHILE_SEARCHING)
+        keys = keys_of(self.app)
+        helps = (
+            ("enter", "goes to the first"),
+            (keys.named("ui.next-hit", "n"), "next"),
+            (keys.named("ui.previous-hit", "N"), "previous"),
+            (keys.named("ui.close-filter", "esc"), "ends the search"),
+        )
+        self._say(((" ", ""), *said), helps)
 
     def _end_search(self) -> None:
         if self._searched is not None and self._sought is not None:

@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button
 
 from console.rows import NodeRow
+from console.ui.bound import Keys, keys_of
 from console.ui.sheet import BLANK, Line, field, line
 from console.ui.widgets.sheet_view import SheetView
 from runtime.sanitise import clean
@@ -18,8 +19,19 @@ __all__ = ["FirstRunScreen", "first_run_lines"]
 _LABEL = 12
 
 
-def first_run_lines(node: NodeRow) -> list[Line]:
-    """The words of the screen."""
+def first_run_lines(node: NodeRow, keys: Keys) -> list[Line]:
+    """The words of the screen.
+
+    Args:
+        node: what was made.
+        keys: for hints.
+    """
+    jobs, run = keys.named("ui.pane-4", "4"), keys.named("jobs run", "r")
+    hints = (
+        (keys.named("rooms task.add", "a"), "makes the first room and its first tasks"),
+        (f"{jobs} {run}", "runs a WebAssembly job and leaves a signed receipt"),
+        (keys.named("ui.help", "?"), "lists every key of where you are"),
+    )
     return [
         line(("This node now has an identity of its own.", "strong")),
         BLANK,
@@ -31,9 +43,7 @@ def first_run_lines(node: NodeRow) -> list[Line]:
         BLANK,
         line("Nothing is sent to the network until you dial, listen or discover."),
         BLANK,
-        line(("  a  ", "key"), "makes the first room and its first tasks"),
-        line(("  4 r", "key"), " runs a WebAssembly job and leaves a signed receipt"),
-        line(("  ?  ", "key"), "lists every key of where you are"),
+        *(line((f"  {key:<3} ", "key"), does, indent=6) for key, does in hints),
         BLANK,
         line(("orlop --demo shows a room in which agents are at work already.", "dim")),
     ]
@@ -60,7 +70,7 @@ class FirstRunScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Shows the words."""
-        self.query_one(SheetView).show(first_run_lines(self._node))
+        self.query_one(SheetView).show(first_run_lines(self._node, keys_of(self.app)))
 
     def on_button_pressed(self) -> None:
         """Begins."""

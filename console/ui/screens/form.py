@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Static
 
 from console.ui.actions import Actions
+from console.ui.bound import keys_of
 from console.ui.widgets.path_input import PathInput
 from console.ui.widgets.tick import Tick
 from runtime.sanitise import clean
@@ -121,7 +122,9 @@ class FormScreen(ModalScreen[bool]):
         """The box."""
         with VerticalScroll(classes="box form", can_focus=False) as box:
             box.border_title = self.TITLE or ""
-            box.border_subtitle = "ctrl+s does it · esc cancels"
+            keys = keys_of(self.app)
+            go, cancel = keys.named("ui.form-go", "ctrl+s"), keys.named("ui.form-cancel", "esc")
+            box.border_subtitle = f"{go} does it · {cancel} cancels"
             for each in self.fields():
                 yield self._widget(each)
             yield Static("", id="candidates", classes="candidates", markup=False)
@@ -143,6 +146,10 @@ class FormScreen(ModalScreen[bool]):
             line = Input(each.value, id=each.name, placeholder=each.hint, compact=True)
             line.cursor_blink = False
         return Horizontal(Label(each.label, markup=False), line, classes="field")
+
+    def path_hint(self, file: str) -> str:
+        """What an empty field for the path of a file says."""
+        return f"path of {file}, {keys_of(self.app).named('ui.complete-path', 'tab')} completes"
 
     def on_mount(self) -> None:
         """Shows the command line of the fields as they are at first."""

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from console.registry import COMMANDS
+from console.ui.bound import keys_of
 from console.ui.sheet import BLANK, Line, heading, line
 from console.ui.widgets.sheet_view import SheetView
 
@@ -69,7 +70,10 @@ class HelpScreen(ModalScreen[None]):
         """The filter above the list."""
         with Vertical(classes="reading") as box:
             box.border_title = "Keys"
-            box.border_subtitle = "type to filter · ↑ ↓ scroll · esc closes"
+            keys = keys_of(self.app)
+            up, down = keys.named("ui.help-up", "↑"), keys.named("ui.help-down", "↓")
+            close = keys.named("ui.close-help", "esc")
+            box.border_subtitle = f"type to filter · {up} {down} scroll · {close} closes"
             yield Input(placeholder="filter", id="help-filter", compact=True)
             yield SheetView(name="help")
 

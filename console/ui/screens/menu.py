@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 
 from console.table import TableModel
 from console.table_rows import Column, Row
+from console.ui.bound import keys_of
 from console.ui.widgets.live_table import LiveTable
 
 __all__ = ["Choice", "MenuScreen"]
@@ -53,7 +54,9 @@ class MenuScreen(ModalScreen[str | None]):
         )
         with Vertical(classes="menu") as box:
             box.border_title = self._title
-            box.border_subtitle = "enter chooses · esc closes"
+            keys = keys_of(self.app)
+            choose, close = keys.named("ui.open", "enter"), keys.named("ui.close-menu", "esc")
+            box.border_subtitle = f"{choose} chooses · {close} closes"
             box.styles.height = min(len(self._choices) + 3, 24)
             table = LiveTable(TableModel(columns), name="menu")
             yield table

@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from console.rows import AgentRow, JobRow
+from console.ui.bound import keys_of
 from console.ui.desk import Desk, Done
 from console.ui.figures import clock
 from console.ui.sheet import BLANK, Line, heading, line
@@ -22,8 +23,6 @@ from console.view import TERMINAL
 from runtime.sanitise import clean
 
 __all__ = ["AgentLogScreen", "JobOutputScreen", "SheetScreen", "command_log"]
-
-_KEYS = "esc closes · y copies · / searches"
 
 
 class Page(Inked, Vertical):
@@ -57,7 +56,7 @@ class SheetScreen(ModalScreen[None]):
         """The box."""
         with Page(classes="reading") as box:
             box.border_title = self._title
-            box.border_subtitle = _KEYS
+            box.border_subtitle = self._hints()
             yield SheetView(name="sheet", tail=self._tail)
 
     def on_mount(self) -> None:
@@ -78,7 +77,17 @@ class SheetScreen(ModalScreen[None]):
         box, sheet = self.query_one(Page), self.query_one("#sheet", SheetView)
         found = "".join(text for text, _ in sheet.search_spans())
         box.border_title = f"{self._title}  {found}" if found else self._title
-        box.border_subtitle = "n next · N previous · esc ends the search" if found else _KEYS
+        box.border_subtitle = self._hints_of_search() if found else self._hints()
+
+    def _hints(self) -> str:
+        keys = keys_of(self.app)
+        back, copy = keys.named("ui.back-from-sheet", "esc"), keys.named("ui.copy-sheet", "y")
+        return f"{back} closes · {copy} copies · {keys.named('ui.search-sheet', '/')} searches"
+
+    def _hints_of_search(self) -> str:
+        keys = keys_of(self.app)
+        following, before = keys.named("ui.next-hit", "n"), keys.named("ui.previous-hit", "N")
+        return f"{following} next · {before} previous · {keys.named('ui.back-from-sheet', 'esc')} ends the search"
 
     def action_search(self) -> None:
         """Opens the line in which one types what is searched for."""

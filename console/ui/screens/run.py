@@ -34,9 +34,7 @@ class RunScreen(FormScreen):
 
     def fields(self) -> Iterable[Field | Box | Note]:
         """What runs, on what, how far."""
-        yield Field(
-            name="module", label="Module", hint="path of the .wasm file, tab completes", path=True, suffix=".wasm"
-        )
+        yield Field(name="module", label="Module", hint=self.path_hint("the .wasm file"), path=True, suffix=".wasm")
         yield Field(name="args", label="Arguments", hint="of the guest, quoted as in a shell")
         yield Field(name="input", label="Input text", hint="its standard input, as typed")
         yield Field(name="stdin", label="Input file", hint="or a file instead", path=True)

@@ -58,9 +58,7 @@ class UploadScreen(FormScreen):
     def fields(self) -> Iterable[Field | Box | Note]:
         """Room, files, words, boxes."""
         yield Field(name="room", label="Room", value=self._room, hint="name or id")
-        yield Field(
-            name="module", label="Module", hint="path of the .wasm file, tab completes", path=True, suffix=".wasm"
-        )
+        yield Field(name="module", label="Module", hint=self.path_hint("the .wasm file"), path=True, suffix=".wasm")
         yield Field(
             name="manifest",
             label="Manifest",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from console.client import Json
 from console.rows import AgentRow
 from console.table_rows import Column, Row
+from console.ui.bound import Keys
 from console.ui.figures import NOTHING, bar, clock, day_clock, meter, millis, size
 from console.ui.sheet import BLANK, Line, Span, field, heading, line
 from console.ui.text.causes import split_cause
@@ -110,12 +111,18 @@ def agent_row(row: AgentRow, now_ms: int) -> Row:
     return Row(key=agent_key(row.room, row.agent), cells=cells, values=values, inks=inks)
 
 
-def one_line(row: AgentRow) -> tuple[Span, ...]:
+def one_line(row: AgentRow, keys: Keys) -> tuple[Span, ...]:
     """What is wrong with an agent, in one line; empty when nothing is."""
     if row.state == "tripped":
         reasons = ", ".join(clean(split_cause(reason)[0], 60) for reason in row.reasons)
-        keys: tuple[Span, ...] = (("P", "key"), (" probes once, ", "dim"), ("enter", "key"), (" tells more · ", "dim"))
-        return ((" ✗ tripped · ", "alarm"), *keys, (reasons, "trip"))
+        return (
+            (" ✗ tripped · ", "alarm"),
+            (keys.named("agents probe", "P"), "key"),
+            (" probes once, ", "dim"),
+            (keys.named("ui.open", "enter"), "key"),
+            (" tells more · ", "dim"),
+            (reasons, "trip"),
+        )
     if row.problem:
         return ((f" ▲ {row.state}: {clean(row.problem, 120)}", "warn"),)
     if row.failures:
@@ -123,13 +130,14 @@ def one_line(row: AgentRow) -> tuple[Span, ...]:
     return ()
 
 
-def agent_sheet(row: AgentRow, document: Json, now_ms: int) -> list[Line]:
+def agent_sheet(row: AgentRow, document: Json, now_ms: int, keys: Keys) -> list[Line]:
     """Everything about one agent.
 
     Args:
         row: its row.
         document: the answer of `agents show`; empty until it is there.
         now_ms: wall time.
+        keys: for hints.
     """
     mark, ink = _MARKS.get(row.state, ("?", "warn"))
     runs = newest_first(objects(document, "runs"))
@@ -147,7 +155,10 @@ def agent_sheet(row: AgentRow, document: Json, now_ms: int) -> list[Line]:
         lines.append(line((description, "dim")))
     if row.problem:
         lines.append(line((f"▲ {clean(row.problem, 300)}", "warn"), indent=2))
-    lines += [BLANK, *_breaker(row, document, runs, now_ms), BLANK, *_permissions(row)]
+    lines += [BLANK, *_breaker(row, document, runs, now_ms)]
+    if row.state == "tripped":
+        lines += [BLANK, *_remedies(keys)]
+    lines += [BLANK, *_permissions(row, keys)]
     signed: Span = (
         ("▲ unsigned: nobody vouches for this module", "warn") if row.mark == "unsigned" else (clean(row.mark, 80), "")
     )
@@ -212,14 +223,20 @@ def _breaker(row: AgentRow, document: Json, runs: Sequence[Object], now_ms: int)
         lines.append(BLANK)
         lines.append(heading("LIKELY CAUSE" if len(causes) == 1 else "LIKELY CAUSES"))
         lines += [line(("  · ", "dim"), cause, indent=4) for cause in causes]
+    return lines
+
+
+def _remedies(keys: Keys) -> list[Line]:
+    log, delete = keys.named("agents logs", "L"), keys.named("agents delete", "D")
+    remedies = (
+        (keys.named("agents probe", "P"), "probe: one call; it stays on if that call is good"),
+        (keys.named("agents activate", "space"), "start it afresh; three more failures trip it again"),
+        (keys.named("agents upload", "u"), "upload a repaired version of the same name"),
+        (f"{log}  {delete}", "its whole log · delete it"),
+    )
     return [
-        *lines,
-        BLANK,
         heading("WHAT YOU CAN DO"),
-        line(("  P      ", "key"), "probe: one call; it stays on if that call is good", indent=9),
-        line(("  space  ", "key"), "start it afresh; three more failures trip it again", indent=9),
-        line(("  u      ", "key"), "upload a repaired version of the same name", indent=9),
-        line(("  L  D   ", "key"), "its whole log · delete it", indent=9),
+        *(line((f"  {key:<6} ", "key"), does, indent=9) for key, does in remedies),
         line(("  It does not start again by itself, also not after a restart.", "dim"), indent=2),
     ]
 
@@ -241,7 +258,7 @@ def _run(run: Json, now_ms: int) -> Line:
     )
 
 
-def _permissions(row: AgentRow) -> list[Line]:
+def _permissions(row: AgentRow, keys: Keys) -> list[Line]:
     if not row.permissions:
         return [field("MAY", ("it asks for nothing", "dim"), label_width=_LABEL)]
     lines = []
@@ -249,7 +266,7 @@ def _permissions(row: AgentRow) -> list[Line]:
         granted = permission in row.granted
         label = "MAY" if place == 0 else ""
         mark: Span = ("✓ ", "ok") if granted else ("✗ ", "warn")
-        note: Span = ("", "") if granted else ("  not granted (c)", "dim")
+        note: Span = ("", "") if granted else (f"  not granted ({keys.named('agents grant', 'c')})", "dim")
         lines.append(field(label, mark, clean(permission, 40), note, label_width=_LABEL))
     return lines
 

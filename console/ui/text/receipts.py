@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from console.client import Json
 from console.rows import ReceiptRow
 from console.table_rows import Column, Row
+from console.ui.bound import Keys
 from console.ui.figures import day_clock, short_id, short_peer
 from console.ui.sheet import BLANK, Line, field, heading, line
 from console.ui.text.documents import item, text
@@ -87,7 +88,7 @@ def verdict_of(steps: Sequence[Step]) -> str:
     return "valid" if steps and all(step.ok for step in steps[:4]) else "unchecked"
 
 
-def receipt_sheet(row: ReceiptRow, steps: Sequence[Step], document: Json, now_ms: int) -> list[Line]:
+def receipt_sheet(row: ReceiptRow, steps: Sequence[Step], document: Json, now_ms: int, keys: Keys) -> list[Line]:
     """Everything about one receipt.
 
     Args:
@@ -95,6 +96,7 @@ def receipt_sheet(row: ReceiptRow, steps: Sequence[Step], document: Json, now_ms
         steps: of its last verification that this screen saw; empty when there was none.
         document: the receipt itself; empty until it is there.
         now_ms: wall time.
+        keys: for hints.
     """
     lines = [
         line(
@@ -112,7 +114,13 @@ def receipt_sheet(row: ReceiptRow, steps: Sequence[Step], document: Json, now_ms
     else:
         lines += [
             line(("· not verified on this screen yet", "dim")),
-            line(("  enter", "key"), " or ", ("V", "key"), " checks all eight steps, from schema to chain", indent=2),
+            line(
+                (f"  {keys.named('ui.open', 'enter')}", "key"),
+                " or ",
+                (keys.named("receipts verify", "V"), "key"),
+                " checks all eight steps, from schema to chain",
+                indent=2,
+            ),
         ]
     return [*lines, BLANK, heading("IT SAYS"), *_claims(row, document, now_ms)]
 

@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from console.table import TableModel
 from console.table_rows import Column, Row, fit_columns
+from console.ui.bound import keys_of
 from console.ui.search import HERE, HIT, TableHits, lit
 from console.ui.sheet import Span, cut, fit, line, width_of, wrap
 from console.ui.widgets.searched import Searched
@@ -205,7 +206,8 @@ class TableLines(Searched, ScrollView):
         hidden = bool(self.model.rows)
         if self.quiet:
             return Strip.blank(width, self.rich_style)
-        words = (f"nothing matches /{self.model.filter.text}", "esc clears the filter") if hidden else self.empty
+        back = keys_of(self.app).named("ui.back", "esc")
+        words = (f"nothing matches /{self.model.filter.text}", f"{back} clears the filter") if hidden else self.empty
         key, _, does = words[-1].partition(" ")
         said = [line((text, "dim" if place else "strong")) for place, text in enumerate(words[:-1])]
         lines = wrap((*said, line((key, "key"), (f" {does}", "dim"))), max(width - 2, 1))

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from console.registry import COMMANDS
 from console.ui import figures
 from console.ui.ascii_only import to_ascii
+from console.ui.bound import Keys
 from console.ui.feed import Feed
 from console.ui.paths import complete_path
 from console.ui.pulse import Pulse
@@ -90,8 +91,8 @@ def test_no_text_of_an_agent_reaches_a_cell_or_sheet_raw(text: str) -> None:
     }
     shown = (
         "".join(agent_row(row, NOW).cells)
-        + words(agent_sheet(row, document, NOW))
-        + "".join(t for t, _ in one_line(row))
+        + words(agent_sheet(row, document, NOW, Keys()))
+        + "".join(t for t, _ in one_line(row, Keys()))
     )
     assert harmless(shown)
 
@@ -109,7 +110,7 @@ def test_no_text_of_a_job_or_receipt_reaches_a_cell_or_sheet_raw(text: str) -> N
     receipt = world.receipt(3, worker=text, own=False, outcome=text, job=text, previous=text)
     steps = [events.Step(name=text, ok=None, detail=text)]
     extra = {"result": {"metrics": {"extra": {"module_hash": text, "orlop.engine": text}}}, "signature": text}
-    shown += "".join(receipt_row(receipt, NOW).cells) + words(receipt_sheet(receipt, steps, extra, NOW))
+    shown += "".join(receipt_row(receipt, NOW).cells) + words(receipt_sheet(receipt, steps, extra, NOW, Keys()))
     assert harmless(shown)
 
 

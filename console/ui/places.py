@@ -1,0 +1,104 @@
+"""Where keys are bound: the sections of the reference page, and which of them a key press can reach at once."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+from console.ui.app import OrlopApp
+from console.ui.panes.agents import AgentsPane
+from console.ui.panes.jobs import JobsPane
+from console.ui.panes.log import LogPane
+from console.ui.panes.pane import Pane
+from console.ui.panes.receipts import ReceiptsPane
+from console.ui.panes.rooms import ChatLine, RoomsPane
+from console.ui.screens.confirm import ConfirmScreen
+from console.ui.screens.filter import FilterScreen
+from console.ui.screens.first_run import FirstRunScreen
+from console.ui.screens.form import FormScreen
+from console.ui.screens.help import HelpScreen
+from console.ui.screens.menu import MenuScreen
+from console.ui.screens.prompt import PromptScreen
+from console.ui.screens.reading import SheetScreen
+from console.ui.screens.tasks import AutoAssignScreen
+from console.ui.widgets.live_table import LiveTable
+from console.ui.widgets.path_input import PathInput
+from console.ui.widgets.searched import Searched
+from console.ui.widgets.sheet_view import SheetView
+from console.ui.widgets.tick import Tick
+
+__all__ = ["REACHES", "SECTIONS", "TYPING", "bindings_of", "sections"]
+
+_Place = type[DOMNode]
+
+SECTIONS: Mapping[str, _Place] = MappingProxyType(
+    {
+        "Everywhere": OrlopApp,
+        "In every pane": Pane,
+        "In tables": LiveTable,
+        "In texts": SheetView,
+        "While searching (//)": Searched,
+        "Rooms (1)": RoomsPane,
+        "Agents (2)": AgentsPane,
+        "Jobs (4)": JobsPane,
+        "Receipts (5)": ReceiptsPane,
+        "Log (7)": LogPane,
+        "In the chat line": ChatLine,
+        "While typing a command": PromptScreen,
+        "While typing a filter": FilterScreen,
+        "In dialogs": FormScreen,
+        "In a dialog's path": PathInput,
+        "On a box to tick": Tick,
+        "In questions": ConfirmScreen,
+        "Before tasks are assigned": AutoAssignScreen,
+        "In menus": MenuScreen,
+        "Over a text": SheetScreen,
+        "In the help": HelpScreen,
+        "On the welcome": FirstRunScreen,
+    }
+)
+"""Every place that binds keys of its own, under its heading."""
+
+_PANES: Mapping[str, _Place] = MappingProxyType(
+    {"Rooms": RoomsPane, "Agents": AgentsPane, "Jobs": JobsPane, "Receipts": ReceiptsPane, "Log": LogPane}
+)
+
+REACHES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
+    {
+        **{name: (LiveTable, pane, OrlopApp) for name, pane in _PANES.items()},
+        **{f"{name}, beside the table": (SheetView, pane, OrlopApp) for name, pane in _PANES.items()},
+        "the chat line": (ChatLine, RoomsPane, OrlopApp),
+        "the command line": (PromptScreen,),
+        "the filter line": (FilterScreen,),
+        "dialogs": (Tick, FormScreen),
+        "a dialog's path": (PathInput, FormScreen),
+        "questions": (ConfirmScreen,),
+        "the question of who gets a task": (AutoAssignScreen,),
+        "menus": (LiveTable, MenuScreen),
+        "texts": (SheetView, SheetScreen),
+        "the help": (HelpScreen,),
+        "the welcome": (FirstRunScreen,),
+    }
+)
+"""What may take one key press, by the words for where that is; there two actions cannot share a key."""
+
+TYPING: tuple[_Place, ...] = (ChatLine, PromptScreen, FilterScreen, FormScreen, PathInput, HelpScreen)
+"""Where one types: a key that types something would never arrive at their actions."""
+
+
+def bindings_of(place: _Place) -> list[Binding]:
+    """The bindings of a place with those that it inherits, single keys each."""
+    found: list[Binding] = []
+    for cls in place.__mro__:
+        if cls.__module__.startswith("console.") and "BINDINGS" in vars(cls):
+            found += Binding.make_bindings(vars(cls)["BINDINGS"])
+            if cls is OrlopApp:  # its list holds those of its bases
+                break
+    return found
+
+
+def sections() -> Iterator[tuple[str, list[Binding]]]:
+    """Each section with the bindings of its own."""
+    for title, place in SECTIONS.items():
+        yield title, list(Binding.make_bindings(vars(place)["BINDINGS"]))
