@@ -10,9 +10,10 @@ from console.registry import COMMANDS, find
 from console.view import View
 from runtime.sanitise import clean
 
-__all__ = ["Suggestion", "expects_path", "suggestions"]
+__all__ = ["Suggestion", "expects_path", "recalled", "suggestions"]
 
 _MOST = 200
+_LONGEST = 300
 _FILES = frozenset({Kind.PATH, Kind.OUT, Kind.DIRECTORY})
 
 
@@ -49,6 +50,18 @@ def suggestions(text: str, view: View, tasks: Json = None) -> list[Suggestion]:
         for name, note in _names(arg, view, tasks)
         if name.startswith(last)
     ][:_MOST]
+
+
+def recalled(text: str, history: Iterable[str]) -> list[Suggestion]:
+    """Earlier lines in which a text stands, in capitals or not: each once, oldest first.
+
+    Args:
+        text: what is looked for; every line has the empty one.
+        history: oldest first.
+    """
+    newest_first = dict.fromkeys(reversed([*history]))
+    found = [Suggestion(each, clean(each, _LONGEST), "") for each in newest_first if text.lower() in each.lower()]
+    return found[::-1]
 
 
 def expects_path(text: str) -> str | None:

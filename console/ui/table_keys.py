@@ -18,6 +18,8 @@ from runtime.sanitise import clean
 
 __all__ = ["TableKeys"]
 
+_KEPT_LINES = 500
+
 
 class TableKeys(App[int], inherit_bindings=False):
     """What a key does to the table that has the focus. A subclass says which pane is shown."""
@@ -41,7 +43,7 @@ class TableKeys(App[int], inherit_bindings=False):
     desk: Desk
     actions: Actions
     lines: list[str]
-    """Lines of the prompt, oldest first."""
+    """Lines of the prompt, oldest first. Kept while the program runs and nowhere else: words in them may be secret."""
 
     @property
     def pane(self) -> Pane | None:
@@ -63,6 +65,7 @@ class TableKeys(App[int], inherit_bindings=False):
             return
         if line not in self.lines[-1:]:
             self.lines.append(line)
+            del self.lines[:-_KEPT_LINES]
         words = shlex.split(line)
         own = {"q": "leave", "quit": "leave", "help": "help"}.get(words[0])
         if own is not None:

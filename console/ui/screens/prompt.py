@@ -12,9 +12,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from console.client import Json
+from console.ui.bound import keys_of
 from console.ui.paths import complete_path
 from console.ui.sheet import Span
-from console.ui.suggest import Suggestion, expects_path, suggestions
+from console.ui.suggest import Suggestion, expects_path, recalled, suggestions
 from console.ui.widgets.ribbon import Ribbon
 from console.view import View
 
@@ -23,8 +24,28 @@ __all__ = ["PromptScreen"]
 _ROWS = 6
 
 
+_TYPING = (
+    ("ui.complete", "tab", "completes"),
+    ("ui.next-suggestion", "↓", "next"),
+    ("ui.earlier-line", "↑", "earlier"),
+    ("ui.recall", "ctrl+r", "searches"),
+    ("", "enter", "runs"),
+    ("ui.close-prompt", "esc", "closes"),
+)
+_RECALLING = (
+    ("ui.recall", "ctrl+r", "older"),
+    ("ui.next-suggestion", "↓", "newer"),
+    ("", "enter", "runs it"),
+    ("ui.complete", "tab", "changes it first"),
+    ("ui.close-prompt", "esc", "back"),
+)
+"""Binding, key and what it does."""
+
+
 class PromptScreen(ModalScreen[str | None]):
     """A command line with completion and history; answers with the line, or None.
+
+    After `ctrl+r` one types a part of an earlier line instead, and chooses among those that have it.
 
     Args:
         view: for names.
@@ -35,10 +56,11 @@ class PromptScreen(ModalScreen[str | None]):
 
     AUTO_FOCUS: ClassVar[str | None] = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Close", id="ui.close-prompt"),
+        Binding("escape", "back", "Close", id="ui.close-prompt"),
         Binding("tab", "complete", "Complete", id="ui.complete", priority=True),
         Binding("down,ctrl+n", "choose(1)", "Next suggestion", show=False, id="ui.next-suggestion", priority=True),
         Binding("up,ctrl+p", "earlier", "Earlier line", show=False, id="ui.earlier-line", priority=True),
+        Binding("ctrl+r", "recall", "Search the earlier lines", show=False, id="ui.recall", priority=True),
     ]
 
     def __init__(self, view: View, tasks: Json, history: list[str], text: str = "") -> None:
@@ -50,6 +72,10 @@ class PromptScreen(ModalScreen[str | None]):
         self._text = text
         self._found: list[Suggestion] = []
         self._chosen = 0
+        self._sought: str | None = None
+        """The part of an earlier line for which these were found."""
+        self._aside: str | None = None
+        """What stood in the line before earlier lines were searched; None while they are not."""
 
     def compose(self) -> ComposeResult:
         """Suggestions above the line."""
@@ -58,7 +84,7 @@ class PromptScreen(ModalScreen[str | None]):
                 yield Ribbon(name=f"suggestion-{number}")
             yield Ribbon(name="prompt-help")
             with Horizontal(classes="prompt-line"):
-                yield Static(":", markup=False)
+                yield Static(":", id="prompt-label", markup=False)
                 yield Input(self._text, id="line", compact=True, select_on_focus=False)
 
     async def on_mount(self) -> None:
@@ -72,12 +98,22 @@ class PromptScreen(ModalScreen[str | None]):
     async def _typed(self, event: Input.Changed) -> None:
         await self._suggest(event.value)
 
+    @property
+    def _recalling(self) -> bool:
+        """Whether earlier lines are searched."""
+        return self._aside is not None
+
     async def _suggest(self, text: str) -> None:
+        if self._recalling:
+            self._recall()
+            return
         path = expects_path(text)
         if path is None:
             self._found = suggestions(text, self._view, self._tasks)
         else:
             matches = await asyncio.to_thread(complete_path, path)
+            if text != self.query_one(Input).value:  # more was typed meanwhile, or earlier lines are searched
+                return
             head = text[: len(text) - len(path)]
             folder = path.rpartition("/")[0] + "/" if "/" in path else ""
             self._found = [Suggestion(f"{head}{folder}{name}", name, "") for name in matches.names]
@@ -96,30 +132,74 @@ class PromptScreen(ModalScreen[str | None]):
                 each = self._found[place]
                 ink = "key" if place == self._chosen else ""
                 row.show(((f" {'▸' if place == self._chosen else ' '} {each.shown:<22} ", ink), (each.note, "dim")))
-        help_line: tuple[Span, ...] = (
-            (" tab", "key"),
-            (" completes  ", "dim"),
-            ("↓", "key"),
-            (" next  ", "dim"),
-            ("↑", "key"),
-            (" earlier  ", "dim"),
-            ("enter", "key"),
-            (" runs  ", "dim"),
-            ("esc", "key"),
-            (" closes", "dim"),
-        )
-        self.query_one("#prompt-help", Ribbon).show(help_line)
+        self.query_one("#prompt-help", Ribbon).show(self._help())
+
+    def _help(self) -> tuple[Span, ...]:
+        keys = keys_of(self.app)
+        told = _RECALLING if self._recalling else _TYPING
+        spans = [
+            span
+            for name, key, does in told
+            for span in ((f" {keys.named(name, key) if name else key}", "key"), (f" {does} ", "dim"))
+        ]
+        if self._recalling and not self._found:
+            return ((" no earlier line has this  ", "trip"), *spans[-2:])
+        return tuple(spans)
 
     def action_complete(self) -> None:
-        """Takes the chosen suggestion."""
+        """Takes the chosen suggestion; an earlier line is taken to be changed, not run."""
+        if self._recalling:
+            self._recall()
         if self._found:
-            line = self.query_one(Input)
-            line.value = self._found[self._chosen].line
-            line.cursor_position = len(line.value)
+            self._put(self._found[self._chosen].line)
+
+    def action_back(self) -> None:
+        """Closes; while earlier lines are searched, brings back what stood in the line."""
+        if self._aside is None:
+            self.dismiss(None)
+        else:
+            self._put(self._aside)
+
+    def _put(self, text: str) -> None:
+        """Puts a text in the line, to go on from its end; a search of earlier lines is over."""
+        line = self.query_one(Input)
+        if self._aside is not None:
+            self._aside = None
+            self.query_one("#prompt-label", Static).update(":")
+            if line.value == text:  # nothing changes, of which nobody would be told
+                self.call_later(self._suggest, text)
+        line.value = text
+        line.cursor_position = len(text)
+
+    # --- earlier lines ----------------------------------------------------------------------------------------------
+
+    def action_recall(self) -> None:
+        """Searches the earlier lines; again: goes to an older one with the same text."""
+        if self._recalling:
+            self.action_choose(-1)
+            return
+        line = self.query_one(Input)
+        self._aside, self._sought = line.value, None
+        self.query_one("#prompt-label", Static).update("earlier: ")
+        line.value = ""
+        self._recall()
+
+    def _recall(self) -> None:
+        """The earlier lines with what is in the line now, the newest chosen; the same choice while it is the same."""
+        text = self.query_one(Input).value
+        if text != self._sought:
+            self._sought = text
+            self._found = recalled(text, self._history)
+            self._chosen = max(len(self._found) - 1, 0)
+        self._show()
 
     def action_choose(self, step: int) -> None:
         """Chooses another suggestion; in the history, a later line."""
-        if self._place < len(self._history):
+        if self._recalling:
+            self._recall()
+            self._chosen = max(min(self._chosen + step, len(self._found) - 1), 0)
+            self._show()
+        elif self._place < len(self._history):
             self._from_history(self._place + 1)
         elif self._found:
             self._chosen = (self._chosen + step) % len(self._found)
@@ -127,7 +207,9 @@ class PromptScreen(ModalScreen[str | None]):
 
     def action_earlier(self) -> None:
         """An earlier suggestion, or an earlier line."""
-        if self._chosen and self._place == len(self._history):
+        if self._recalling:
+            self.action_choose(-1)
+        elif self._chosen and self._place == len(self._history):
             self._chosen -= 1
             self._show()
         else:
@@ -136,14 +218,17 @@ class PromptScreen(ModalScreen[str | None]):
     def _from_history(self, place: int) -> None:
         if 0 <= place <= len(self._history):
             self._place = place
-            line = self.query_one(Input)
-            line.value = self._history[place] if place < len(self._history) else ""
-            line.cursor_position = len(line.value)
+            self._put(self._history[place] if place < len(self._history) else "")
 
     @on(Input.Submitted)
     def _run(self, event: Input.Submitted) -> None:
         event.stop()
         text = event.value.strip()
+        if self._recalling:
+            self._recall()
+            if not self._found:
+                return
+            text = self._found[self._chosen].line
         try:
             shlex.split(text)
         except ValueError as error:
