@@ -7,6 +7,7 @@ import base64
 
 from vodozemac import Account, PickleException
 
+from runtime.columns import Columns
 from runtime.errors import RefusedError
 from runtime.identity import DOMAINS
 from runtime.store import Store, Transaction
@@ -16,7 +17,8 @@ __all__ = ["MemberAccount"]
 
 _NAME = "member-account"
 _AAD = b"orlop-secret:" + _NAME.encode()
-_SELECT = "SELECT sealed FROM secrets WHERE name = ?"
+_COLUMNS = Columns("secrets", {"name": str, "sealed": bytes})
+_SELECT = f"SELECT {_COLUMNS.names} FROM secrets WHERE name = ?"  # noqa: S608 - constants
 _PICKLE_KEY = "member-account-pickle"
 
 
@@ -53,13 +55,13 @@ class MemberAccount:
 
         def work(transaction: Transaction) -> bytes:
             if (row := transaction.one(_SELECT, (_NAME,))) is not None:
-                return bytes(row[0])
+                return bytes(_COLUMNS.checked(row)[1])
             sealed = vault.seal(Account().pickle(pickle_key).encode(), _AAD)
             transaction.execute("INSERT INTO secrets (name, sealed) VALUES (?, ?)", (_NAME, sealed))
             return sealed
 
         row = store.read_now(lambda connection: connection.execute(_SELECT, (_NAME,)).fetchone())
-        sealed = store.write(work).result() if row is None else bytes(row[0])
+        sealed = store.write(work).result() if row is None else bytes(_COLUMNS.checked(row)[1])
         try:
             return cls(Account.from_pickle(vault.open(sealed, _AAD).decode(), pickle_key))
         except (SealBrokenError, PickleException, UnicodeDecodeError) as error:

@@ -29,6 +29,8 @@ DAYS = 14
 MAX_BYTES = 256 * 2**20
 
 _PIECE = 500
+_TIME_MAX_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999, the last that a line can say."""
 _DAY_MS = 86_400_000
 
 
@@ -226,6 +228,8 @@ def _select(
 
 def _record(seq: int, ts_ms: int, name: str, body: str) -> Record | None:
     """A row as a record; one that was damaged says so in its place, one of an unknown type is passed over."""
+    if type(ts_ms) is not int or not 0 <= ts_ms <= _TIME_MAX_MS:
+        return Record(seq, 0, CoreError(where="journal", error=f"entry {seq} cannot be read: its time is none"))
     try:
         event = from_body(name, body)
     except RefusedError as error:

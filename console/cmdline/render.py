@@ -257,6 +257,12 @@ def _set(value: Item) -> str:
     return f"{clean(text(value, 'key'), 60)} = {clean(text(value, 'written'))}, from {when} on\n"
 
 
+def _agents(value: Item) -> str:
+    listed = _listing(_AGENTS, "no agents yet: orlop agents upload ROOM MODULE --grant all adds one")(value)
+    damaged = [item for item in items_of(value, "items") if text(item, "state") == "damaged"]
+    return listed + "".join(f"{clean(text(item, 'agent'), 60)}: {clean(text(item, 'problem'))}\n" for item in damaged)
+
+
 def _agent_state(value: Item) -> str:
     return f"{clean(text(value, 'agent'), 60)}: {clean(text(value, 'state'), 40)}\n"
 
@@ -294,7 +300,7 @@ _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     "rooms tasks": _listing(_TASKS, "no tasks yet: orlop rooms task ROOM --add TEXT adds one"),
     "rooms task": _changed,
     "rooms say": lambda value: _changed(value) if "changed" in value else "",
-    "agents list": _listing(_AGENTS, "no agents yet: orlop agents upload ROOM MODULE --grant all adds one"),
+    "agents list": _agents,
     "agents show": _agent,
     "agents activate": _agent_state,
     "agents deactivate": _agent_state,

@@ -242,6 +242,8 @@ class Executor:
         Returns:
             How many are active. Those that failed say so themselves.
         """
+        for one in await self.modules.damaged():
+            self.faulted(f"agent {clean(one.key.module_id, 80)}", one.error)
         breakers = await self.modules.breakers()
         records = await self.modules.list()
         for record in records:

@@ -17,8 +17,13 @@ from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.manifest import Permission
 from runtime.agents.records import (
     AgentRecord,
+    DamagedAgent,
+    StoredAgent,
     delete_record,
     find_record,
+    newest_upload,
+    read_agent,
+    read_agents,
     read_breaker,
     read_breakers,
     read_record,
@@ -89,7 +94,7 @@ class AgentModules:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     async def list(self, room: str | None = None) -> list[AgentRecord]:
-        """All agents, or those of one room, by room and name.
+        """All agents that can be read, or those of one room, by room and name.
 
         Args:
             room: its id.
@@ -98,6 +103,15 @@ class AgentModules:
             The records.
         """
         return await self._read(lambda connection: read_records(connection, room))
+
+    async def damaged(self) -> tuple[DamagedAgent, ...]:
+        """The agents whose rows cannot be read.
+
+        Returns:
+            What is known of them.
+        """
+        found = await self._read(read_agents)
+        return tuple(one for one in found if isinstance(one, DamagedAgent))
 
     async def get(self, key: AgentKey) -> AgentRecord:
         """One agent.
@@ -110,27 +124,28 @@ class AgentModules:
 
         Raises:
             NotFoundError: there is none.
+            RowDamagedError: its row cannot be read.
         """
         record = await self._read(lambda connection: read_record(connection, key))
         if record is None:
             raise NotFoundError(f"Module not found: {key.module_id}")
         return record
 
-    async def find(self, reference: str, room: str | None = None) -> AgentRecord:
-        """The agent that a person means.
+    async def find(self, reference: str, room: str | None = None) -> StoredAgent:
+        """The agent that a person means, be it damaged.
 
         Args:
             reference: its name, or a unique beginning of at least four characters.
             room: id of the room that it is in, if that was said.
 
         Returns:
-            The record.
+            What is stored of it.
 
         Raises:
             NotFoundError: none fits.
             AmbiguousError: several fit.
         """
-        return find_record(await self.list(room), reference)
+        return find_record(await self._read(lambda connection: read_agents(connection, room)), reference)
 
     async def breakers(self) -> dict[AgentKey, Breaker]:
         """The breakers that have seen a failure.
@@ -201,8 +216,8 @@ class AgentModules:
         beyond = [one.value for one in upload.granted if one not in upload.manifest.permissions]
         if beyond:
             raise UsageError(f"the manifest does not ask for {', '.join(beyond)}")
-        before = await self._read(lambda connection: read_record(connection, upload.key))
-        if before is not None and before.builtin != upload.builtin:
+        before = await self._read(lambda connection: read_agent(connection, upload.key))
+        if isinstance(before, AgentRecord) and before.builtin != upload.builtin:
             whose = "a built-in agent" if before.builtin else "an agent that was uploaded"
             raise RefusedError(f"the room has {whose} of this name", where=upload.key.agent, hint="choose another name")
         try:
@@ -231,10 +246,10 @@ class AgentModules:
         """
         digest = await asyncio.to_thread(self.files.put, upload.wasm)
 
-        def work(tx: Transaction) -> tuple[AgentRecord, str | None]:
-            before = read_record(tx, upload.key)
+        def work(tx: Transaction) -> tuple[AgentRecord, str]:
+            before = read_agent(tx, upload.key)
             self.files.put(upload.wasm)  # a deletion in between may have taken it
-            record = new_record(upload, digest, tx.now_ms, 1 if before is None else before.upload_no + 1)
+            record = new_record(upload, digest, tx.now_ms, newest_upload(tx, upload.key) + 1)
             breaker = read_breaker(tx, upload.key)
             save_record(tx, record)
             save_breaker(tx, upload.key, CLOSED)
@@ -242,10 +257,10 @@ class AgentModules:
                 delete_state(tx, upload.key)
             for event in uploaded_events(upload, record, before, breaker):
                 tx.emit(event)
-            return record, None if before is None or before.hash == digest else before.hash
+            return record, "" if before is None or before.hash == digest else before.hash
 
         record, unused = await self._write(work)
-        if unused is not None:
+        if unused:
             await self._write(lambda tx: self.files.sweep(tx, unused))
         return Uploaded(record=record, warnings=warnings, versions=record.upload_no)
 
@@ -296,21 +311,23 @@ class AgentModules:
         await self._write(work)
         return replace(record, granted=ordered)
 
-    async def check_deletable(self, key: AgentKey) -> AgentRecord:
-        """Whether an agent may be deleted.
+    async def check_deletable(self, key: AgentKey) -> StoredAgent:
+        """Whether an agent may be deleted; one that is damaged always may.
 
         Args:
             key: whose.
 
         Returns:
-            Its record.
+            What is stored of it.
 
         Raises:
             NotFoundError: there is no such agent.
             RefusedError: it is built in.
         """
-        record = await self.get(key)
-        if record.builtin:
+        record = await self._read(lambda connection: read_agent(connection, key))
+        if record is None:
+            raise NotFoundError(f"Module not found: {key.module_id}")
+        if isinstance(record, AgentRecord) and record.builtin:
             raise RefusedError("built-in agents cannot be deleted", where=key.agent, hint="deactivate it instead")
         return record
 
@@ -335,7 +352,8 @@ class AgentModules:
 
         await self._write(work)
         self.diagnostics.forget(key)
-        await self._write(lambda tx: self.files.sweep(tx, record.hash))
+        if record.hash:
+            await self._write(lambda tx: self.files.sweep(tx, record.hash))
 
     async def _read(self, query: Callable[[Connection], _T]) -> _T:
         return await asyncio.wrap_future(self.store.read(query))

@@ -8,7 +8,10 @@ from typing import Final
 from runtime.agents import breaker as breakers
 from runtime.agents.breaker import Breaker
 from runtime.agents.keys import AgentKey, Connection
-from runtime.agents.manifest import AgentManifest, Permission, parse_manifest
+from runtime.agents.manifest import Permission
+from runtime.agents.state import delete_state
+from runtime.agents.stored import AGENT, AgentRecord, DamagedAgent, StoredAgent, stored_agent
+from runtime.columns import Columns
 from runtime.errors import AmbiguousError, NotFoundError
 from runtime.sanitise import clean
 
@@ -16,9 +19,14 @@ __all__ = [
     "UNSIGNED",
     "AgentRecord",
     "AgentVersion",
+    "DamagedAgent",
+    "StoredAgent",
     "delete_record",
     "find_record",
     "hash_in_use",
+    "newest_upload",
+    "read_agent",
+    "read_agents",
     "read_breaker",
     "read_breakers",
     "read_record",
@@ -35,36 +43,9 @@ UNSIGNED: Final = "unsigned"
 
 _PREFIX_CHARACTERS: Final = 4
 _VERSIONS_KEPT: Final = 20
-_COLUMNS: Final = "room, agent, builtin, manifest, hash, size_bytes, uploaded_ms, mark, granted, active, upload_no"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentRecord:
-    """An uploaded agent.
-
-    Attributes:
-        key: room and name.
-        builtin: shipped with orlop: cannot be deleted.
-        manifest: as uploaded.
-        hash: SHA-256 of the module's file.
-        size_bytes: of the module's file.
-        uploaded_ms: wall time of the upload.
-        mark: `unsigned`, or who signed.
-        granted: what the operator granted, a subset of the manifest's permissions.
-        active: whether it is started with the program.
-        upload_no: counts the uploads of this name, from 1.
-    """
-
-    key: AgentKey
-    builtin: bool
-    manifest: AgentManifest
-    hash: str
-    size_bytes: int
-    uploaded_ms: int
-    mark: str
-    granted: tuple[Permission, ...]
-    active: bool
-    upload_no: int
+_VERSION: Final = Columns(
+    "agent_versions", {"upload_no": int, "version": str, "hash": str, "uploaded_ms": int}, hint=AGENT.hint
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +58,34 @@ class AgentVersion:
     uploaded_ms: int
 
 
-def _record(row: tuple[str, str, int, str, str, int, int, str, str, int, int]) -> AgentRecord:
-    room, agent, builtin, manifest, module_hash, size, uploaded, mark, granted, active, number = row
-    return AgentRecord(
-        key=AgentKey(room, agent),
-        builtin=bool(builtin),
-        manifest=parse_manifest(json.loads(manifest)),
-        hash=module_hash,
-        size_bytes=size,
-        uploaded_ms=uploaded,
-        mark=mark,
-        granted=tuple(permission for permission in Permission if permission in json.loads(granted)),
-        active=bool(active),
-        upload_no=number,
-    )
+def read_agent(connection: Connection, key: AgentKey) -> AgentRecord | DamagedAgent | None:
+    """One agent, also one that is damaged.
+
+    Args:
+        connection: of the store.
+        key: whose.
+
+    Returns:
+        What is stored of it, or None.
+    """
+    sql = f"SELECT {AGENT.names} FROM agents WHERE room = ? AND agent = ?"  # noqa: S608 - constants
+    row = connection.execute(sql, key).fetchone()
+    return None if row is None else stored_agent(row)
+
+
+def read_agents(connection: Connection, room: str | None = None) -> list[AgentRecord | DamagedAgent]:
+    """All agents, by room and name, those among them that are damaged.
+
+    Args:
+        connection: of the store.
+        room: only those of this room.
+
+    Returns:
+        What is stored of them.
+    """
+    where, params = ("", ()) if room is None else (" WHERE room = ?", (room,))
+    rows = connection.execute(f"SELECT {AGENT.names} FROM agents{where} ORDER BY room, agent", params)  # noqa: S608 - constants
+    return [stored_agent(row) for row in rows]
 
 
 def read_record(connection: Connection, key: AgentKey) -> AgentRecord | None:
@@ -102,13 +97,18 @@ def read_record(connection: Connection, key: AgentKey) -> AgentRecord | None:
 
     Returns:
         The record, or None.
+
+    Raises:
+        RowDamagedError: its row cannot be read.
     """
-    row = connection.execute(f"SELECT {_COLUMNS} FROM agents WHERE room = ? AND agent = ?", key).fetchone()  # noqa: S608 - a constant
-    return None if row is None else _record(row)
+    found = read_agent(connection, key)
+    if isinstance(found, DamagedAgent):
+        raise found.error
+    return found
 
 
 def read_records(connection: Connection, room: str | None = None) -> list[AgentRecord]:
-    """All agents, by room and name.
+    """All agents that can be read, by room and name.
 
     Args:
         connection: of the store.
@@ -117,12 +117,29 @@ def read_records(connection: Connection, room: str | None = None) -> list[AgentR
     Returns:
         The records.
     """
-    where, params = ("", ()) if room is None else (" WHERE room = ?", (room,))
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM agents{where} ORDER BY room, agent", params)  # noqa: S608 - constants
-    return [_record(row) for row in rows]
+    return [found for found in read_agents(connection, room) if isinstance(found, AgentRecord)]
 
 
-def find_record(records: Iterable[AgentRecord], reference: str) -> AgentRecord:
+def newest_upload(connection: Connection, key: AgentKey) -> int:
+    """The number of the last upload of a name that is remembered, 0 for none.
+
+    Args:
+        connection: of the store.
+        key: whose.
+
+    Returns:
+        The number.
+    """
+    sql = (
+        "SELECT max(upload_no) FROM (SELECT upload_no, room, agent FROM agents UNION ALL"
+        " SELECT upload_no, room, agent FROM agent_versions) WHERE room = ? AND agent = ?"
+        " AND typeof(upload_no) = 'integer'"
+    )
+    found: int | None = connection.execute(sql, key).fetchone()[0]
+    return found or 0
+
+
+def find_record(records: Iterable[StoredAgent], reference: str) -> StoredAgent:
     """The agent that a person means: its name, or a unique beginning of at least four characters.
 
     Args:
@@ -130,7 +147,7 @@ def find_record(records: Iterable[AgentRecord], reference: str) -> AgentRecord:
         reference: as typed; `{roomId}:{name}` is understood as well.
 
     Returns:
-        The record.
+        What is stored of it.
 
     Raises:
         NotFoundError: none has this name.
@@ -158,7 +175,7 @@ def save_record(connection: Connection, record: AgentRecord) -> None:
     manifest = json.dumps(dict(record.manifest.document), ensure_ascii=False)
     key, number = record.key, record.upload_no
     connection.execute(
-        f"INSERT OR REPLACE INTO agents ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        f"INSERT OR REPLACE INTO agents ({AGENT.names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         (
             *key,
             int(record.builtin),
@@ -226,7 +243,7 @@ def delete_record(connection: Connection, key: AgentKey) -> None:
     _changed(connection.execute("DELETE FROM agents WHERE room = ? AND agent = ?", key).rowcount, key)
     connection.execute("DELETE FROM agent_versions WHERE room = ? AND agent = ?", key)
     connection.execute("DELETE FROM agent_breakers WHERE room = ? AND agent = ?", key)
-    connection.execute("DELETE FROM agent_state WHERE room = ? AND agent = ?", key)
+    delete_state(connection, key)
     connection.execute("DELETE FROM agent_diagnostics WHERE room = ? AND agent = ?", key)
 
 
@@ -240,11 +257,10 @@ def read_versions(connection: Connection, key: AgentKey) -> list[AgentVersion]:
     Returns:
         Oldest first.
     """
-    columns = "upload_no, version, hash, uploaded_ms"
-    sql = f"SELECT {columns} FROM agent_versions WHERE room = ? AND agent = ? ORDER BY upload_no"  # noqa: S608 - a constant
+    sql = f"SELECT {_VERSION.names} FROM agent_versions WHERE room = ? AND agent = ? ORDER BY upload_no"  # noqa: S608 - constants
     return [
         AgentVersion(upload_no=number, version=version, hash=module_hash, uploaded_ms=uploaded)
-        for number, version, module_hash, uploaded in connection.execute(sql, key)
+        for number, version, module_hash, uploaded in map(_VERSION.checked, connection.execute(sql, key))
     ]
 
 

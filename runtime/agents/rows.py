@@ -1,18 +1,22 @@
 """Agents as the console shows them: one row each, and one document with everything that is kept. Loads no engine."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from runtime.agents.breaker import CLOSED, Breaker
 from runtime.agents.diagnostics import DiagnosticEntry
 from runtime.agents.figures import Figures, Phase
 from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.modules import ModuleDetails
-from runtime.agents.records import AgentRecord, read_breakers, read_records
+from runtime.agents.records import AgentRecord, DamagedAgent, read_agents, read_breakers
 from runtime.agents.state import state_sizes
 from runtime.canonical import Json
 from runtime.sanitise import clean
 
-__all__ = ["agent_document", "agent_row", "log_items", "read_rows"]
+__all__ = ["DAMAGED", "agent_document", "agent_row", "damaged_row", "log_items", "read_rows"]
+
+DAMAGED: Final = "damaged"
+"""The state of an agent whose stored row cannot be read."""
 
 
 def read_rows(
@@ -30,14 +34,49 @@ def read_rows(
     """
     breakers, sizes = read_breakers(connection), state_sizes(connection)
     return [
-        agent_row(
+        damaged_row(record)
+        if isinstance(record, DamagedAgent)
+        else agent_row(
             record,
             breakers.get(record.key, CLOSED),
             sizes.get(record.key, 0),
             None if figures is None else figures.get(record.key),
         )
-        for record in read_records(connection, room)
+        for record in read_agents(connection, room)
     ]
+
+
+def damaged_row(agent: DamagedAgent) -> dict[str, Json]:
+    """An agent whose stored row cannot be read, as a row: what is known of it, and what is wrong.
+
+    Args:
+        agent: it.
+
+    Returns:
+        The fields of the console's row, but for the room's name.
+    """
+    return {
+        "room": clean(agent.key.room, 60),
+        "agent": clean(agent.key.agent, 60),
+        "version": "",
+        "hash": clean(agent.hash, 64),
+        "builtin": agent.builtin,
+        "mark": "",
+        "state": DAMAGED,
+        "permissions": [],
+        "granted": [],
+        "calls": 0,
+        "last_ms": None,
+        "last_trigger": "",
+        "last_duration_us": None,
+        "p95_us": None,
+        "emitted": 0,
+        "dropped": 0,
+        "failures": 0,
+        "reasons": [],
+        "problem": str(agent.error),
+        "state_bytes": 0,
+    }
 
 
 def agent_row(record: AgentRecord, breaker: Breaker, state_bytes: int, figures: Figures | None) -> dict[str, Json]:

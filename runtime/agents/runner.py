@@ -20,7 +20,7 @@ from runtime.agents.limits import SUSPECT_MS
 from runtime.agents.live import LiveAgent, Order, PendingEvent
 from runtime.agents.loader import ModuleLoader
 from runtime.agents.parts import Made, Parts, Watcher, failure_of, news
-from runtime.agents.state import StateBrokenError, StateTooLargeError
+from runtime.agents.state import StateBrokenError, StateTooLargeError, set_aside
 from runtime.agents.view import event_json
 from runtime.errors import OrlopError, UnavailableError
 from runtime.events import AgentPaused, CoreError, Event
@@ -123,18 +123,18 @@ class Runner:
             Why it counts as none although there is one; empty in the usual case.
 
         Raises:
-            UnavailableError: the store cannot be read.
+            RowDamagedError: its row is not one that was stored here.
+            UnavailableError: the store cannot be read, or what does not open cannot be kept.
         """
         try:
             found = await asyncio.wrap_future(
                 self._parts.modules.store.read(lambda connection: self._parts.states.load(connection, live.key))
             )
         except StateBrokenError as error:
-            version = await asyncio.wrap_future(
-                self._parts.modules.store.read(lambda connection: self._parts.states.version(connection, live.key))
-            )
-            live.state, live.state_version = None, version
-            return error.why
+            aside = self._parts.modules.store.write(lambda tx: set_aside(tx, live.key))
+            live.state = None
+            live.state_version, name = await asyncio.wrap_future(aside)
+            return f"{error.why}; its bytes are kept as {name} in the table agent_state"
         if found is not None:
             live.state, live.state_version = found
             live.figures.state_bytes = len(found[0])

@@ -6,6 +6,7 @@ two base64 texts, under a key derived with the original's salt) are read, and wr
 """
 
 import binascii
+import hashlib
 import json
 from base64 import b64decode
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Final
 
 from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.limits import MAX_STATE_BYTES
+from runtime.columns import Columns
 from runtime.errors import RefusedError
 from runtime.vault import SealBrokenError, Vault
 
@@ -23,9 +25,19 @@ __all__ = [
     "StateTooLargeError",
     "delete_state",
     "save_state",
+    "set_aside",
     "state_sizes",
 ]
 
+_COLUMNS: Final = Columns(
+    "agent_state",
+    {"room": str, "agent": str, "hash": str, "version": int, "sealed": bytes},
+    key=2,
+    hint="delete the agent, or upload another module under its name",
+)
+_ASIDE: Final = "!"
+"""Stands in no agent's name, and begins the ends of those under which broken states are kept."""
+_ASIDE_CHARACTERS: Final = 8
 LEGACY_SALT: Final = b"weave-agent-state-v1"
 _NONCE_BYTES: Final = 12
 SEAL_BYTES: Final = 1 + _NONCE_BYTES + 16
@@ -101,9 +113,9 @@ class AgentStates:
 
         Raises:
             StateBrokenError: it does not open.
+            RowDamagedError: its row is not one that `save_state` wrote.
         """
-        sql = "SELECT hash, version, CAST(sealed AS BLOB) FROM agent_state WHERE room = ? AND agent = ?"
-        row = connection.execute(sql, key).fetchone()
+        row = _row(connection, key)
         if row is None:
             return None
         module_hash, version, sealed = row
@@ -113,19 +125,6 @@ class AgentStates:
             return self._vault.open(sealed, _aad(key, module_hash, version), self._key(key)), version
         except SealBrokenError as error:
             raise StateBrokenError(f"the stored state cannot be opened: {error.why}", where=key.agent) from None
-
-    def version(self, connection: Connection, key: AgentKey) -> int:
-        """The number of the last write, also of a state that does not open.
-
-        Args:
-            connection: of the store.
-            key: whose.
-
-        Returns:
-            0 when there is none.
-        """
-        row = connection.execute("SELECT version FROM agent_state WHERE room = ? AND agent = ?", key).fetchone()
-        return 0 if row is None else int(row[0])
 
     def _key(self, key: AgentKey) -> bytes:
         return self._vault.subkey(f"agent-state:{key.module_id}")
@@ -163,14 +162,42 @@ def save_state(connection: Connection, state: SealedState, now_ms: int) -> None:
     )
 
 
+def set_aside(connection: Connection, key: AgentKey) -> tuple[int, str]:
+    """Keeps a copy of a state that does not open, so that nothing that is stored later is written over it.
+
+    Args:
+        connection: the transaction.
+        key: whose; there is a state of it.
+
+    Returns:
+        The number of its write, and the name in `agent_state` under which its bytes are kept; the same bytes are kept
+        once.
+
+    Raises:
+        RowDamagedError: its row is not one that `save_state` wrote.
+    """
+    row = _row(connection, key)
+    if row is None:
+        return 0, ""
+    _, version, sealed = row
+    name = f"{key.agent}{_ASIDE}{hashlib.sha256(sealed).hexdigest()[:_ASIDE_CHARACTERS]}"
+    connection.execute(
+        "INSERT OR IGNORE INTO agent_state (room, agent, hash, version, updated_ms, sealed)"
+        " SELECT room, ?, hash, version, updated_ms, sealed FROM agent_state WHERE room = ? AND agent = ?",
+        (name, *key),
+    )
+    return version, name
+
+
 def delete_state(connection: Connection, key: AgentKey) -> None:
-    """Deletes a state, if there is one.
+    """Deletes a state, if there is one, and those that were set aside.
 
     Args:
         connection: the transaction.
         key: whose.
     """
-    connection.execute("DELETE FROM agent_state WHERE room = ? AND agent = ?", key)
+    sql = "DELETE FROM agent_state WHERE room = ? AND (agent = ? OR agent GLOB ?)"
+    connection.execute(sql, (*key, f"{key.agent}{_ASIDE}*"))
 
 
 def state_sizes(connection: Connection) -> dict[AgentKey, int]:
@@ -184,6 +211,15 @@ def state_sizes(connection: Connection) -> dict[AgentKey, int]:
     """
     rows = connection.execute("SELECT room, agent, length(sealed) FROM agent_state")
     return {AgentKey(room, agent): max(0, length - SEAL_BYTES) for room, agent, length in rows}
+
+
+def _row(connection: Connection, key: AgentKey) -> tuple[str, int, bytes] | None:
+    names = _COLUMNS.names.replace("sealed", "CAST(sealed AS BLOB)")  # what somebody wrote as a text does not open
+    row = connection.execute(f"SELECT {names} FROM agent_state WHERE room = ? AND agent = ?", key).fetchone()  # noqa: S608 - constants
+    if row is None:
+        return None
+    _, _, module_hash, version, sealed = _COLUMNS.checked(row)
+    return module_hash, version, sealed
 
 
 def _aad(key: AgentKey, module_hash: str, version: int) -> bytes:

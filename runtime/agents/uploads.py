@@ -6,7 +6,7 @@ from runtime.agents.breaker import Breaker
 from runtime.agents.diagnostics import DiagnosticEntry
 from runtime.agents.keys import AgentKey
 from runtime.agents.manifest import AgentManifest, Permission
-from runtime.agents.records import UNSIGNED, AgentRecord, AgentVersion
+from runtime.agents.records import UNSIGNED, AgentRecord, AgentVersion, StoredAgent
 from runtime.events import AgentDeactivated, AgentGranted, AgentUploaded, BreakerClosed, Event
 
 __all__ = ["ModuleDetails", "Upload", "Uploaded", "names", "new_record", "uploaded_events"]
@@ -96,7 +96,7 @@ def new_record(upload: Upload, digest: str, now_ms: int, number: int) -> AgentRe
     )
 
 
-def uploaded_events(upload: Upload, record: AgentRecord, before: AgentRecord | None, breaker: Breaker) -> list[Event]:
+def uploaded_events(upload: Upload, record: AgentRecord, before: StoredAgent | None, breaker: Breaker) -> list[Event]:
     """What is said about an upload.
 
     Args:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from runtime.columns import Columns
 from runtime.errors import NotFoundError
 from runtime.rooms.fold import BeyondHorizonError, Message, RoomFold
 from runtime.rooms.log import Connection, Entry, read_entries
@@ -20,9 +21,11 @@ from runtime.vault import SealBrokenError, Vault
 
 __all__ = ["HeldRoom", "HeldRooms", "RoomInfo", "key_aad", "member_aad", "message_of"]
 
-_ROOM = "SELECT name, created_ms, sealed_key FROM rooms WHERE room = ?"
-_MEMBERS = (
-    "SELECT identity_key, is_self, sealed FROM room_members"
+_ROOM = Columns("rooms", {"room": str, "name": str, "created_ms": int, "sealed_key": bytes})
+_MEMBER = Columns("room_members", {"room": str, "identity_key": str, "is_self": int, "sealed": bytes}, key=2)
+_SELECT_ROOM = f"SELECT {_ROOM.names} FROM rooms WHERE room = ?"  # noqa: S608 - constants
+_SELECT_MEMBERS = (
+    f"SELECT {_MEMBER.names} FROM room_members"  # noqa: S608 - constants
     " WHERE room = ? ORDER BY is_self DESC, joined_ms, identity_key"
 )
 
@@ -186,12 +189,13 @@ class HeldRooms:
     def _held(self, connection: Connection, room: str) -> HeldRoom:
         held = self._rooms.get(room)
         if held is None:
-            row = connection.execute(_ROOM, (room,)).fetchone()
+            row = connection.execute(_SELECT_ROOM, (room,)).fetchone()
             if row is None:
                 raise NotFoundError("no such room", where=clean(room, 60))
-            info = RoomInfo(room=room, name=row[0], created_ms=row[1])
+            _, name, created_ms, sealed_key = _ROOM.checked(row)
+            info = RoomInfo(room=room, name=name, created_ms=created_ms)
             try:
-                key = self._vault.open(row[2], key_aad(room))
+                key = self._vault.open(sealed_key, key_aad(room))
                 members = self._members(connection, room, key)
             except SealBrokenError as error:
                 hint = "put back the database and the vault.key that belongs to it"
@@ -207,7 +211,7 @@ class HeldRooms:
                 display_name=self._vault.open(sealed, member_aad(room, identity_key), key).decode(),
                 is_self=bool(is_self),
             )
-            for identity_key, is_self, sealed in connection.execute(_MEMBERS, (room,)).fetchall()
+            for _, identity_key, is_self, sealed in map(_MEMBER.checked, connection.execute(_SELECT_MEMBERS, (room,)))
         )
 
 

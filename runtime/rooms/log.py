@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from runtime.canonical import Json, encode
+from runtime.columns import Columns
 from runtime.errors import RefusedError
 from runtime.vault import SealBrokenError, Vault
 
@@ -23,10 +24,20 @@ _INSERT: Final = (
     "INSERT INTO room_log (room, event_id, author, author_seq, timestamp_ms, actor, kind, sealed)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_SELECT: Final = (
-    "SELECT pos, event_id, author, author_seq, timestamp_ms, actor, kind, sealed"
-    " FROM room_log WHERE room = ? AND pos > ? ORDER BY pos"
+_COLUMNS: Final = Columns(
+    "room_log",
+    {
+        "pos": int,
+        "event_id": str,
+        "author": str,
+        "author_seq": int,
+        "timestamp_ms": int,
+        "actor": str,
+        "kind": str,
+        "sealed": bytes,
+    },
 )
+_SELECT: Final = f"SELECT {_COLUMNS.names} FROM room_log WHERE room = ? AND pos > ? ORDER BY pos"  # noqa: S608 - constants
 
 
 class Connection(Protocol):
@@ -93,7 +104,8 @@ def read_entries(
         RefusedError: an entry was changed, or sealed under another key.
     """
     found = []
-    for pos, *lies_open, sealed in connection.execute(_SELECT, (room, after)).fetchall():
+    for row in connection.execute(_SELECT, (room, after)).fetchall():
+        pos, *lies_open, sealed = _COLUMNS.checked(row)
         try:
             plain = vault.open(sealed, _binding(room, lies_open), key)
         except SealBrokenError as error:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Final, Protocol
 
 from runtime.canonical import Json
+from runtime.columns import Columns
 from runtime.errors import UsageError
 from runtime.events import MemberJoined, MessagePosted, RoomCreated, TaskChanged, TaskRejected
 from runtime.rooms.admission import FUTURE_MS, Admitted, Context, Held, admit, stamp
@@ -35,6 +36,7 @@ MESSAGE_CHARACTERS: Final = 16_384
 """Characters of a message at most."""
 
 _ID_BYTES: Final = 16
+_ROOM: Final = Columns("rooms", {"room": str, "name": str, "created_ms": int})
 _SHOWN: Final = [(key, name) for key, name in FIELDS.items() if key not in {"id", "updatedAt"}]
 """What an event calls a changed field, and the field's attribute."""
 
@@ -109,9 +111,9 @@ class Rooms:
 
     def list(self) -> list[RoomInfo]:
         """All rooms, oldest first."""
-        sql = "SELECT room, name, created_ms FROM rooms ORDER BY created_ms, room"
+        sql = f"SELECT {_ROOM.names} FROM rooms ORDER BY created_ms, room"  # noqa: S608 - constants
         rows = self._store.read_now(lambda connection: connection.execute(sql).fetchall())
-        return [RoomInfo(room=room, name=name, created_ms=created_ms) for room, name, created_ms in rows]
+        return [RoomInfo(room=room, name=name, created_ms=at) for room, name, at in map(_ROOM.checked, rows)]
 
     def resolve(self, reference: str) -> str:
         """The id of the room that is meant by an id, a unique beginning of one, or a unique name.

@@ -445,8 +445,18 @@ def changed(home: Path, sql: str) -> None:
         ("DROP TABLE receipts", "status", "the database is damaged: no such table: receipts"),
         ("DELETE FROM meta", "rooms list", "the database is damaged: its table `meta`"),
         ("UPDATE meta SET value = 'x'", "rooms list", "the database is damaged: its table `meta`"),
-        ("UPDATE agents SET manifest = '{' || char(27)", "agents list", "a row holds no JSON where it should"),
-        ("UPDATE agents SET granted = '['", "agents activate keeper", "a row holds no JSON where it should"),
+        ("UPDATE agents SET manifest = '{' || char(27)", "agents show keeper", ":keeper: `manifest` holds no JSON"),
+        ("UPDATE agents SET granted = '['", "agents activate keeper", ":keeper: `granted` holds no JSON"),
+        ("UPDATE agents SET granted = '['", "agents logs keeper", ":keeper: `granted` holds no JSON"),
+        ("UPDATE agents SET builtin = 'x'", "agents grant keeper none", ":keeper: `builtin` holds a text"),
+        ("UPDATE agent_versions SET version = x'00'", "agents show keeper", "table `agent_versions`, row 1: `version`"),
+        ("UPDATE agent_state SET version = 'x'", "agents activate keeper", ":keeper: `version` holds a text"),
+        ("UPDATE agent_state SET hash = x'00'", "agents activate keeper", "table `agent_state`, row "),
+        ("UPDATE rooms SET name = x'00'", "rooms list", "table `rooms`, row "),
+        ("UPDATE rooms SET sealed_key = 7", "rooms show harbor", "`sealed_key` holds a whole number, not bytes"),
+        ("UPDATE room_members SET sealed = 1.5", "rooms tasks harbor", "`sealed` holds a fraction, not bytes"),
+        ("UPDATE room_log SET timestamp_ms = 'x'", "rooms tasks harbor", "row 1: `timestamp_ms` holds a text"),
+        ("UPDATE secrets SET sealed = 'x'", "rooms list", "row member-account: `sealed` holds a text, not bytes"),
         ("UPDATE jobs SET usage = '{'", "jobs list", "a row holds no JSON where it should"),
         ("UPDATE jobs SET manifest = '{'", SHOW_JOB, "its stored manifest is damaged: not JSON"),
         ("UPDATE receipts SET document = '{'", SHOW_RECEIPT, "its stored document is damaged: not JSON"),
@@ -464,6 +474,28 @@ def test_rows_that_somebody_changed(home_copy: Path, sql: str, words: str, said:
         line.append(listed[line[0].removesuffix("s")])
     changed(home_copy, sql)
     one_line(inside(home_copy, line, cwd=home_copy), 1, said)
+
+
+def test_one_damaged_agent_is_told_and_hides_nobody(home_copy: Path) -> None:
+    quiet = stored(home_copy, "quiet", hostile.agent("quiet"))
+    again = ["agents", "upload", "harbor", str(quiet), "--grant", "all", "--name"]
+    assert inside(home_copy, [*again, "other"], cwd=home_copy).code == 0
+    changed(home_copy, "UPDATE agents SET granted = char(27) || '[2J' WHERE agent = 'keeper'")
+    listed = inside(home_copy, ["agents", "list"], cwd=home_copy)
+    assert (listed.code, listed.err) == (0, b"")
+    _, keeper, other, why = listed.text.splitlines()
+    assert keeper.split()[:3] == ["keeper", "harbor", "damaged"]
+    assert other.split()[:3] == ["other", "harbor", "off"]
+    assert why.startswith("keeper: the database is damaged: table `agents`, row ")
+    assert why.endswith(":keeper: `granted` holds no JSON; delete the agent, or upload it again")
+    words = ["--no-ui", "--for", "60s", "--until", "core.ready", "--events", "core.error"]
+    told = [json.loads(line) for line in inside(home_copy, words, cwd=home_copy).out.splitlines()]
+    assert [line["error"] for line in told if line["type"] == "core.error"] == [why.removeprefix("keeper: ")]
+    assert inside(home_copy, [*again, "keeper"], cwd=home_copy).code == 0
+    assert "damaged" not in inside(home_copy, ["agents", "list"], cwd=home_copy).text
+    changed(home_copy, "UPDATE agents SET manifest = 'x', builtin = 1 WHERE agent = 'keeper'")
+    assert inside(home_copy, ["agents", "delete", "keeper", "--yes"], cwd=home_copy).code == 0
+    assert "keeper" not in inside(home_copy, ["agents", "list"], cwd=home_copy).text
 
 
 def test_names_in_rows_that_somebody_changed_are_shown_harmless(home_copy: Path) -> None:
@@ -492,7 +524,11 @@ def test_a_journal_that_cannot_be_read_says_so_in_its_place(home_copy: Path) -> 
 def test_a_state_that_does_not_open_is_said_and_started_without(home_copy: Path, sealed: str) -> None:
     changed(home_copy, f"UPDATE agent_state SET sealed = {sealed}")
     assert inside(home_copy, ["agents", "activate", "keeper"], cwd=home_copy) == Ran(0, b"keeper: active\n", b"")
-    assert "the stored state cannot be opened" in inside(home_copy, ["agents", "logs", "keeper"], cwd=home_copy).text
+    said = inside(home_copy, ["agents", "logs", "keeper"], cwd=home_copy).text
+    assert "the stored state cannot be opened" in said
+    with contextlib.closing(sqlite3.connect(home_copy / STATE / "orlop.db")) as found:
+        (aside,) = found.execute("SELECT agent FROM agent_state WHERE agent GLOB 'keeper!*'").fetchone()
+    assert f"its bytes are kept as {aside} in the table agent_state" in said
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,8 @@ def test_what_cannot_be_read_says_so_in_its_place(store: Store, journal: Journal
     def damage(transaction: Any) -> None:
         for seq, kind, body in ((101, "core.ready", '{"ms":"x"}'), (102, "core.ready", "{"), (103, "sun.rose", "{}")):
             transaction.execute("INSERT INTO journal VALUES (?, 0, ?, ?)", (seq, kind, body))
+        for seq, ts_ms in ((104, "x"), (105, 1.5), (106, -1), (107, 10**15)):
+            transaction.execute("INSERT INTO journal VALUES (?, ?, 'core.ready', ?)", (seq, ts_ms, '{"ms":1}'))
 
     store.write(damage).result()
     events = [record.event for record in journal.read(0, limit=9)]
@@ -328,6 +330,7 @@ def test_what_cannot_be_read_says_so_in_its_place(store: Store, journal: Journal
             error="entry 101 cannot be read: core.ready.ms: an integer is wanted, not text",
         ),
         CoreError(where="journal", error="entry 102 cannot be read: event: not JSON"),
+        *(CoreError(where="journal", error=f"entry {seq} cannot be read: its time is none") for seq in range(104, 108)),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import struct
 
 import pytest
@@ -789,8 +790,11 @@ async def test_w40_a_state_that_does_not_open_is_reported_and_counts_as_none(wor
     await world.executor.activate(KEY)
     (error,) = world.events(CoreError)
     assert "the stored state cannot be opened" in error.error
+    (aside,) = re.findall(r"its bytes are kept as (guest![0-9a-f]{8}) in the table agent_state", error.error)
     assert "counts as none" in (await world.show(KEY))["notes"][0]["text"]
     await world.tick()
+    kept = "SELECT version, sealed = zeroblob(length(sealed)) FROM agent_state WHERE agent = ?"
+    assert world.store.read_now(lambda c: c.execute(kept, (aside,)).fetchall()) == [(2, 1)]
     assert await world.kept(KEY) == struct.pack("<I", 1)
     assert world.live(KEY).state_version == 3
 

@@ -1,6 +1,7 @@
 """What is stored of agents: sealed states, files of modules, rows, diagnostics."""
 
 import asyncio
+import hashlib
 import json
 import os
 import sqlite3
@@ -24,9 +25,12 @@ from runtime.agents.state import (
     StateTooLargeError,
     delete_state,
     save_state,
+    set_aside,
     state_sizes,
 )
+from runtime.columns import RowDamagedError
 from runtime.errors import AmbiguousError, NotFoundError, RefusedError, UnavailableError
+from runtime.events import CoreError
 from runtime.schema import MIGRATIONS
 from runtime.vault import SealBrokenError, Vault
 from tests.hostile import agent
@@ -55,7 +59,7 @@ class TestStates:
 
     def test_none_is_none(self, connection: sqlite3.Connection) -> None:
         assert self.states.load(connection, KEY) is None
-        assert self.states.version(connection, KEY) == 0
+        assert set_aside(connection, KEY) == (0, "")
 
     def test_a_newer_one_takes_the_place_of_the_older(self, connection: sqlite3.Connection) -> None:
         for version in (1, 2):
@@ -92,6 +96,30 @@ class TestStates:
         connection.execute(f"UPDATE agent_state SET sealed = {spoil}")
         with pytest.raises(StateBrokenError):
             self.states.load(connection, KEY)
+
+    def test_what_does_not_open_is_kept_aside_once_and_goes_with_its_agent(
+        self, connection: sqlite3.Connection
+    ) -> None:
+        for key in (KEY, AgentKey(ROOM, "guest2")):
+            save_state(connection, self.states.seal(key, HASH, 7, b"secret"), 1)
+        connection.execute("UPDATE agent_state SET sealed = x'00'")
+        version, name = set_aside(connection, KEY)
+        assert (version, name) == (7, "guest!6e340b9c")
+        assert set_aside(connection, KEY) == (version, name)
+        save_state(connection, self.states.seal(KEY, HASH, 8, b"new"), 1)
+        assert self.states.load(connection, KEY) == (b"new", 8)
+        kept = "SELECT hash, version, sealed FROM agent_state WHERE agent = ?"
+        assert connection.execute(kept, (name,)).fetchall() == [(HASH, 7, b"\0")]
+        delete_state(connection, KEY)
+        assert connection.execute("SELECT agent FROM agent_state").fetchall() == [("guest2",)]
+
+    @pytest.mark.parametrize("value", ["'x'", "1.5", "x'00'", "9e99"])
+    def test_a_version_that_is_no_number_is_a_damaged_row(self, connection: sqlite3.Connection, value: str) -> None:
+        save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
+        connection.execute(f"UPDATE agent_state SET version = {value}")
+        for read in (self.states.load, set_aside):
+            with pytest.raises(RowDamagedError, match=f"table `agent_state`, row {ROOM}:guest: `version` holds "):
+                read(connection, KEY)
 
     def test_another_vault_does_not_open_it(self, connection: sqlite3.Connection) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
@@ -133,8 +161,12 @@ class TestFiles:
         path = tmp_path / "sha256" / digest[:2] / digest
         for content in (b"evil", b"", bytes(600_000)):
             path.write_bytes(content)
-            with pytest.raises(RefusedError):
+            with pytest.raises(RefusedError) as refused:
                 files.read(digest)
+            if len(content) < 600_000:
+                got = hashlib.sha256(content).hexdigest()
+                line = f"WASM hash mismatch at instantiation: expected {digest}, got {got}; upload it again"
+                assert str(refused.value) == line
             files.put(b"wasm")
             assert files.read(digest) == b"wasm"
 
@@ -224,6 +256,61 @@ class TestRecords:
         assert read_record(connection, KEY) is None
         with pytest.raises(NotFoundError):
             find_record([], "echo")
+
+
+SPOILT = {
+    "manifest = '{'": "`manifest` holds no JSON",
+    "manifest = '[]'": "Invalid agent manifest: Manifest.name must be a string",
+    "granted = '{}'": "`granted` is no list",
+    "granted = 'x'": "`granted` holds no JSON",
+    "hash = x'00'": "`hash` holds bytes, not a text",
+    "hash = '../../../identity.key'": "`hash` is none",
+    "builtin = 'yes'": "`builtin` holds a text, not a whole number",
+    "upload_no = 1.5": "`upload_no` holds a fraction, not a whole number",
+}
+
+
+class TestDamagedRows:
+    """One row that somebody changed must not take the others with it."""
+
+    async def spoil(self, world: World, change: str) -> None:
+        for name in ("balance", "guest"):
+            await world.run("quiet", name)
+        sql = f"UPDATE agents SET {change} WHERE agent = 'guest'"
+        await asyncio.wrap_future(world.store.write(lambda tx: tx.execute(sql).rowcount))
+
+    @pytest.mark.parametrize(("change", "said"), SPOILT.items())
+    async def test_the_others_are_listed_and_start_and_the_damaged_one_is_told(
+        self, world: World, change: str, said: str
+    ) -> None:
+        await self.spoil(world, change)
+        assert [one.key.agent for one in await world.modules.list()] == ["balance"]
+        rows = {row["agent"]: row for row in await world.rows()}
+        assert rows["balance"]["state"] == "active"
+        assert rows["guest"]["state"] == "damaged"
+        assert set(rows["guest"]) == set(rows["balance"])
+        assert f"table `agents`, row {ROOM}:guest: {said}" in rows["guest"]["problem"]
+        world.records.clear()
+        assert await world.restart() == 1
+        (error,) = world.events(CoreError)
+        assert error.where == f"agent {ROOM}:guest"
+        assert error.error == rows["guest"]["problem"]
+        with pytest.raises(RowDamagedError, match="delete the agent, or upload it again"):
+            await world.executor.activate(KEY)
+
+    @pytest.mark.parametrize("change", SPOILT)
+    async def test_it_can_be_deleted(self, world: World, change: str) -> None:
+        await self.spoil(world, change)
+        await world.executor.delete((await world.modules.find("guest")).key)
+        assert [row["agent"] for row in await world.rows()] == ["balance"]
+
+    @pytest.mark.parametrize("change", SPOILT)
+    async def test_it_can_be_uploaded_again(self, world: World, change: str) -> None:
+        await self.spoil(world, change)
+        uploaded = await world.upload("quiet")
+        assert uploaded.record.upload_no == 2
+        assert await world.modules.damaged() == ()
+        await world.executor.activate(KEY)
 
 
 class Seal:
