@@ -1,0 +1,251 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Orlop;
+
+/**
+ * The eight steps of `orlop receipts verify`, in the same order and with the same words.
+ *
+ * A step is false only when something contradicts the receipt, and null when there was nothing to hold it against.
+ */
+final class Verifier
+{
+    private const FIRST_PREVIOUS = '0000000000000000000000000000000000000000000000000000000000000000';
+    private const LIMITS_MAX = 4096;
+
+    private function __construct(
+        private readonly Receipt $receipt,
+        private readonly Evidence $evidence,
+        private readonly ?SignedManifest $manifest,
+        private readonly string $badManifest,
+    ) {
+    }
+
+    /**
+     * Verifies a receipt; never throws for anything that the receipt or the evidence holds.
+     *
+     * @param string $raw the receipt's JSON, as it was received
+     */
+    public static function verify(string $raw, Evidence $evidence): Verification
+    {
+        try {
+            $receipt = Receipt::envelopeFromJson($raw);
+        } catch (RefusedException $error) {
+            $rest = array_fill(0, count(Verification::STEPS) - 1, [null, 'not checked: this is no receipt']);
+            return self::verification([[false, $error->getMessage()], ...$rest]);
+        }
+        $manifest = null;
+        $bad = '';
+        try {
+            $manifest = $evidence->manifest === null ? null : SignedManifest::fromJson($evidence->manifest);
+        } catch (RefusedException $error) {
+            $bad = 'the manifest is bad: ' . $error->getMessage();
+        }
+        $verifier = new self($receipt, $evidence, $manifest, $bad);
+        return self::verification([
+            [true, 'receipt version 1'],
+            $verifier->canonical(),
+            $verifier->key(),
+            self::signature($receipt),
+            $verifier->jobId(),
+            $verifier->module(),
+            $verifier->commitment(),
+            $verifier->chain(),
+        ]);
+    }
+
+    /** @param list<array{?bool, string}> $findings */
+    private static function verification(array $findings): Verification
+    {
+        $step = static fn (string $name, array $found): Step => new Step($name, ...$found);
+        return new Verification(array_map($step, Verification::STEPS, $findings));
+    }
+
+    /** @return array{?bool, string} */
+    private function canonical(): array
+    {
+        $fraction = explode('.', substr((string) $this->receipt->getCompletedAt(), 0, -1), 2)[1] ?? '';
+        if ($fraction !== '' && (strlen($fraction) % 3 !== 0 || str_ends_with($fraction, '000'))) {
+            return [false, 'the fraction of `completed_at` is not in its shortest form of 3, 6 or 9 digits'];
+        }
+        $body = (string) preg_replace('/\r?\n\z/', '', $this->receipt->getRaw());
+        if (!str_starts_with($body, '{') || !str_ends_with($body, '}')) {
+            return [false, 'something stands before or behind the document'];
+        }
+        $same = $body === $this->receipt->toJson();
+        return [true, $same ? 'canonical JSON' : 'has one canonical form; the file is laid out differently'];
+    }
+
+    /** @return array{?bool, string} */
+    private function key(): array
+    {
+        $worker = $this->receipt->getWorkerKey();
+        $short = substr($worker, 0, 16);
+        if ($this->evidence->key === null) {
+            return [null, "nothing is known of key {$short}…; give the worker's key to check it"];
+        }
+        return $worker === $this->evidence->key
+            ? [true, 'the key that was given']
+            : [false, "signed by {$short}…, not by the key that was given"];
+    }
+
+    /** @return array{bool, string} */
+    private static function signature(Receipt $receipt): array
+    {
+        $message = Crypto::getCanonicalMessage($receipt->getDocument());
+        $fits = Crypto::verifySignature($message, $receipt->getSignature(), $receipt->getWorkerKey());
+        return [$fits, $fits ? 'Ed25519 over the canonical message' : 'does not fit the message and the key'];
+    }
+
+    /** @return array{?bool, string} */
+    private function jobId(): array
+    {
+        if ($this->receipt->getSpecHash() !== $this->receipt->getJobId()) {
+            return [false, '`job_id` and `job_spec_hash` differ'];
+        }
+        if ($this->badManifest !== '') {
+            return [false, $this->badManifest];
+        }
+        if ($this->manifest === null) {
+            return [null, 'no manifest to compare with; the two ids in the receipt agree'];
+        }
+        if ($this->manifest->getJobId() !== $this->receipt->getJobId()) {
+            return [false, 'the manifest is that of job ' . substr($this->manifest->getJobId(), 0, 16) . '…'];
+        }
+        $wrong = $this->contradiction($this->manifest);
+        return $wrong ? [false, $wrong] : [true, "the manifest's hash, and what the receipt repeats of it"];
+    }
+
+    /** What the receipt states of the job otherwise than the manifest; empty when nothing. */
+    private function contradiction(SignedManifest $manifest): string
+    {
+        $own = $manifest->getExtension();
+        $expected = [];
+        foreach (['nonce', 'stdin_sha256'] as $name) {
+            if (is_string($own->get($name))) {
+                $expected["orlop.$name"] = $own->get($name);
+            }
+        }
+        foreach (['argv', 'env', 'dirs'] as $name) {
+            if ($own->has($name)) {
+                $expected["orlop.{$name}_sha256"] = hash('sha256', Json::encode($own->get($name)));
+            }
+        }
+        foreach ($expected as $name => $text) {
+            if (($this->receipt->getEntry($name) ?? $text) !== $text) {
+                return "`$name` does not fit the manifest";
+            }
+        }
+        return $this->above($manifest);
+    }
+
+    /** Which limit of the run was above what the manifest allowed. */
+    private function above(SignedManifest $manifest): string
+    {
+        $limits = $this->receipt->getEntry('orlop.limits');
+        if ($limits === null) {
+            return '';
+        }
+        try {
+            $ran = Json::decode($limits, self::LIMITS_MAX);
+        } catch (RefusedException) {
+            $ran = null;
+        }
+        if (!$ran instanceof JsonObject) {
+            return '`orlop.limits` is not a JSON object';
+        }
+        $allowed = [
+            'memory_bytes' => $manifest->getPayload()->get('max_memory_bytes'),
+            'timeout_ms' => $manifest->getPayload()->get('max_duration_ms'),
+            'fuel' => $manifest->getExtension()->get('fuel'),
+            'max_output_bytes' => $manifest->getExtension()->get('max_output_bytes'),
+        ];
+        foreach ($allowed as $name => $most) {
+            $used = $ran->get($name);
+            if (is_int($most) && is_int($used) && $used > $most) {
+                return "it ran with $name $used, the manifest allows $most";
+            }
+        }
+        return '';
+    }
+
+    /** @return array{?bool, string} */
+    private function module(): array
+    {
+        $given = $this->evidence->module;
+        $stated = $this->receipt->getModuleHash();
+        $asked = $this->manifest?->getPayload()->get('module_cid');
+        if ($stated === null) {
+            return [null, 'the receipt names no module'];
+        }
+        if ($given !== null && $given !== $stated) {
+            return [false, 'another module than the one that was given'];
+        }
+        if (is_string($asked) && str_starts_with($asked, 'sha256:') && $asked !== $stated) {
+            return [false, 'another module than the one in the manifest'];
+        }
+        if ($given !== null) {
+            return [true, 'the module that was given'];
+        }
+        return $asked === $stated
+            ? [true, 'the module that the manifest names']
+            : [null, 'no module to compare with'];
+    }
+
+    /** @return array{?bool, string} */
+    private function commitment(): array
+    {
+        [$stdout, $stderr] = [$this->evidence->stdout, $this->evidence->stderr];
+        if ($stdout === null && $stderr === null) {
+            return [null, 'no output to compare with'];
+        }
+        [$digest, $count] = Crypto::commitment($stdout ?? '', $stderr ?? '');
+        if ($digest === $this->receipt->getCommitment() && $count === $this->receipt->getChunkCount()) {
+            return [true, "the output, $count chunk" . ($count === 1 ? '' : 's')];
+        }
+        $missing = $stderr === null ? 'stderr' : ($stdout === null ? 'stdout' : '');
+        if ($missing && $this->receipt->getChunkCount() > $count) {
+            return [null, "$missing is not given, and the receipt covers more output"];
+        }
+        return [false, 'another output than the one that was given'];
+    }
+
+    /** @return array{?bool, string} */
+    private function chain(): array
+    {
+        $number = $this->receipt->getNumber();
+        if ($number === null) {
+            return [null, 'in no chain'];
+        }
+        if (($number === 0) !== ($this->receipt->getPrevious() === self::FIRST_PREVIOUS)) {
+            return [false, 'only the first receipt of a key, number 0, has no predecessor'];
+        }
+        if ($this->evidence->previous !== null) {
+            return $this->follows($this->evidence->previous, $number);
+        }
+        return $number === 0
+            ? [true, 'the first of its key']
+            : [null, "number $number; its predecessor is not here"];
+    }
+
+    /** @return array{bool, string} */
+    private function follows(string $raw, int $number): array
+    {
+        try {
+            $before = Receipt::envelopeFromJson($raw);
+        } catch (RefusedException $error) {
+            return [false, 'the preceding receipt is bad: ' . $error->getMessage()];
+        }
+        if ($before->getWorkerKey() !== $this->receipt->getWorkerKey()) {
+            return [false, 'the preceding receipt is of another key'];
+        }
+        if (!self::signature($before)[0]) {
+            return [false, "the preceding receipt's signature does not fit"];
+        }
+        if ($before->getId() !== $this->receipt->getPrevious() || $before->getNumber() !== $number - 1) {
+            return [false, 'does not follow the receipt that was given'];
+        }
+        return [true, "number $number, follows the receipt that was given"];
+    }
+}
