@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runtime.errors import RefusedError, UnavailableError
 
-__all__ = ["create", "make_directory", "read", "replace", "sync_directory"]
+__all__ = ["create", "make_directory", "open_regular", "read", "replace", "sync_directory", "unavailable"]
 
 
 def create(path: Path, data: bytes, *, mode: int = 0o600) -> bool:
@@ -34,7 +34,7 @@ def create(path: Path, data: bytes, *, mode: int = 0o600) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise _unavailable(path, error) from error
+        raise unavailable(path, error) from error
     finally:
         _remove(temporary)
     sync_directory(path.parent)
@@ -57,7 +57,7 @@ def replace(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         temporary.replace(path)
     except OSError as error:
         _remove(temporary)
-        raise _unavailable(path, error) from error
+        raise unavailable(path, error) from error
     sync_directory(path.parent)
 
 
@@ -76,6 +76,36 @@ def read(path: Path, *, limit: int, private: bool = False) -> bytes | None:
         RefusedError: not a regular file, too large, or not private.
         UnavailableError: the file cannot be read.
     """
+    descriptor = open_regular(path, private=private)
+    if descriptor is None:
+        return None
+    try:
+        data = b""
+        while len(data) <= limit and (part := os.read(descriptor, limit + 1 - len(data))):
+            data += part
+    except OSError as error:
+        raise unavailable(path, error) from error
+    finally:
+        os.close(descriptor)
+    if len(data) > limit:
+        raise RefusedError(f"is larger than {limit} bytes", where=str(path))
+    return data
+
+
+def open_regular(path: Path, *, private: bool = False) -> int | None:
+    """Opens a regular file for reading; nothing else is waited for or read.
+
+    Args:
+        path: the file; a symbolic link is not followed.
+        private: whether it must be ours and closed to others.
+
+    Returns:
+        A descriptor that the caller closes, or None when there is no such file.
+
+    Raises:
+        RefusedError: not a regular file, or not private.
+        UnavailableError: it cannot be opened.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -84,19 +114,13 @@ def read(path: Path, *, limit: int, private: bool = False) -> bytes | None:
         if error.errno == errno.ELOOP and path.is_symlink():
             hint = "put the file itself in its place"
             raise RefusedError("is a symbolic link, not a regular file", where=str(path), hint=hint) from error
-        raise _unavailable(path, error) from error
+        raise unavailable(path, error) from error
     try:
         _check(path, os.fstat(descriptor), private=private)
-        data = b""
-        while len(data) <= limit and (part := os.read(descriptor, limit + 1 - len(data))):
-            data += part
-    except OSError as error:
-        raise _unavailable(path, error) from error
-    finally:
+    except BaseException:
         os.close(descriptor)
-    if len(data) > limit:
-        raise RefusedError(f"is larger than {limit} bytes", where=str(path))
-    return data
+        raise
+    return descriptor
 
 
 def _check(path: Path, status: os.stat_result, *, private: bool) -> None:
@@ -122,7 +146,7 @@ def make_directory(path: Path, *, mode: int = 0o700) -> None:
         if not path.is_dir():
             raise UnavailableError("is not a directory", where=str(path)) from None
     except OSError as error:
-        raise _unavailable(path, error) from error
+        raise unavailable(path, error) from error
 
 
 def sync_directory(path: Path) -> None:
@@ -145,7 +169,7 @@ def _written(path: Path, data: bytes, mode: int) -> Path:
             os.fsync(file.fileno())
     except OSError as error:
         _remove(temporary)
-        raise _unavailable(path, error) from error
+        raise unavailable(path, error) from error
     return temporary
 
 
@@ -154,5 +178,6 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _unavailable(path: Path, error: OSError) -> UnavailableError:
+def unavailable(path: Path, error: OSError) -> UnavailableError:
+    """What the system said about a file, as the error of the house."""
     return UnavailableError((error.strerror or type(error).__name__).lower(), where=str(path))

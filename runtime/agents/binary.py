@@ -17,7 +17,7 @@ from runtime.sandbox.facts import FuncType, Import, ModuleFacts
 from runtime.sandbox.modulecheck import check_agent
 from runtime.sanitise import clean
 
-__all__ = ["BinaryRefusedError", "CheckedBinary", "check_binary", "invalid_binary", "module_digest", "verify_digest"]
+__all__ = ["BinaryRefusedError", "CheckedBinary", "check_binary", "digest_mismatch", "invalid_binary", "module_digest"]
 
 _PREFIX = "Invalid WASM binary"
 _NUMBERS = frozenset({"i32", "i64", "f32", "f64"})
@@ -56,20 +56,14 @@ def module_digest(wasm: bytes) -> str:
     return hashlib.sha256(wasm).hexdigest()
 
 
-def verify_digest(wasm: bytes, expected: str) -> None:
-    """The check of the stored file before every instantiation.
+def digest_mismatch(expected: str, got: str) -> RefusedError:
+    """What to raise when the stored file is not what was uploaded, found before an instantiation.
 
     Args:
-        wasm: the file as it is now.
         expected: the hash under which it was uploaded.
-
-    Raises:
-        RefusedError: it was changed.
+        got: the hash of the file as it is now.
     """
-    got = module_digest(wasm)
-    if not hmac.compare_digest(got, expected):
-        why = f"WASM hash mismatch at instantiation: expected {expected}, got {got}"
-        raise RefusedError(why, hint="upload it again")
+    return RefusedError(f"WASM hash mismatch at instantiation: expected {expected}, got {got}", hint="upload it again")
 
 
 def invalid_binary(error: ModuleRefusedError) -> BinaryRefusedError:

@@ -3,14 +3,13 @@
 A file is trusted only as far as its hash: it is read and hashed again before every instantiation.
 """
 
-import contextlib
 from pathlib import Path
 
-from runtime import durable
-from runtime.agents.binary import module_digest, verify_digest
+from runtime.agents.binary import digest_mismatch
 from runtime.agents.keys import Connection
 from runtime.agents.limits import MAX_WASM_BYTES
 from runtime.agents.records import hash_in_use
+from runtime.blobs import BlobChangedError, BlobGoneError, Blobs
 from runtime.errors import RefusedError
 
 __all__ = ["ModuleFiles"]
@@ -24,7 +23,7 @@ class ModuleFiles:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._blobs = Blobs(folder)
 
     def put(self, wasm: bytes) -> str:
         """Keeps a module; one that is there already and sound is left alone.
@@ -38,15 +37,7 @@ class ModuleFiles:
         Raises:
             UnavailableError: it cannot be written; then nothing is half written.
         """
-        digest = module_digest(wasm)
-        path = self._path(digest)
-        for folder in (self._folder, self._folder / "sha256", path.parent):
-            durable.make_directory(folder)
-        with contextlib.suppress(RefusedError):
-            if durable.read(path, limit=MAX_WASM_BYTES) == wasm:
-                return digest
-        durable.replace(path, wasm)
-        return digest
+        return self._blobs.put(wasm, limit=MAX_WASM_BYTES).hash
 
     def read(self, digest: str) -> bytes:
         """Reads a module and verifies it.
@@ -61,11 +52,13 @@ class ModuleFiles:
             RefusedError: it was changed since, is gone, or is no regular file.
             UnavailableError: it cannot be read.
         """
-        wasm = durable.read(self._path(digest), limit=MAX_WASM_BYTES)
-        if wasm is None:
-            raise RefusedError("the stored module is gone", where=f"sha256:{digest[:12]}…", hint="upload it again")
-        verify_digest(wasm, digest)
-        return wasm
+        try:
+            return self._blobs.read(digest, limit=MAX_WASM_BYTES)
+        except BlobGoneError as error:
+            hint = "upload it again"
+            raise RefusedError("the stored module is gone", where=error.where, hint=hint) from None
+        except BlobChangedError as error:
+            raise digest_mismatch(digest, error.got) from None
 
     def sweep(self, connection: Connection, digest: str) -> None:
         """Removes a module that no agent uses any more.
@@ -75,8 +68,4 @@ class ModuleFiles:
             digest: its hash.
         """
         if not hash_in_use(connection, digest):
-            with contextlib.suppress(OSError):
-                self._path(digest).unlink(missing_ok=True)
-
-    def _path(self, digest: str) -> Path:
-        return self._folder / "sha256" / digest[:2] / digest
+            self._blobs.remove(digest)
