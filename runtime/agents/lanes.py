@@ -90,7 +90,7 @@ class Lanes:
             suspect: whether an earlier call of the same agent was a suspect.
 
         Returns:
-            Done when `work` has ended.
+            Done when `work` has ended; it can be cancelled while `work` has not begun.
 
         Raises:
             RuntimeError: the lanes are closed.
@@ -98,6 +98,8 @@ class Lanes:
         future: Future[_T] = Future()
 
         def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # whoever waited has gone; from here on nobody can
             try:
                 result = work()
             except BaseException as error:  # noqa: BLE001 - a future carries every error to whoever waits for it

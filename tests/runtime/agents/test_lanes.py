@@ -56,6 +56,21 @@ def test_eight_spinners_at_once_hold_nobody_up(lanes: Lanes) -> None:
     assert all(one.result() for one in spinners)
 
 
+def test_a_call_can_be_cancelled_while_it_waits_and_its_thread_goes_on(lanes: Lanes) -> None:
+    end, begun, ran = threading.Event(), threading.Semaphore(0), []
+    running = [lanes.submit(lambda: (begun.release(), end.wait()), suspect=True) for _ in range(2)]
+    for _ in running:
+        begun.acquire()
+    waiting = lanes.submit(lambda: ran.append("cancelled"), suspect=True)
+    assert waiting.cancel()
+    assert not any(one.cancel() for one in running)
+    end.set()
+    for one in running:
+        one.result()
+    lanes.submit(lambda: ran.append("later"), suspect=True).result()
+    assert ran == ["later"]
+
+
 def test_at_most_two_suspects_run_at_a_time_and_at_a_lower_priority(lanes: Lanes) -> None:
     end, lock, running, most = threading.Event(), threading.Lock(), [0], [0]
 
