@@ -14,7 +14,7 @@ from runtime.sanitise import clean
 from runtime.statedir import StateDir, find, locate, owner_running
 
 if TYPE_CHECKING:
-    from console.client import CoreClient
+    from console.client import CoreClient, Sink
     from console.core import CoreOptions
 
 __all__ = ["connect", "core_options", "passphrase", "state_path"]
@@ -68,12 +68,13 @@ def core_options(options: Options, *, owner: bool, secret: bytes | None = None) 
     )
 
 
-def connect(options: Options, *, secret: bytes | None = None) -> "CoreClient":
+def connect(options: Options, *, secret: bytes | None = None, sink: "Sink | None" = None) -> "CoreClient":
     """A core for one command.
 
     Args:
         options: the command line's.
         secret: as in `core_options`.
+        sink: gets the events of a core of our own.
 
     Returns:
         The owner of the directory, through its socket; or a core of our own, which makes the directory if need be.
@@ -92,7 +93,7 @@ def connect(options: Options, *, secret: bytes | None = None) -> "CoreClient":
                 return client
         else:
             try:
-                return _own(options, secret, new=state is None)
+                return _own(options, secret, sink, new=state is None)
             except InUseError:
                 if time.monotonic() > deadline:
                     raise
@@ -150,11 +151,13 @@ def _reach(state: StateDir, pid: int, options: Options, *, last: bool) -> "CoreC
         return None
 
 
-def _own(options: Options, secret: bytes | None, *, new: bool) -> "CoreClient":
+def _own(options: Options, secret: bytes | None, sink: "Sink | None", *, new: bool) -> "CoreClient":
     from console.local import LocalCore
 
     settings = core_options(options, owner=False, secret=secret)
     core = LocalCore(settings, face="cli")
+    if sink is not None:
+        core.subscribe(core.first_seq, sink)
     if new and not options.quiet:
         made = clean(str(settings.state_path), 200)
         streams.say(f"made the state directory {made}; orlop init says what is in it")

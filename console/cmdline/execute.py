@@ -64,9 +64,11 @@ def _run(command: Command, line: Line) -> Result:
 
 def _through_core(command: Command, line: Line, files: Files) -> Result:
     from console.cmdline.connect import connect
+    from console.cmdline.troubles import Troubles
 
+    troubles = Troubles(command.name)
     with Signals() as signals:
-        client = connect(line.options)
+        client = connect(line.options, sink=troubles.take)
         try:
             running = client.execute(command.name, line.args, files.descriptors)
             signals.watch(running)
@@ -79,6 +81,7 @@ def _through_core(command: Command, line: Line, files: Files) -> Result:
                 raise FailedError("the connection to the core was lost", hint=hint) from error
         finally:
             client.close()
+            troubles.say()
         if signals.code is not None and not result.ok and result.exit_code is None:
             return replace(result, exit_code=signals.code)
         return result

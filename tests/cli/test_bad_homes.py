@@ -117,6 +117,11 @@ def test_a_corrupt_entry_of_the_cache_is_made_anew(state: Path, tmp_path: Path) 
     assert entries
     for path in entries:
         path.write_bytes(path.read_bytes()[:-100] + bytes(100))
+    ran = orlop(tmp_path, "jobs", "run", HELLO, "--stdin", "-", stdin=b"abc")
+    assert (ran.code, ran.out) == (0, b"cba")
+    assert ran.talk.startswith("orlop: jobs run: compiled modules: compiled module ")
+    assert ran.talk.endswith(" does not verify; it is dropped and compiled again\n")
+    assert ran.talk.count("\n") == 1
     assert orlop(tmp_path, "jobs", "run", HELLO, "--stdin", "-", stdin=b"abc") == Ran(0, b"cba", b"")
 
 
