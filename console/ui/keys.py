@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from textual.binding import Binding
 from textual.keys import REPLACED_KEYS, key_to_character
 
 from console.ui.frame import Key
 from console.ui.screens.help import HelpEntry
 
 if TYPE_CHECKING:
+    from textual.binding import ActiveBinding
     from textual.dom import DOMNode
     from textual.screen import Screen
 
@@ -67,7 +69,7 @@ def visible_keys(screen: "Screen[object]", label: Callable[[str], str | None]) -
     here: list[Key] = []
     last: dict[str, Key] = {}
     seen: set[str] = set()
-    for key, active in screen.active_bindings.items():
+    for key, active in _ordered(screen):
         binding = active.binding
         name = binding.id or binding.action
         words = label(name)
@@ -82,6 +84,17 @@ def visible_keys(screen: "Screen[object]", label: Callable[[str], str | None]) -
             here.append(shown)
     here += [last[name] for name in (_BACK,) if name in last]
     return here, [last[name] for name in _LAST if name in last]
+
+
+def _ordered(screen: "Screen[object]") -> "list[tuple[str, ActiveBinding]]":
+    """The keys that work, each place's in the order in which it binds them: Textual puts those of a key map last."""
+    active = screen.active_bindings
+    ranks: dict[tuple[DOMNode, str | None], int] = {}
+    for node in dict.fromkeys(each.node for each in active.values()):
+        for base in reversed(type(node).__mro__):
+            for binding in Binding.make_bindings(vars(base).get("BINDINGS", ())):
+                ranks.setdefault((node, binding.id), len(ranks))
+    return sorted(active.items(), key=lambda item: ranks.get((item[1].node, item[1].binding.id), len(ranks)))
 
 
 def _typed(screen: "Screen[object]", key: str) -> bool:
@@ -99,7 +112,7 @@ def help_entries(screen: "Screen[object]", pane: "DOMNode", title: str) -> list[
         title: the pane's name.
     """
     sections: dict[str, dict[str, tuple[list[str], str]]] = {title: {}, _MOVING: {}, _EVERYWHERE: {}}
-    for key, active in screen.active_bindings.items():
+    for key, active in _ordered(screen):
         binding = active.binding
         if binding.id is None or _typed(screen, key):
             continue
