@@ -125,7 +125,10 @@ def _passed(name: str, files: Mapping[str, int]) -> bool:
 def _check_value(arg: Arg, value: str | Sequence[str]) -> None:
     if not arg.many and not isinstance(value, str):
         raise UsageError(f"`{arg.name}` is given more than once")
-    for item in (value,) if isinstance(value, str) else value:
+    items = (value,) if isinstance(value, str) else value
+    if arg.most is not None and len(items) > arg.most:
+        raise UsageError(f"`{arg.name}` is given {len(items)} times", hint=f"{arg.most} times at most")
+    for item in items:
         if arg.choices and item not in arg.choices:
             hint = _nearest(item, arg.choices) or f"one of {', '.join(arg.choices)}"
             raise UsageError(f"`{clean(item, 60)}` is not a value of `{arg.name}`", hint=hint)

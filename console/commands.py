@@ -63,6 +63,8 @@ class Arg:
     """Least value of a size (bytes), duration (ms) or integer."""
     high: int | None = None
     """Greatest value of a size (bytes), duration (ms) or integer."""
+    most: int | None = None
+    """How often an argument may be given that may be repeated; None for any number."""
     group: str = "Options"
     """Heading of an option in the help text."""
     rest: bool = False

@@ -56,8 +56,8 @@ LINE_MAX = 1 << 20
 PART_MAX = 1 << 18
 """Bytes of a document in one line."""
 
-DESCRIPTORS_MAX = 16
-"""Descriptors that one command may bring."""
+DESCRIPTORS_MAX = 24
+"""Descriptors that one command may bring: a job's module, three streams and 16 directories, and some room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,6 +215,8 @@ def _take(arg: Arg, items: list[str], args: dict[str, str | Sequence[str]], path
         return
     if len(items) > 1 and not arg.many:
         raise UsageError("given more than once", where=shown)
+    if arg.most is not None and len(items) > arg.most:
+        raise UsageError(f"given {len(items)} times", where=shown, hint=f"{arg.most} times at most")
     for number, item in enumerate(items):
         if arg.kind in _NAMES_OF_FILES or arg.kind is Kind.RECEIPT:
             paths[f"{arg.name}.{number}" if arg.many else arg.name] = item

@@ -30,10 +30,11 @@ COMMANDS: tuple[Command, ...] = (
             option(
                 "dir",
                 Kind.DIRECTORY,
-                "a directory it may use; may be repeated",
+                "a directory it may use; may be repeated, up to 16 times",
                 metavar="HOST:GUEST[:ro]",
                 group=_RUN,
                 many=True,
+                most=16,
             ),
             option(
                 "memory",

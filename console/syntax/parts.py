@@ -48,6 +48,7 @@ def option(
     choices: tuple[str, ...] = (),
     low: int | None = None,
     high: int | None = None,
+    most: int | None = None,
 ) -> Arg:
     """An option with a value; the arguments are the fields of `Arg`."""
     return Arg(
@@ -63,4 +64,5 @@ def option(
         choices=choices,
         low=low,
         high=high,
+        most=most,
     )

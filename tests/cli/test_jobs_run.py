@@ -113,6 +113,7 @@ def test_output_that_is_no_text_is_coded(home: Path, tmp_path: Path) -> None:
         (["--env", "X"], "--env: `'X'` is not K=V"),
         (["--dir", "nowhere:/x"], "--dir nowhere: no such file or directory"),
         (["--dir", "."], "--dir .: not HOST:GUEST[:ro]"),
+        ([f"--dir=.:/{n}" for n in range(17)], "--dir: given 17 times; 16 times at most"),
         (["--stdin", "nowhere"], "nowhere: no such file or directory"),
         (["--stdin", "."], ".: is a directory, not a file"),
         (["--receipt", "nowhere/r.json"], "nowhere/r.json: no such directory"),
@@ -176,6 +177,13 @@ def test_arguments_environment_and_directories_reach_the_manifest(home: Path, tm
     assert own["argv"] == ["hello.wasm", "-x", "--json"]
     assert (own["env"], own["dirs"]) == (["A=1=2"], ["/data:ro"])
     assert str(tmp_path) not in json.dumps(shown)
+
+
+def test_sixteen_directories_and_every_stream_reach_the_guest(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    grants = [f"--dir={tmp_path}/data:/data{number}:ro" for number in range(16)]
+    ran = orlop(home, "jobs", "run", HELLO, "--stdin", "-", *grants, stdin=b"ahoy")
+    assert (ran.code, ran.text, ran.talk) == (0, "yoha", "")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])

@@ -8,6 +8,7 @@ from console import registry
 from console.cmdline.options import EVERYWHERE, FACE
 from console.cmdline.verbline import read_line, spelled
 from console.commands import Command, Kind
+from console.wire import DESCRIPTORS_MAX
 
 COMMANDS = list(registry.COMMANDS.values())
 
@@ -34,6 +35,14 @@ def test_arguments_are_unambiguous(command: Command) -> None:
     for arg in command.args:
         assert (arg.kind is Kind.CHOICE) == bool(arg.choices)
         assert arg.kind in {Kind.SIZE, Kind.DURATION, Kind.INTEGER} or (arg.low is None and arg.high is None)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_all_files_of_a_command_fit_into_one_message_to_an_owner(command: Command) -> None:
+    files = [arg for arg in command.args if arg.kind in {Kind.PATH, Kind.DIRECTORY, Kind.RECEIPT}]
+    assert all(arg.most is not None for arg in files if arg.many and arg.kind is not Kind.RECEIPT)
+    own_streams = 2
+    assert sum(arg.most or 1 for arg in files) + own_streams <= DESCRIPTORS_MAX
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

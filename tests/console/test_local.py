@@ -75,7 +75,7 @@ TABLE = (
         handler="played:echo",
         args=(
             Arg(name="one", kind=Kind.TEXT, help=""),
-            Arg(name="rest", kind=Kind.TEXT, help="", many=True),
+            Arg(name="rest", kind=Kind.TEXT, help="", many=True, most=3),
             Arg(name="choice", kind=Kind.CHOICE, help="", choices=("red", "green"), option=True),
         ),
     ),
@@ -145,6 +145,7 @@ def test_a_command_gets_its_arguments_and_who_asked(state: Path) -> None:
         ("eccho", {}, "no command `eccho`"),
         ("echo", {"on": "1"}, "unknown argument `on`; did you mean `one`?"),
         ("echo", {"one": ("1", "2")}, "`one` is given more than once"),
+        ("echo", {"rest": ("1", "2", "3", "4")}, "`rest` is given 4 times; 3 times at most"),
         ("echo", {"choice": "reed"}, "`reed` is not a value of `choice`; did you mean `red`?"),
         ("echo", {"choice": "12345"}, "one of red, green"),
         ("echo", {"one": "\udcff"}, "is not UTF-8"),

@@ -128,7 +128,7 @@ def test_more_than_a_command_can_have_is_not_sent(path: Path) -> None:
     played = server(path, says(wire.encode(HELLO), b"", reads=1))
     with played, contextlib.closing(RemoteCore(path, client="test")) as core:
         long = core.execute("show", {"a": "x" * wire.LINE_MAX}).result.result(SECONDS)
-        many = core.execute("show", {}, {f"dir.{n}": 0 for n in range(17)}).result.result(SECONDS)
+        many = core.execute("show", {}, {f"dir.{n}": 0 for n in range(wire.DESCRIPTORS_MAX + 1)}).result.result(SECONDS)
     for result in (long, many):
         assert result.fault is not None
         assert result.fault.text == "more arguments or files than a command can have"
