@@ -209,13 +209,14 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
 
     def on_descendant_focus(self, _event: DescendantFocus) -> None:
         """Other keys work now."""
-        self.call_after_refresh(self._draw_keys)
+        self.call_after_refresh(self.draw_keys)
 
     @on(Searched.Sought)
     def _searched(self) -> None:
-        self.call_after_refresh(self._draw_keys)
+        self.draw_keys()
 
-    def _draw_keys(self) -> None:
+    def draw_keys(self) -> None:
+        """Draws status and keys row anew, unless a dialog lies over them."""
         pane = self.pane
         if pane is not None and len(self.screen_stack) == 1:
             self.frame.draw_keys(*keys.visible_keys(self.screen, pane.key_label))
@@ -225,7 +226,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         """Says so where nothing fits."""
         said = f" orlop needs 60x15, this is {event.size.width}x{event.size.height}"
         self._too_small.show(((said, "warn"),))
-        self.call_after_refresh(self._draw_keys)
+        self.call_after_refresh(self.draw_keys)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,8 @@ class Key:
 
     key: str
     does: str
+    spare: bool = False
+    """Shown only where all others leave room for it."""
 
 
 def header(
@@ -157,15 +159,17 @@ def status_right(done: Done | None, running: int, rate: int, lag_ms: int) -> tup
 
 def keys_row(here: Sequence[Key], always: Sequence[Key], width: int) -> tuple[Span, ...]:
     """At most eight keys, as many as fit whole: those of the place first, the most useful of them first."""
-    room = width - 1 - sum(_key_width(key) for key in always)
+    needed = [key for key in always if not key.spare]
+    room = width - 1 - sum(_key_width(key) for key in needed)
     kept: list[Key] = []
-    for key in here[: max(_MAX_KEYS - len(always), 0)]:
+    for key in here[: max(_MAX_KEYS - len(needed), 0)]:
         if _key_width(key) > room:
             break
         kept.append(key)
         room -= _key_width(key)
+    last = [key for key in always if not key.spare or _key_width(key) <= room]
     spans: list[Span] = [(" ", "")]
-    for key in (*kept, *always):
+    for key in (*kept, *last):
         spans += [(key.key, "key"), (f" {key.does}  ", "dim")]
     return tuple(spans)
 

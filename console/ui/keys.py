@@ -42,6 +42,9 @@ PLACES = frozenset({"ui.next-part", "ui.previous-part", "ui.back"})
 """Keys of a pane that go somewhere rather than do something."""
 
 _BACK = "ui.back"
+_NEXT_HIT = "ui.next-hit"
+_SEARCHING = 2
+"""Keys of a search, which stand first: next and previous."""
 _MOVING = "Moving"
 _EVERYWHERE = "Everywhere"
 
@@ -82,8 +85,13 @@ def visible_keys(screen: "Screen[object]", label: Callable[[str], str | None]) -
             last[name] = shown
         else:
             here.append(shown)
-    here += [last[name] for name in (_BACK,) if name in last]
-    return here, [last[name] for name in _LAST if name in last]
+    if _BACK in last:
+        # Out of a search there is one way: it must not be the key for which there is no room.
+        here.insert(_SEARCHING if _NEXT_HIT in seen else len(here), last[_BACK])
+    always = [last[name] for name in _LAST if name in last]
+    if _LAST[0] in last:
+        always.insert(1, Key(f"{last[_LAST[0]].key}/", "search", spare=True))
+    return here, always
 
 
 def _ordered(screen: "Screen[object]") -> "list[tuple[str, ActiveBinding]]":

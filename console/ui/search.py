@@ -48,21 +48,14 @@ class Needle:
         found = [match.span() for match in self._search.finditer(text)]
         if text.isascii():
             return found
-        whole: list[Range] = []
-        for hit in found:
-            start, end = _whole(text, hit)
-            if not whole or start >= whole[-1][1]:
-                whole.append((start, end))
-        return whole
+        return [(start, _behind(text, end)) for start, end in found]
 
 
-def _whole(text: str, hit: Range) -> Range:
-    start, end = hit
-    while start > 0 and width_of(text[start]) == 0:
-        start -= 1
+def _behind(text: str, end: int) -> int:
+    """Where the last character of a hit ends with all that is combined with it."""
     while end < len(text) and width_of(text[end]) == 0:
         end += 1
-    return start, end
+    return end
 
 
 def lit(spans: Iterable[Span], ranges: Sequence[tuple[int, int, str]]) -> list[Span]:

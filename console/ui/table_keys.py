@@ -25,8 +25,8 @@ class TableKeys(App[int], inherit_bindings=False):
     """What a key does to the table that has the focus. A subclass says which pane is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", id="ui.filter"),
-        Binding("colon", "prompt", "command", id="ui.prompt"),
+        Binding("slash", "filter", "Filter rows; // searches in them", id="ui.filter"),
+        Binding("colon", "prompt", "Command; ctrl+r finds earlier ones", id="ui.prompt"),
         Binding("question_mark", "help", "help", id="ui.help"),
         Binding("ctrl+p", "command_palette", "Palette: any command by a few letters", show=False, id="ui.palette"),
         Binding("s", "sort", "Sort menu", show=False, id="ui.sort"),
@@ -48,6 +48,10 @@ class TableKeys(App[int], inherit_bindings=False):
     @property
     def pane(self) -> Pane | None:
         """The pane that is shown."""
+        raise NotImplementedError
+
+    def draw_keys(self) -> None:
+        """Other keys work now."""
         raise NotImplementedError
 
     # --- the prompt -------------------------------------------------------------------------------------------------
@@ -131,7 +135,7 @@ class TableKeys(App[int], inherit_bindings=False):
 
         if self.pane is not None:
             text = self.pane.table.model.filter.text
-            self.push_screen(FilterScreen(self.pane.searched, self.pane.filter, text))
+            self.push_screen(FilterScreen(self.pane.searched, self.pane.filter, text), lambda _: self.draw_keys())
 
     def action_sort(self) -> None:
         """Opens the menu of columns."""

@@ -31,6 +31,9 @@ __all__ = ["Pane", "command_binding", "marking"]
 
 _REST_S = 0.06
 _EVERY_S = 0.5
+_SEARCHING = {"ui.next-hit", "ui.previous-hit"}
+_LABELS = {"ui.next-hit": "next", "ui.previous-hit": "previous", "ui.filter": "filter", "ui.prompt": "command"}
+"""Shorter words than the help has."""
 
 
 def command_binding(key: str, action: str, command: str, does: str, *, show: bool = True) -> Binding:
@@ -145,12 +148,13 @@ class Pane(Container):
 
     def key_label(self, binding_id: str) -> str | None:
         """Words for a key that depend on where the focus is; empty to leave it out, None for the binding's own."""
-        searching = self.searched is not None and self.searched.needle is not None
-        if binding_id in {"ui.next-hit", "ui.previous-hit"} and not searching:
-            return ""
-        if binding_id != "ui.back":
-            return None
-        return "end search" if searching else "" if self.current == self.PARTS[0] else None
+        searched = self.searched
+        searching = searched is not None and searched.needle is not None
+        if binding_id == "ui.back" and searching:
+            return "end search"
+        if binding_id == "ui.back":
+            return "" if self.current == self.PARTS[0] else None
+        return "" if binding_id in _SEARCHING and not searching else _LABELS.get(binding_id)
 
     def reference(self, row: Row) -> tuple[str, Args]:
         """The command that shows a row, with its arguments."""
@@ -241,6 +245,8 @@ class Pane(Container):
     def _cursor_moved(self, event: LiveTable.Moved) -> None:
         event.stop()
         self.moved(event.table)
+        if event.table.needle is not None:
+            self.desk.changed()
 
     @on(LiveTable.Arranged)
     def _arranged(self, event: LiveTable.Arranged) -> None:

@@ -16,8 +16,8 @@ class Searched(Inked):
     """A widget in whose text one searches. A subclass knows its hits and goes to them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "next_hit(1)", "next", id="ui.next-hit"),
-        Binding("N", "next_hit(-1)", "previous", id="ui.previous-hit"),
+        Binding("n", "next_hit(1)", "Next hit", id="ui.next-hit"),
+        Binding("N", "next_hit(-1)", "Previous hit", id="ui.previous-hit"),
     ]
 
     class Sought(Message):

@@ -107,6 +107,12 @@ class SheetView(Searched, ScrollView, can_focus=True):
         shift = laid.indent - laid.start
         return tuple(lit(laid.spans, [(max(low + shift, laid.indent), high + shift, ink) for low, high, ink in ranges]))
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scrolling leaves the hit, or comes back to it."""
+        super().watch_scroll_y(old_value, new_value)
+        if self.needle is not None:
+            self.post_message(self.Sought())
+
     def needle_changed(self) -> None:
         """Looks for the new one."""
         self._hits = SheetHits(self.needle, self.lines) if self.needle is not None else None
