@@ -10,10 +10,10 @@ import contextlib
 import hashlib
 import os
 import select
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from console.verbs.apart import on_thread
 from runtime.errors import FailedError, RefusedError, UnavailableError, UsageError
 from runtime.quantities import format_size
 
@@ -52,29 +52,8 @@ async def reading(interrupted: "asyncio.Future[int]", work: Callable[[int], T]) 
         FailedError: it was interrupted.
         OrlopError: what the work raises.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
     stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-
-    def settle(value: T | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(value)  # type: ignore[arg-type]  # without an error it is the work's own
-
-    def run() -> None:
-        value, error = None, None
-        try:
-            value = work(stop)
-        except BaseException as caught:  # noqa: BLE001 - it belongs to the one who waits
-            error = caught
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(settle, value, error)
-
-    thread = threading.Thread(target=run, name="orlop-reading", daemon=True)
-    thread.start()
+    thread, done = on_thread(lambda: work(stop), "orlop-reading")
     either: set[asyncio.Future[Any]] = {done, interrupted}
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

@@ -1,14 +1,14 @@
 """What `agents try` does: an agent offline, without a core and without a state directory."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from console.call import Call
-from console.client import Args, Fault, Result
+from console.client import Args, Fault, Json, Result
 from console.commands import Command
 from console.exit_codes import ExitCode
 from console.registry import COMMANDS
+from console.verbs.apart import apart
 from console.verbs.reading import read_sync, readable_inputs, reading
 from console.verbs.values import number
 from runtime.errors import UsageError
@@ -31,7 +31,7 @@ async def try_agent(_core: object, call: Call) -> Result:
     command = COMMANDS[call.command]
     with readable_inputs():
         request = await reading(call.interrupted, lambda stop: _request(command, call.args, call.files, stop))
-    return await asyncio.to_thread(_tried, command, call.args, request)
+    return await apart(call.interrupted, lambda stopped: _tried(command, call.args, request, stopped))
 
 
 def trial(command: Command, args: Args, files: Mapping[str, int]) -> Result:
@@ -76,15 +76,27 @@ def _request(command: Command, args: Args, files: Mapping[str, int], stop: int) 
     )
 
 
-def _tried(command: Command, args: Args, request: "TrialRequest") -> Result:
+def _tried(
+    command: Command, args: Args, request: "TrialRequest", stopped: Callable[[], bool] = lambda: False
+) -> Result:
     from runtime.agents.trial import run_trial
 
-    document, code = run_trial(request)
+    document, code = run_trial(request, stopped=stopped)
     if "error" in document:
         error = str(document["error"])
         fault = Fault("refused", error, command.name, _blamed(error, args))
         return Result(ok=False, fault=fault, exit_code=ExitCode.USAGE)
-    return Result(ok=code == 0, value=document, exit_code=code)
+    return Result(ok=code == 0, value=document, fault=_failure(command, document["calls"]), exit_code=code)
+
+
+def _failure(command: Command, calls: Json) -> Fault | None:
+    """The first call that failed, and how many others did; the document, on stdout, has them all."""
+    failed = [call for call in calls if isinstance(call, dict) and not call["ok"]] if isinstance(calls, list) else []
+    if not failed:
+        return None
+    others = len(failed) - 1
+    hint = f"{others} more {'call' if others == 1 else 'calls'} failed" if others else ""
+    return Fault("failed", clean(str(failed[0]["error"])), command.name, clean(str(failed[0]["call"]), 40), hint)
 
 
 def _blamed(error: str, args: Args) -> str:

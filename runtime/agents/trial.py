@@ -3,7 +3,7 @@
 The document is a contract. It is the same code that runs agents in rooms, with a room that exists only for this run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +24,7 @@ from runtime.errors import OrlopError, RefusedError
 from runtime.rooms.admission import Admitted, Context, Refused, admit, stamp
 from runtime.rooms.drafts import Rejection
 from runtime.rooms.members import Member, agent_actor, parse_members
+from runtime.rooms.reasons import Reason
 from runtime.rooms.tasks import Folding, Task, TaskEvent, TaskState, event_to_json, parse_task, parse_task_event
 from runtime.sandbox.compile import Compiler
 from runtime.sandbox.engine import EpochTicker, agent_engine
@@ -78,7 +79,11 @@ class _World:
 
 
 def run_trial(
-    request: TrialRequest, *, limit_ms: int = CALL_LIMIT_MS, clock: Clock | None = None
+    request: TrialRequest,
+    *,
+    limit_ms: int = CALL_LIMIT_MS,
+    clock: Clock | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[dict[str, Json], int]:
     """Runs an agent and says what it did; blocks for as long as the agent may run.
 
@@ -86,6 +91,7 @@ def run_trial(
         request: what to run.
         limit_ms: the deadline of each call.
         clock: the time when the request names none; the machine's by default.
+        stopped: asked before each tick; once it says so, none is made any more.
 
     Returns:
         The document, and the exit status: 0 when every call was good, 1 when one failed, 2 when an input was refused
@@ -105,7 +111,7 @@ def run_trial(
     try:
         sandbox = Sandbox(engine, AgentLinker(engine), ticker, limit_ms)
         trial = _Trial(sandbox, AgentModule.of(compiled), world, request, clock or SystemClock())
-        return trial.run()
+        return trial.run(stopped)
     finally:
         ticker.close()
 
@@ -129,12 +135,14 @@ class _Trial:
         self._stamped = -1
         self._calls: list[dict[str, Json]] = []
 
-    def run(self) -> tuple[dict[str, Json], int]:
+    def run(self, stopped: Callable[[], bool]) -> tuple[dict[str, Json], int]:
         before = AgentView(self._tasks.tasks, self._world.members)
         if self._call("init"):
             if self._world.event is not None:
                 self._call("event")
             for _ in range(self._request.ticks):
+                if stopped():
+                    break
                 self._call("tick")
         if self._instance is not None:
             self._instance.close()
@@ -197,7 +205,7 @@ class _Trial:
                 case Refused(reason):
                     rejected.append(Rejection(draft, reason))
                 case _:
-                    rejected.append(Rejection(draft, "the clock stands too far behind the agent's last event"))
+                    rejected.append(Rejection(draft, Reason("the clock stands too far behind the agent's last event")))
         if self._request.feedback:
             self._tasks = folding.state()
         return admitted, [*emissions.dropped, *rejections(emissions, rejected)]

@@ -137,6 +137,17 @@ def test_a_trial_whose_call_fails_prints_its_document_and_is_1(tmp_path: Path) -
     words = ["agents", "try", str(faulty / "faulty.wasm"), "--manifest", str(faulty / "faulty.json")]
     ran = orlop(tmp_path, *words, "--json")
     assert (ran.code, [call["ok"] for call in ran.json["calls"]]) == (1, [True, False])
+    assert ran.talk == f"orlop: agents try: on_tick: {ran.json['calls'][1]['error']}\n"
+
+
+def test_of_several_failures_the_first_is_told_and_the_others_counted(tmp_path: Path) -> None:
+    faulty = ROOT / "assets/agents/faulty"
+    words = ["agents", "try", str(faulty / "faulty.wasm"), "--manifest", str(faulty / "faulty.json"), "--ticks", "3"]
+    ran = orlop(tmp_path, *words)
+    assert (ran.code, ran.text.count("failed: ")) == (1, 3)
+    assert ran.talk.startswith("orlop: agents try: on_tick: ")
+    assert ran.talk.endswith("; 2 more calls failed\n")
+    assert ran.talk.count("\n") == 1
 
 
 @pytest.mark.parametrize(
