@@ -1,10 +1,13 @@
-"""Writes or checks the generated pages of `docs/reference/` and the pictures of `docs/img/`.
+"""Writes or checks the generated pages of `docs/reference/`, the pictures of `docs/img/`, and the verifier's page.
 
 Whatever a page could say wrongly is read off the code: commands from the registry, events and exit codes from their types,
-settings from their table, keys from the bindings, screens from the snapshots that the tests compare.
+settings from their table, keys from the bindings, screens from the snapshots that the tests compare. The page that verifies
+receipts in a browser is one file: the verifier is put into it, and its policy names the hashes of what it may run.
 """
 
 import argparse
+import base64
+import hashlib
 import inspect
 import re
 import sys
@@ -163,6 +166,20 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 
 
+def inline(tag: str, page: str) -> str:
+    """What stands between the tags of the page's one element of this name, as a policy names it."""
+    (content,) = re.findall(rf"<{tag}\b[^>]*>(.*?)</{tag}>", page, re.DOTALL)
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def verifier_page() -> str:
+    """`verify.html`: a page that needs nothing but itself."""
+    folder = ROOT / "assets/sdk/js"
+    page = (folder / "verify.page.html").read_text()
+    page = page.replace("/* VERIFIER */\n", (folder / "orlop-verify.mjs").read_text())
+    return page.replace("SCRIPT", inline("script", page), 1).replace("STYLE", inline("style", page), 1)
+
+
 def files() -> Iterator[tuple[Path, str]]:
     """Every generated file and what it should hold."""
     for name, page in PAGES.items():
@@ -170,6 +187,7 @@ def files() -> Iterator[tuple[Path, str]]:
     for name, source in PICTURES.items():
         # The picture names a web font; without the rule it loads nothing from anywhere.
         yield ROOT / "docs/img" / name, FONT.sub("", (ROOT / source).read_text())
+    yield ROOT / "assets/sdk/js/verify.html", verifier_page()
 
 
 def main() -> int:
