@@ -78,6 +78,8 @@ def read_toml(path: Path, *, what: str) -> TomlFile:
     except tomllib.TOMLDecodeError as error:
         line, why = _toml_error(str(error), text)
         raise UsageError(why, what=what, where=f"{shown}:{line}", hint="it is no TOML") from error
+    except RecursionError as error:
+        raise UsageError("nested too deeply", what=what, where=shown) from error
 
 
 def _toml_error(message: str, text: str) -> tuple[int, str]:

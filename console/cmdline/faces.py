@@ -10,7 +10,7 @@ from console.config import key_map_file
 from runtime.errors import UsageError
 from runtime.quantities import parse_duration_ms
 from runtime.sanitise import clean
-from runtime.statedir import find
+from runtime.statedir import StateDir, find
 
 if TYPE_CHECKING:
     from console.client import CoreClient
@@ -87,7 +87,7 @@ def run_screen(options: Options) -> int:
 
         keys = read_key_map(key_map)
 
-    ui = settings.config.ui
+    ui, given = settings.config.ui, settings.config.given
     _choose_colours(options.color)
     screen = UiOptions(
         connect=start,
@@ -95,9 +95,10 @@ def run_screen(options: Options) -> int:
         read_only=options.read_only,
         first_run=first,
         state_dir=clean(str(settings.state_path), 500),
-        theme=options.theme or ui.theme,
+        theme=options.theme or (ui.theme if given("ui.theme") else ""),
         ascii=options.ascii or ui.ascii or not _has_unicode(),
-        mouse=ui.mouse and not options.no_mouse,
+        mouse=False if options.no_mouse else ui.mouse if given("ui.mouse") else None,
+        memory=StateDir(settings.state_path).ui,
         keys=keys,
         frames=min(ui.fps, _SLOW_LINE_FPS) if os.environ.get("SSH_CONNECTION") else ui.fps,
         debug=settings.debug,

@@ -4,7 +4,8 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -20,13 +21,14 @@ from console.ui.actions import Actions
 from console.ui.ascii_only import AsciiOnly
 from console.ui.desk import Desk
 from console.ui.feed import Feed
-from console.ui.frame import AGENTS, JOBS, LOG, RECEIPTS, ROOMS
+from console.ui.frame import AGENTS, JOBS, LOG, PANES, RECEIPTS, ROOMS
 from console.ui.options import UiOptions
 from console.ui.panes.pane import Pane
 from console.ui.panes.rooms import RoomsPane
+from console.ui.remembered import Notebook
 from console.ui.session_keys import SessionKeys
 from console.ui.terminal import color_fault, ended_by_signals, set_escape_delay, without_color
-from console.ui.themes import THEMES
+from console.ui.themes import DARK, THEMES
 from console.ui.widgets.frame_view import FrameView
 from console.ui.widgets.ribbon import Ribbon
 from console.ui.widgets.searched import Searched
@@ -35,6 +37,9 @@ from runtime.clock import Clock, SystemClock
 from runtime.errors import OrlopError
 from runtime.events import Record
 from runtime.sanitise import clean
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 __all__ = ["OrlopApp", "run"]
 
@@ -75,7 +80,10 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         super().__init__(ansi_color=True if without_color() else None)
         for theme in THEMES.values():
             self.register_theme(theme)
-        self.theme = THEMES[options.theme].name
+        self._notebook = Notebook(options.memory)
+        self._writing = False
+        self.kept = self._notebook.kept
+        self.theme = THEMES.get(options.theme or self.kept.theme or "", DARK).name
         if options.ascii:
             self._filters.append(AsciiOnly())
         self.desk = Desk(options, clock or SystemClock())
@@ -89,7 +97,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         self._feed = Feed(self._take, frames=options.frames)
         self._ui_loop: asyncio.AbstractEventLoop | None = None
         self._stale: set[str] = set()
-        self.mouse_on = options.mouse
+        self.mouse_on = self.kept.mouse is not False if options.mouse is None else options.mouse
         self.bound_keys = options.keys
         self.set_keymap(options.keys.keymap())
         self.interrupted = False
@@ -105,7 +113,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         """Paints first; the core is started when the first frame is on the screen."""
         self._ui_loop = asyncio.get_running_loop()
         self.desk.changed = self.frame.draw
-        await self.action_pane(ROOMS)
+        await self.action_pane(self.kept.pane if self.kept.pane in dict(PANES) else ROOMS)
         self.set_interval(1.0, self._second)
         self.call_after_refresh(self.desk.open, self._feed.sink, self._reached, self._failed)
 
@@ -115,6 +123,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
             if self.pane is not None:
                 self.pane.shown()
             self.frame.draw()
+            self._tell_damage()
             node = self.desk.view.node
             if self.desk.options.first_run and node is not None and not node.demo:
                 from console.ui.screens.first_run import FirstRunScreen
@@ -165,6 +174,46 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
             self.pane.second()
         self.frame.tick()
         self.interrupted = False
+        self._gather()
+        if self._remembers and not self._writing and self.kept != self._notebook.kept:
+            self._writing = True
+            self.run_worker(self._write_notebook(), group="notebook")
+
+    # --- what is remembered -----------------------------------------------------------------------------------------
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether the directory is ours to write to."""
+        return self.desk.ready and not self.desk.read_only
+
+    def _tell_damage(self) -> None:
+        if self._remembers:
+            self._notebook.set_aside()
+        if self._notebook.notice:
+            self.actions.refuse(self._notebook.notice)
+
+    def _gather(self) -> None:
+        """Takes what the panes have to remember; they are gone when the screen is."""
+        for pane in self.frame.body.children:
+            if isinstance(pane, Pane) and pane.whole:
+                self.kept = pane.remember(self.kept)
+
+    async def _write_notebook(self) -> None:
+        """On a thread: a disk may be slow."""
+        trouble = await asyncio.to_thread(self._notebook.write, lambda: self.kept)
+        self._writing = False
+        if trouble:
+            self.actions.refuse(trouble)
+
+    def exit(self, result: int | None = None, return_code: int = 0, message: "RenderableType | None" = None) -> None:
+        """Leaves; what is on the screen is looked at once more before it goes."""
+        self._gather()
+        super().exit(result, return_code, message)
+
+    def remember(self) -> None:
+        """Writes what is to be remembered; after the loop has ended, while the directory is still ours."""
+        if self._remembers:
+            self._notebook.write(lambda: self.kept)
 
     # --- panes ------------------------------------------------------------------------------------------------------
 
@@ -185,10 +234,12 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         pane = found[0] if found else _pane_type(number)(self.desk, self.actions)
         if not found:
             await body.mount(pane)
+            pane.recall(self.kept)
         if before is not None and before is not pane:
             before.display = False
         pane.display = True
         self.frame.pane = pane
+        self.kept = replace(self.kept, pane=number)
         self.frame.unseen.discard(number)
         pane.freeze(on=False)
         pane.shown()
@@ -290,8 +341,9 @@ def run(options: UiOptions) -> int:
     set_escape_delay()
     app = OrlopApp(options)
     with ended_by_signals(app.leave_by_signal, app.desk.close):
-        app.run(mouse=options.mouse)
+        app.run(mouse=app.mouse_on)
     code = app.return_code or ExitCode.OK
+    app.remember()
     app.desk.close()
     if code == ExitCode.HUNG_UP:
         streams.hung_up()  # a flush that fails at the interpreter's end would put its own status, 120, over ours

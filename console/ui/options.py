@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from console.client import CoreClient
 from console.ui.bound import Keys
@@ -24,11 +25,14 @@ class UiOptions:
     """The state directory was made by this start: say what was made and what to press."""
     state_dir: str = ""
     """As shown on the first-run screen."""
-    theme: str = "dark"
-    """`dark` or `light`."""
+    theme: str = ""
+    """`dark` or `light`; empty: the one that was chosen on the screen last, else dark."""
     ascii: bool = False
     """No character beyond ASCII in frames and marks."""
-    mouse: bool = True
+    mouse: bool | None = None
+    """None: as it was chosen on the screen last, else on."""
+    memory: Path | None = None
+    """The file in which the screen remembers what was chosen; None to remember nothing."""
     keys: Keys = field(default_factory=Keys)
     """What the operator's key map changes."""
     frames: int = 10

@@ -1,11 +1,13 @@
 """Keys for the session as a whole: freeze, theme, mouse, suspend, leave."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
 from console.exit_codes import ExitCode
 from console.ui.bound import Keys
+from console.ui.remembered import Remembered
 from console.ui.table_keys import TableKeys
 from console.ui.terminal import set_mouse
 from console.ui.themes import THEMES
@@ -38,6 +40,8 @@ class SessionKeys(TableKeys, inherit_bindings=False):
 
     bound_keys: Keys
     """What the operator's key map changes, for hints."""
+    kept: Remembered
+    """What will be remembered at the next start."""
     mouse_on: bool
     interrupted: bool
     """Whether `ctrl+c` was pressed within the last second."""
@@ -61,6 +65,7 @@ class SessionKeys(TableKeys, inherit_bindings=False):
         """Gives the mouse to the terminal, or takes it back."""
         self.mouse_on = not self.mouse_on
         set_mouse(self, on=self.mouse_on)
+        self.kept = replace(self.kept, mouse=self.mouse_on)
         self.notify(
             "mouse on" if self.mouse_on else "mouse off: select text with the terminal", timeout=3, markup=False
         )
@@ -73,6 +78,7 @@ class SessionKeys(TableKeys, inherit_bindings=False):
         """Changes the theme."""
         if name in THEMES:
             self.theme = THEMES[name].name
+            self.kept = replace(self.kept, theme=name)
         else:
             self.actions.refuse(f"no theme `{name}`; there are {', '.join(THEMES)}")
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from console.table_rows import Row
 from console.ui.frame import LOG
 from console.ui.panes.pane import Pane
 from console.ui.recent import KEPT_RECORDS
+from console.ui.remembered import Remembered
 from console.ui.sheet import Line, Span
 from console.ui.text.json_lines import json_sheet
 from console.ui.text.log import COLUMNS, log_row
@@ -52,11 +54,23 @@ class LogPane(Pane):
             classes="part",
         )
         table.border_title = "Log"
-        table.follow = True
         yield table
         yield SheetView(name="event", classes="part below")
 
     # --- rows -------------------------------------------------------------------------------------------------------
+
+    _wants_follow: bool | None = None
+    """What `f` said last; that moving up ends it is not a choice."""
+
+    def recall(self, kept: Remembered) -> None:
+        """Follows the newest event, unless that was switched off."""
+        super().recall(kept)
+        self._wants_follow = kept.follow
+        self.main.follow = kept.follow is not False
+
+    def remember(self, kept: Remembered) -> Remembered:
+        """With what `f` said."""
+        return replace(super().remember(kept), follow=self._wants_follow)
 
     def load(self) -> None:
         """Rows for what waited."""
@@ -123,7 +137,7 @@ class LogPane(Pane):
 
     def action_follow(self) -> None:
         """Follows the newest event, or stays."""
-        self.main.follow = not self.main.follow
+        self.main.follow = self._wants_follow = not self.main.follow
         if self.main.follow:
             self.main.action_last()
         self._titled()

@@ -1,6 +1,7 @@
 """What all panes are: parts among which the focus goes round, a main table, and rows that come from the desk's view."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from console.ui.actions import Actions
 from console.ui.bound import Keys
 from console.ui.desk import Desk
 from console.ui.frame import table_status
+from console.ui.remembered import Order, Remembered
 from console.ui.sheet import Span
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.searched import Searched
@@ -51,6 +53,10 @@ def marking(key: str) -> tuple[Binding, ...]:
         Binding("asterisk", "mark_all", "Mark all that are shown", show=False, id="ui.mark-all"),
         Binding("tilde", "mark_others", "Invert the marks", show=False, id="ui.mark-others"),
     )
+
+
+def _order_of(table: LiveTable) -> Order:
+    return Order(table.model.sort, table.model.descending)
 
 
 class Pane(Container):
@@ -88,6 +94,7 @@ class Pane(Container):
         self.frozen = False
         self._fetch_timer: Timer | None = None
         self._fetched_at = 0.0
+        self._sorted_at_first: dict[str, Order] = {}
 
     # --- what each pane gives ---------------------------------------------------------------------------------------
 
@@ -167,6 +174,23 @@ class Pane(Container):
     def document(self, row: Row) -> object:
         """The row as the object that `--json` shows."""
         return dict(zip((column.name for column in self.main.model.columns), row.values, strict=True))
+
+    # --- from one start to the next ---------------------------------------------------------------------------------
+
+    def recall(self, kept: Remembered) -> None:
+        """Sorts the tables as they were sorted at the last start; a column that is no more is passed over."""
+        self._sorted_at_first = {table.id or "": _order_of(table) for table in self.tables()}
+        for table in self.tables():
+            order = kept.orders.get(table.id or "")
+            if order is not None and order.column in {"", *(column.name for column in table.model.columns)}:
+                table.model.sort_by(order.column, descending=order.descending)
+
+    def remember(self, kept: Remembered) -> Remembered:
+        """What is remembered, with what the operator chose in this pane."""
+        now = {table.id or "": _order_of(table) for table in self.tables()}
+        others = {name: order for name, order in kept.orders.items() if name not in now}
+        chosen = {name: order for name, order in now.items() if order != self._sorted_at_first.get(name, order)}
+        return replace(kept, orders=others | chosen)
 
     # --- parts ------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from console.registry import COMMANDS
 from console.ui.bound import keys_of
-from console.ui.sheet import BLANK, Line, heading, line
+from console.ui.sheet import BLANK, Line, Span, heading, line
 from console.ui.widgets.sheet_view import SheetView
 
 __all__ = ["HelpEntry", "HelpScreen", "help_lines"]
@@ -43,8 +43,8 @@ def help_lines(entries: Sequence[HelpEntry], words: str = "") -> list[Line]:
         if entry.section != section:
             section = entry.section
             lines += [*([BLANK] if lines else []), heading(section.upper())]
-        name = f":{command.name}" if command else entry.binding_id
-        lines.append(line((f"  {entry.keys:<16}", "key"), f"{entry.does:<34} ", (name, "link" if command else "dim"), indent=18))
+        named: Span = (f":{command.name}", "link") if command else (entry.binding_id, "dim")
+        lines.append(line((f"  {entry.keys:<16}", "key"), f"{entry.does:<34} ", named, indent=18))
         if note and "." not in entry.binding_id:
             lines.append(line((" " * 18 + note, "dim"), indent=18))
     return lines or [line(("no key fits these words", "dim"))]

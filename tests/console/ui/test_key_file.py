@@ -10,7 +10,7 @@ from console.ui.key_file import read_key_map
 from console.ui.places import REACHES, SECTIONS, bindings_of
 from runtime.errors import UnavailableError, UsageError
 from tests.console.ui.harbor import harbor
-from tests.console.ui.screen import opened, pane, press, row_of, said, toasts, typed, until
+from tests.console.ui.screen import NARROW, opened, pane, press, row_of, said, toasts, typed, until
 
 Written = Callable[[str], Path]
 
@@ -173,7 +173,7 @@ async def test_footer_help_and_hints_name_the_keys_that_hold(tmp_path: Path) -> 
         await press(pilot, "2")
         await until(pilot, lambda: "B probe" in row_of(app, "keys"))
         assert "f1 help" in row_of(app, "keys")
-        assert "B probes once, f3 tells more" in said(app)
+        assert "f3 open" in row_of(app, "keys")
         await press(pilot, "f3")
         assert "B probe: one call" in said(app)
         assert "— D its whole log" in said(app)
@@ -197,3 +197,10 @@ async def test_keys_of_dialogs_can_be_rebound(tmp_path: Path) -> None:
         assert len(app.screen_stack) == 1
         await press(pilot, "ctrl+g")
         assert toasts(app) == ["ctrl+g again, or q, leaves"]
+
+
+async def test_hints_of_a_narrow_screen_name_them_too(tmp_path: Path) -> None:
+    chosen = keys(tmp_path, '"agents probe" = "B"\n"ui.open" = ["f3", "enter"]')
+    async with opened(harbor(), NARROW, keys=chosen) as (app, pilot):
+        await press(pilot, "2")
+        assert "B probes once, f3 tells more" in said(app)
