@@ -1,6 +1,7 @@
 """`agents try` through a core: an agent that takes its time takes nobody else's."""
 
 import asyncio
+import contextlib
 import json
 import os
 import threading
@@ -16,28 +17,14 @@ from console.verbs.trial import try_agent
 from runtime.errors import FailedError
 from tests.hostile import agent
 
-Given = tuple[Path, Path]
 
-
-def given_agent(folder: Path, name: str) -> Given:
-    """A hostile agent's module and manifest."""
-    module, manifest = folder / f"{name}.wasm", folder / f"{name}.json"
-    module.write_bytes(agent(name))
+@contextlib.contextmanager
+def opened(folder: Path, name: str) -> Iterator[dict[str, int]]:
+    """Descriptors of a hostile agent's module and manifest, as a client sends them."""
     words = {"name": "tried", "version": "1", "description": "", "author": "", "permissions": []}
-    manifest.write_text(json.dumps(words | {"wasmHash": sha256(agent(name)).hexdigest()}))
-    return module, manifest
-
-
-@pytest.fixture
-def spinner(tmp_path: Path) -> Given:
-    """An agent whose every tick runs into its deadline."""
-    return given_agent(tmp_path, "spin_tick")
-
-
-@pytest.fixture
-def opened(spinner: Given) -> Iterator[dict[str, int]]:
-    """Descriptors of module and manifest, as a client sends them."""
-    files = dict(zip(("module", "manifest"), (os.open(path, os.O_RDONLY) for path in spinner), strict=True))
+    (folder / "module").write_bytes(agent(name))
+    (folder / "manifest").write_text(json.dumps(words | {"wasmHash": sha256(agent(name)).hexdigest()}))
+    files = {part: os.open(folder / part, os.O_RDONLY) for part in ("module", "manifest")}
     yield files
     for descriptor in files.values():
         os.close(descriptor)
@@ -66,19 +53,21 @@ def call(files: dict[str, int], ticks: int) -> Call:
 
 
 @pytest.mark.usefixtures("busy_pool")
-async def test_it_holds_no_thread_that_others_wait_for(opened: dict[str, int]) -> None:
-    result = await try_agent(None, call(opened, ticks=1))
+async def test_it_holds_no_thread_that_others_wait_for(tmp_path: Path) -> None:
+    with opened(tmp_path, "trap_tick") as files:
+        result = await try_agent(None, call(files, ticks=1))
     assert (result.ok, result.exit_code) == (False, 1)
     assert result.fault is not None
     assert result.fault.line.startswith("agents try: on_tick: ")
 
 
-async def test_whoever_leaves_is_let_go_and_the_agent_ticks_no_more(opened: dict[str, int]) -> None:
-    asked = call(opened, ticks=10_000)
-    trial = asyncio.ensure_future(try_agent(None, asked))
-    while not (left := [thread for thread in threading.enumerate() if thread.name == "orlop-apart"]):
-        await asyncio.to_thread(os.sched_yield)
-    asked.interrupted.set_result(130)
-    with pytest.raises(FailedError, match="interrupted"):
-        await trial
-    await asyncio.to_thread(left[0].join)  # all 10,000 ticks would take 1,000 seconds, and this test its timeout
+async def test_whoever_leaves_is_let_go_and_the_agent_ticks_no_more(tmp_path: Path) -> None:
+    with opened(tmp_path, "spin_tick") as files:
+        asked = call(files, ticks=10_000)
+        trial = asyncio.ensure_future(try_agent(None, asked))
+        while not (left := [thread for thread in threading.enumerate() if thread.name == "orlop-apart"]):
+            await asyncio.to_thread(os.sched_yield)
+        asked.interrupted.set_result(130)
+        with pytest.raises(FailedError, match="interrupted"):
+            await trial
+    await asyncio.to_thread(left[0].join)  # all of its ticks would take half a day
