@@ -213,13 +213,15 @@ class TaskChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRejected(Event):
-    """A task event was not admitted."""
+    """A task event was not admitted. `reason` has gaps where `detail` has texts that the event's author chose."""
 
     TYPE: ClassVar[str] = "task.rejected"
     room: str
     task: str
+    """Empty when the room has no such task."""
     actor: str
     reason: str
+    detail: str | None = content()
 
 
 # --- agents ---------------------------------------------------------------------------------------------------------
@@ -323,9 +325,10 @@ class AgentLog(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """An emission that was not admitted."""
+    """An emission that was not admitted. `reason` has gaps where `detail` has texts that the agent chose."""
 
     reason: str
+    detail: str | None = content()
     event: str | None = content()
 
 

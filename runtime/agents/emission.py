@@ -13,6 +13,7 @@ from runtime.agents.host import Assignment, HostCall, Invalid, RawEvent, Request
 from runtime.agents.limits import MAX_EMISSIONS, MAX_EVENT_BYTES
 from runtime.canonical import CanonicalError, Json, decode
 from runtime.rooms.drafts import Rejection, TaskDraft
+from runtime.rooms.reasons import Reason
 from runtime.rooms.tasks import CREATIONS, Task
 from runtime.sanitise import clean
 
@@ -31,7 +32,7 @@ ALLOWED: Final = CREATIONS | {
 class Dropped:
     """An emission that was not admitted: why, and the event as far as it could be read."""
 
-    reason: str
+    reason: Reason
     event: Json
 
 
@@ -63,8 +64,8 @@ class Emissions:
 class _UnfitError(Exception):
     """One emission is dropped."""
 
-    def __init__(self, reason: str, event: Json = None) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: Reason, event: Json = None) -> None:
+        super().__init__()
         self.reason = reason
         self.event = event
 
@@ -86,11 +87,10 @@ def read_requests(call: HostCall, tasks: Mapping[str, Task]) -> Emissions:
         try:
             draft, event = _read(request)
             if draft.type not in CREATIONS and draft.task_id not in tasks and draft.task_id not in created:
-                reason = f"Agent emitted event for unknown taskId: {clean(draft.task_id, 60)}"
-                raise _UnfitError(reason, event)
+                raise _UnfitError(Reason("Agent emitted event for unknown taskId: {}", clean(draft.task_id, 60)), event)
             if isinstance(request, Urgency):
                 if draft.task_id in urgent:
-                    raise _UnfitError(f"task {clean(draft.task_id, 60)} is urgent already", event)
+                    raise _UnfitError(Reason("task {} is urgent already", clean(draft.task_id, 60)), event)
                 urgent.add(draft.task_id)
         except _UnfitError as error:
             found.dropped.append(Dropped(error.reason, _shown(request) if error.event is None else error.event))
@@ -99,7 +99,8 @@ def read_requests(call: HostCall, tasks: Mapping[str, Task]) -> Emissions:
             created.add(draft.task_id)
         found.keep(draft, event)
     if call.refused:
-        found.dropped.append(Dropped(f"more than {MAX_EMISSIONS} emissions in one call: {call.refused} dropped", ""))
+        reason = Reason(f"more than {MAX_EMISSIONS} emissions in one call: {call.refused} dropped")
+        found.dropped.append(Dropped(reason, ""))
     return found
 
 
@@ -117,7 +118,7 @@ def rejections(found: Emissions, rejected: Iterable[Rejection]) -> list[Dropped]
     return [Dropped(one.reason, written.get(id(one.draft), draft_to_json(one.draft))) for one in rejected]
 
 
-def withdrawn(found: Emissions, reason: str, keep: int = 0) -> list[Dropped]:
+def withdrawn(found: Emissions, reason: Reason, keep: int = 0) -> list[Dropped]:
     """Takes drafts back before they are submitted.
 
     Args:
@@ -159,7 +160,7 @@ def _shown(request: Request) -> str:
 def _read(request: Request) -> tuple[TaskDraft, Json]:
     match request:
         case Invalid(reason, _):
-            raise _UnfitError(reason)
+            raise _UnfitError(Reason(reason))
         case Assignment(task_id, assignee):
             draft = TaskDraft("task_assigned", task_id, {"assignee": assignee})
         case RawEvent(data):
@@ -173,17 +174,17 @@ def _parse(data: bytes) -> tuple[TaskDraft, Json]:
     try:
         event = decode(data, limit=MAX_EVENT_BYTES, floats=True)
     except CanonicalError as error:
-        raise _UnfitError(f"Event is not valid JSON: {clean(error.why, 120)}") from None
+        raise _UnfitError(Reason("Event is not valid JSON: {}", clean(error.why, 120))) from None
     if not isinstance(event, Mapping):
-        raise _UnfitError("Event is not an object", event)
+        raise _UnfitError(Reason("Event is not an object"), event)
     kind, task_id, task = event.get("type"), event.get("taskId"), event.get("task")
     if not isinstance(kind, str) or kind not in ALLOWED:
         shown = kind if isinstance(kind, str) else json.dumps(kind)
-        raise _UnfitError(f"Disallowed event type: {clean(shown, 60)}", event)
+        raise _UnfitError(Reason("Disallowed event type: {}", clean(shown, 60)), event)
     if not task_id:
-        raise _UnfitError("Event missing taskId", event)
+        raise _UnfitError(Reason("Event missing taskId"), event)
     if not isinstance(task_id, str):
-        raise _UnfitError("Event taskId is not a string", event)
+        raise _UnfitError(Reason("Event taskId is not a string"), event)
     if task is not None and not isinstance(task, Mapping):
-        raise _UnfitError("Event task is not an object", event)
+        raise _UnfitError(Reason("Event task is not an object"), event)
     return TaskDraft(kind, task_id, task), event

@@ -17,12 +17,9 @@ from runtime.agents.state import SealedState, save_state
 from runtime.events import AgentDeactivated, AgentLog, BreakerTripped, Drop, Event, TickCompleted, TickFailed
 from runtime.rooms.drafts import SubmitResult, TaskDraft
 from runtime.rooms.tasks import TaskEvent
-from runtime.sanitise import clean
 from runtime.store import Transaction
 
 __all__ = ["Ended", "Failure", "Ledger", "RoomLog", "Stored", "tripped_events"]
-
-_REASON_CHARACTERS = 200
 
 
 class RoomLog(RoomSeal, Protocol):
@@ -113,7 +110,7 @@ class Ended:
             duration_us=self.duration_us,
             emitted=emitted,
             dropped=tuple(
-                Drop(reason=clean(one.reason, _REASON_CHARACTERS), event=shown_event(one.event)) for one in dropped
+                Drop(reason=one.reason.plain, detail=str(one.reason), event=shown_event(one.event)) for one in dropped
             ),
             state_bytes=self.state_bytes,
             state_changed=self.sealed is not None,

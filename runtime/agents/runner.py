@@ -24,6 +24,7 @@ from runtime.agents.state import StateBrokenError, StateTooLargeError, set_aside
 from runtime.agents.view import event_json
 from runtime.errors import OrlopError, UnavailableError
 from runtime.events import AgentPaused, CoreError, Event
+from runtime.rooms.reasons import Reason
 from runtime.sandbox.outcome import Outcome
 from runtime.sanitise import clean
 from runtime.summaries import TickSummaries, is_uneventful
@@ -31,6 +32,7 @@ from runtime.summaries import TickSummaries, is_uneventful
 __all__ = ["Runner"]
 
 _ENDING: Final = "the program is ending"
+_TOO_FAST: Final = Reason("rate limit: more emissions than 64 per second")
 
 
 class Runner:
@@ -204,7 +206,7 @@ class Runner:
         emissions = done.emissions
         allowed = live.pace.take(len(emissions.drafts), self._parts.clock.monotonic())
         if allowed < len(emissions.drafts):
-            emissions.dropped += withdrawn(emissions, "rate limit: more emissions than 64 per second", keep=allowed)
+            emissions.dropped += withdrawn(emissions, _TOO_FAST, keep=allowed)
         state = host.state if done.ok else live.state
         return Ended(
             key=live.key,

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from runtime.canonical import Json
-from runtime.errors import AmbiguousError, OrlopError
+from runtime.errors import AmbiguousError, NotFoundError
 from runtime.rooms.members import Member, resolve_member, runner_of
+from runtime.rooms.reasons import Reason
 from runtime.rooms.tasks import CREATIONS, STATUSES, TYPES, Task, TaskEvent, reaches
 from runtime.sanitise import clean
 
@@ -66,9 +67,9 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The event never enters; `reason` is one harmless line."""
+    """The event never enters."""
 
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,16 @@ Verdict = Admitted | Refused | Held
 
 
 class _RefusedEventError(Exception):
-    """Carries the reason to `admit`."""
+    """Carries the reason to `admit`.
+
+    Args:
+        words: ours.
+        said: what fills their gaps.
+    """
+
+    def __init__(self, words: str, *said: object) -> None:
+        super().__init__()
+        self.reason = Reason(words, *said)
 
 
 def stamp(now_ms: int, last_ms: int) -> int:
@@ -99,20 +109,21 @@ def admit(event: TaskEvent, context: Context, *, author: str) -> Verdict:
         author: identity key of the member whose sequence the event would join.
     """
     if runner_of(event.actor_id, context.room) != author:
-        return Refused(f"the actor {clean(event.actor_id, 80)} is not its author, nor an agent that its author runs")
+        actor = clean(event.actor_id, 80)
+        return Refused(Reason("the actor {} is not its author, nor an agent that its author runs", actor))
     if event.timestamp > context.now_ms + FUTURE_MS:
         return Held(event.timestamp - FUTURE_MS)
     try:
         return Admitted(replace(event, task=_checked(event, context)))
     except _RefusedEventError as error:
-        return Refused(clean(str(error), 200))
+        return Refused(error.reason)
 
 
 def _checked(event: TaskEvent, context: Context) -> dict[str, Json]:
     """The payload, cleared of what the host sets itself."""
     by_agent = event.actor_id != runner_of(event.actor_id, context.room)
     if event.type not in (AGENT_TYPES if by_agent else TYPES):
-        raise _RefusedEventError(f"Disallowed event type: {event.type}")
+        raise _RefusedEventError("Disallowed event type: {}", event.type)
     if not event.task_id:
         raise _RefusedEventError("Event missing taskId")
     _check_task_id(event, context, by_agent=by_agent)
@@ -122,7 +133,7 @@ def _checked(event: TaskEvent, context: Context) -> dict[str, Json]:
     allowed = (_AGENT_KEYS if by_agent else _KEYS)[event.type]
     for key in payload:
         if key not in allowed:
-            raise _RefusedEventError(f"{event.type} may not set {key}")
+            raise _RefusedEventError(f"{event.type} may not set {{}}", key)
     if not payload and event.type not in CREATIONS:
         raise _RefusedEventError("the task payload is empty")
     if event.type == "subtask_created" and not payload.get("parentId"):
@@ -138,12 +149,11 @@ def _check_task_id(event: TaskEvent, context: Context, *, by_agent: bool) -> Non
     known = event.task_id in context.tasks
     if event.type not in CREATIONS:
         if not known:
-            raise _RefusedEventError(
-                f"{'Agent emitted event' if by_agent else 'Event'} for unknown taskId: {event.task_id}"
-            )
+            who = "Agent emitted event" if by_agent else "Event"
+            raise _RefusedEventError(f"{who} for unknown taskId: {{}}", event.task_id)
         return
     if known:
-        raise _RefusedEventError(f"the task {event.task_id} exists already")
+        raise _RefusedEventError("the task {} exists already", event.task_id)
     _text("taskId", event.task_id, ID_CHARACTERS)
 
 
@@ -207,10 +217,10 @@ def _assignee(key: str, value: Json, _task: str, context: Context) -> Json:
     try:
         return resolve_member(_text(key, value, ID_CHARACTERS), context.members).identity_key
     except AmbiguousError:
-        # Without the candidates: reasons are in the journal, names of members are not.
-        raise _RefusedEventError(f"the assignee {value} fits several members") from None
-    except OrlopError as error:
-        raise _RefusedEventError(f"the assignee {error}") from None
+        # Without the candidates: whoever writes an event learns nothing of who else is there.
+        raise _RefusedEventError("the assignee {} fits several members", value) from None
+    except NotFoundError as error:
+        raise _RefusedEventError(f"the assignee {{}}: {error.why}", error.where) from None
 
 
 def _parent(key: str, value: Json, task_id: str, context: Context) -> Json:
@@ -218,7 +228,7 @@ def _parent(key: str, value: Json, task_id: str, context: Context) -> Json:
         return None
     parent: str | None = _text(key, value, ID_CHARACTERS)
     if parent not in context.tasks:
-        raise _RefusedEventError(f"the parent {parent} is not a task of the room")
+        raise _RefusedEventError("the parent {} is not a task of the room", parent)
     passed: set[str] = set()
     while parent and parent not in passed:
         if parent == task_id:
@@ -234,11 +244,11 @@ def _blocked_by(_key: str, value: Json, task_id: str, context: Context) -> Json:
         raise _RefusedEventError(f"blockedBy must be a list of at most {DEPENDENCIES} task ids")
     for other in value:
         if not isinstance(other, str) or other not in context.tasks:
-            raise _RefusedEventError(f"the dependency {other} is not a task of the room")
+            raise _RefusedEventError("the dependency {} is not a task of the room", other)
         if other == task_id:
             raise _RefusedEventError("a task cannot wait for itself")
         if reaches(context.tasks, other, task_id):
-            raise _RefusedEventError(f"waiting for {other} would close a circle")
+            raise _RefusedEventError("waiting for {} would close a circle", other)
     return list(dict.fromkeys(value))
 
 

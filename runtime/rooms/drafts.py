@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runtime.canonical import Json
 from runtime.errors import UnavailableError
+from runtime.rooms.reasons import Reason
 from runtime.rooms.tasks import TaskEvent
 
 __all__ = ["ClockBehindError", "Rejection", "SubmitResult", "TaskDraft", "new_task_id"]
@@ -29,10 +30,10 @@ class TaskDraft:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A draft that was not admitted, and why, in words."""
+    """A draft that was not admitted, and why."""
 
     draft: TaskDraft
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

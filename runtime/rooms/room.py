@@ -21,6 +21,7 @@ from runtime.rooms.held import HeldRoom, HeldRooms, RoomInfo, key_aad, member_aa
 from runtime.rooms.log import Entry, Head, Kind, head_of, insert
 from runtime.rooms.members import cut_name
 from runtime.rooms.naming import find
+from runtime.rooms.reasons import Reason
 from runtime.rooms.tasks import FIELDS, Task, TaskEvent
 from runtime.rooms.view import RoomView
 from runtime.sanitise import clean
@@ -209,8 +210,7 @@ class Rooms:
                 if isinstance(verdict, Held):
                     raise _behind(room, verdict.until_ms + FUTURE_MS, tx.now_ms)
                 rejected.append(Rejection(draft, verdict.reason))
-                task = clean(draft.task_id, 128)
-                tx.emit(TaskRejected(room=room, task=task, actor=actor, reason=verdict.reason, cause=cause))
+                tx.emit(_rejected(context, draft, actor, verdict.reason, cause))
             return SubmitResult(tuple(admitted), tuple(rejected))
 
     def say(self, room: str, text: str, *, cause: int | None = None) -> "Future[Message]":
@@ -310,6 +310,12 @@ def _changed(room: str, event: TaskEvent, before: Task | None, after: Task, caus
         title=after.title,
         cause=cause,
     )
+
+
+def _rejected(context: Context, draft: TaskDraft, actor: str, reason: Reason, cause: int | None) -> TaskRejected:
+    """Names the task only where the room has it: else its id is a text of whoever wrote the draft."""
+    task = draft.task_id if draft.task_id in context.tasks else ""
+    return TaskRejected(room=context.room, task=task, actor=actor, reason=reason.plain, detail=str(reason), cause=cause)
 
 
 def _behind(room: str, at: int, now_ms: int) -> ClockBehindError:

@@ -88,7 +88,7 @@ def _what(event: Event) -> str:  # noqa: PLR0911, PLR0912, C901 - one line for e
         case events.CoreReady():
             return f"everything is active again after {event.ms} ms"
         case events.TickCompleted():
-            drops = "".join(f", dropped: {drop.reason}" for drop in event.dropped[:2])
+            drops = "".join(f", dropped: {drop.detail or drop.reason}" for drop in event.dropped[:2])
             return f"{event.trigger} {event.n}: {millis(event.duration_us)}, emitted {event.emitted}{drops}"
         case events.TickSummary():
             return f"{event.count} quiet calls, the longest {millis(event.max_us)}"
@@ -114,6 +114,8 @@ def _what(event: Event) -> str:  # noqa: PLR0911, PLR0912, C901 - one line for e
         case events.TaskChanged():
             what = event.title or short_id(event.task)
             return f"{event.change} {what} by {_actor(event.actor)}"
+        case events.TaskRejected():
+            return f"{event.detail or event.reason}, by {_actor(event.actor)}"
         case events.MessagePosted():
             return f"{_actor(event.author)}: {event.text}" if event.text else f"by {_actor(event.author)}"
         case events.AgentLog():

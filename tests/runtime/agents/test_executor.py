@@ -799,6 +799,32 @@ async def test_w40_a_state_that_does_not_open_is_reported_and_counts_as_none(wor
     assert world.live(KEY).state_version == 3
 
 
+async def test_nothing_that_a_guest_wrote_comes_into_the_journal_by_way_of_what_was_dropped(world: World) -> None:
+    world.rooms.put(task("t1"))
+    said = (
+        '{"type":"WORD","taskId":"t1"}',
+        '{"type":"task_assigned","taskId":"WORD","task":{"assignee":"a"}}',
+        '{"type":"task_status_changed","taskId":"t1","task":{"WORD":1}}',
+        '{"type":"task_assigned","taskId":"t1","task":{"assignee":"WORDWORD"}}',
+        '{"type":"subtask_created","taskId":"t2","task":{"parentId":"WORD"}}',
+        '{"type":"task_dependencies_changed","taskId":"t1","task":{"blockedBy":["WORD"]}}',
+        '{"WORD":1,"WORD":2}',
+        "WORD",
+    )
+    await world.run(emits(*said))
+    await world.tick()
+    (ticked,) = [one for one in world.events(TickCompleted) if one.trigger == "tick"]
+    assert len(ticked.dropped) == len(said)
+    assert all("WORD" in (one.detail or "") + (one.event or "") for one in ticked.dropped)
+    assert len(world.events(TaskRejected)) == 4
+    assert all("WORD" in (one.detail or "") for one in world.events(TaskRejected))
+    shown = (await world.show(KEY))["drops"]
+    assert [one["reason"] for one in shown] == [one.detail for one in ticked.dropped]
+    rows = world.store.read_now(lambda c: c.execute("SELECT type, body FROM journal").fetchall())
+    assert {"tick.completed", "task.rejected"} <= {kind for kind, _ in rows}
+    assert [body for _, body in rows if "WORD" in body] == []
+
+
 async def test_emissions_state_and_event_of_a_call_commit_together_or_not_at_all(world: World) -> None:
     both = agent_wat(
         "(call $host_emit_event (i32.const 0) (i32.const 48)) (call $host_set_state (i32.const 0) (i32.const 4))",
@@ -871,7 +897,7 @@ async def test_eight_spinners_and_many_honest_agents_coexist(world: World) -> No
         world.executor.poke()
         await world.until(lambda calls=1 + round_: all(world.live(key).figures.calls == calls for key in honest))
     assert world.events(TickFailed) == []
-    assert len(world.executor._runner.tasks) == 8
+    await world.until(lambda: len(world.executor._runner.tasks) == 8)
     await world.executor.shutdown()
 
 

@@ -199,7 +199,7 @@ async def test_emits_invalid_utf8(world: World) -> None:
     await world.tick()
     last = world.events(TickCompleted)[-1]
     assert last.emitted == 0
-    assert [one.reason for one in last.dropped] == [
+    assert [one.detail for one in last.dropped] == [
         "Event is not valid JSON: not UTF-8 at byte 0",
         "Event is not valid JSON: not UTF-8 at byte 33",
     ]

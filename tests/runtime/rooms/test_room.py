@@ -170,7 +170,14 @@ def test_what_is_admitted_changes_the_room_and_what_is_not_is_said(house: House)
             title="A",
             cause=7,
         ),
-        TaskRejected(room=room, task="nope", actor=ME, reason="Event for unknown taskId: nope", cause=7),
+        TaskRejected(
+            room=room,
+            task="",
+            actor=ME,
+            reason="Event for unknown taskId: …",
+            detail="Event for unknown taskId: nope",
+            cause=7,
+        ),
         TaskChanged(
             room=room,
             task="a",
@@ -181,7 +188,14 @@ def test_what_is_admitted_changes_the_room_and_what_is_not_is_said(house: House)
             title="A",
             cause=7,
         ),
-        TaskRejected(room=room, task="a", actor=ME, reason="the task a exists already", cause=7),
+        TaskRejected(
+            room=room,
+            task="a",
+            actor=ME,
+            reason="the task … exists already",
+            detail="the task a exists already",
+            cause=7,
+        ),
     ]
     assert house.told == [(room, result.admitted)]
 
