@@ -52,7 +52,11 @@ DIALOGS = {
     "filtered": ("2", "slash", "=state:act", "enter"),
     "filter": ("2", "slash", "=p95>0.5ms"),
     "filter-error": ("2", "slash", "=re:["),
+    "search": ("2", "slash", "=/quiet"),
+    "found": ("2", "G", "slash", "=/quiet", "enter", "n"),
+    "found-in-text": ("2", "L", "slash", "=tick", "enter", "n"),
     "prompt": ("2", "colon", "=agents de"),
+    "earlier-lines": ("2", "colon", "=theme dark", "enter", "colon", "ctrl+r", "=the"),
     "palette": ("ctrl+p", "=rec"),
 }
 
@@ -100,13 +104,13 @@ def test_pane(snap_compare: Compare, name: str, size: tuple[int, int]) -> None:
     assert picture(snap_compare, world.harbor(), PANES[name], size)
 
 
-@pytest.mark.parametrize("name", ["rooms", "agents", "jobs"])
+@pytest.mark.parametrize("name", ["rooms", "agents", "jobs", "found"])
 @pytest.mark.parametrize("look", ["light", "ascii", "no-color"])
 def test_look(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str, look: str) -> None:
     if look == "no-color":
         monkeypatch.setenv("NO_COLOR", "1")
     options = {"light": {"theme": "light"}, "ascii": {"ascii": True}}.get(look, {})
-    assert picture(snap_compare, world.harbor(), PANES[name], WIDE, **options)
+    assert picture(snap_compare, world.harbor(), (PANES | DIALOGS)[name], WIDE, **options)
 
 
 @SIZES
