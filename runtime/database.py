@@ -17,7 +17,17 @@ from runtime.errors import OrlopError, RefusedError, UnavailableError, UsageErro
 from runtime.sanitise import clean
 from runtime.schema import MIGRATIONS, VERSION
 
-__all__ = ["BUSY_S", "DatabaseDamagedError", "damaged", "is_busy", "open_reader", "open_writer", "set_patience", "told"]
+__all__ = [
+    "BUSY_S",
+    "DatabaseDamagedError",
+    "copy_database",
+    "damaged",
+    "is_busy",
+    "open_reader",
+    "open_writer",
+    "set_patience",
+    "told",
+]
 
 BUSY_S = 10.0
 """Seconds that a writer waits for another process's transaction."""
@@ -168,6 +178,35 @@ def open_reader(database: Path) -> sqlite3.Connection:
     return connection
 
 
+def copy_database(database: Path, target: Path) -> None:
+    """A consistent copy while others write, made durable before it gets its name; one file, without a WAL.
+
+    Args:
+        database: the file.
+        target: the copy; one that is there is replaced.
+
+    Raises:
+        DatabaseDamagedError: the database is damaged.
+        UnavailableError: it cannot be read, or the copy cannot be written; then there is none.
+    """
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+    try:
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with (
+            _translated(database),
+            contextlib.closing(_connect(database, "?mode=rw")) as source,
+            contextlib.closing(_connect(temporary)) as copy,
+        ):
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+        temporary.replace(target)
+        sync_directory(target.parent)
+    except OSError as error:
+        raise UnavailableError(f"the database cannot be copied: {error.strerror}".lower(), where=str(target)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _connect(database: Path, options: str = "") -> sqlite3.Connection:
     quoted = "".join(chr(b) if chr(b).isalnum() and b < 128 or b in b"/-_.~" else f"%{b:02x}" for b in bytes(database))  # noqa: PLR2004, RUF021 - ASCII letters and digits
     connection = sqlite3.connect(
@@ -216,7 +255,7 @@ def _migrate(connection: sqlite3.Connection, database: Path) -> None:
     try:
         version = _check(connection, database)  # again, now that nobody else can migrate
         if 0 < version < VERSION:
-            _copy(database, database.with_name(f"{database.name}.before-{VERSION}"))
+            copy_database(database, database.with_name(f"{database.name}.before-{VERSION}"))
         for script in MIGRATIONS[version:]:
             for statement in _statements(script):
                 connection.execute(statement)
@@ -230,25 +269,6 @@ def _migrate(connection: sqlite3.Connection, database: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _copy(database: Path, target: Path) -> None:
-    """A consistent copy, made durable before it gets its name."""
-    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
-    try:
-        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with (
-            contextlib.closing(_connect(database, "?mode=ro")) as source,
-            contextlib.closing(_connect(temporary)) as copy,
-        ):
-            source.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
-        temporary.replace(target)
-        sync_directory(target.parent)
-    except OSError as error:
-        raise UnavailableError(f"no copy before the migration: {error.strerror}".lower(), where=str(target)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _statements(script: str) -> Iterator[str]:

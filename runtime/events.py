@@ -114,6 +114,70 @@ class CoreStopped(Event):
     uptime_s: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreRestored(Event):
+    """The directory was restored from a backup; what came after `backup_ms` is gone. `lost`: jobs without an end."""
+
+    TYPE: ClassVar[str] = "core.restored"
+    backup_sha256: str
+    """Hash of the backup's file."""
+    backup_ms: int
+    restores: int
+    """How often this directory was restored, this time included."""
+    lost: int
+    receipt: str
+    """The entry of the chain that says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageLow(Event):
+    """Less than `storage.min_free` is free: no new work is taken until there is more."""
+
+    TYPE: ClassVar[str] = "storage.low"
+    free_bytes: int
+    min_free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageOk(Event):
+    """Enough is free again; new work is taken."""
+
+    TYPE: ClassVar[str] = "storage.ok"
+    free_bytes: int
+    min_free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyBell(Event):
+    """A `[[notify]]` with a bell matched the event `cause`; a screen rings its terminal's bell."""
+
+    TYPE: ClassVar[str] = "notify.bell"
+    LIVE_ONLY: ClassVar[bool] = True
+    rule: str
+    """File and line of the `[[notify]]`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyFailed(Event):
+    """The command of a `[[notify]]` did not do its work for the event `cause`."""
+
+    TYPE: ClassVar[str] = "notify.failed"
+    rule: str
+    program: str
+    reason: str
+    said: str = ""
+    """The last line that it wrote to its standard error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyLimited(Event):
+    """A `[[notify]]` matched more often than its `per_minute`; so many events were passed over in the last minute."""
+
+    TYPE: ClassVar[str] = "notify.limited"
+    rule: str
+    dropped: int
+
+
 # --- clients and commands -------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,10 @@ _STEP = 250
 _ROW = "length(body) + 64"
 """About how many bytes a row takes; bodies are ASCII."""
 
-_LASTING = "(type GLOB 'breaker.*' OR type GLOB 'receipt.*' OR type GLOB 'chain.*' OR type = 'command.done')"
+_LASTING = (
+    "(type GLOB 'breaker.*' OR type GLOB 'receipt.*' OR type GLOB 'chain.*'"
+    " OR type IN ('command.done', 'core.restored'))"
+)
 _BY_AGE = (
     f"SELECT ts_ms, seq, {_ROW} FROM journal WHERE (ts_ms, seq) > (?, ?) AND ts_ms < ? AND seq < ? AND NOT {_LASTING} "  # noqa: S608 - constants
     f"ORDER BY ts_ms, seq LIMIT {_STEP}"
@@ -23,7 +26,8 @@ _LASTING_BY_SIZE = f"SELECT 0, seq, {_ROW} FROM journal WHERE seq > ? AND seq < 
 def prune(store: Store, before_ms: int, max_bytes: int) -> "Future[int]":
     """Removes events that happened before a time, then the oldest until the journal is small enough.
 
-    Trips, receipts and operators' commands are removed only for size, after everything else. The newest event stays.
+    Trips, receipts, restores and operators' commands are removed only for size, after everything else. The newest event
+    stays.
 
     Args:
         store: whose journal it is.

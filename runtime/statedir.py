@@ -255,6 +255,7 @@ def acquire_owner(state: StateDir, *, wait_s: float = 5.0) -> OwnerLock:
             if time.monotonic() >= deadline:
                 raise _in_use(state, descriptor)
             time.sleep(_POLL_S)
+        _check_place(state, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         _empty(state.run)
@@ -278,6 +279,7 @@ def acquire_shared(state: StateDir) -> OwnerLock:
     try:
         if not _try_lock(descriptor, fcntl.LOCK_SH):
             raise _in_use(state, descriptor)
+        _check_place(state, descriptor)
     except BaseException:
         os.close(descriptor)
         raise
@@ -314,6 +316,16 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     except OSError as error:
         raise UnavailableError(f"cannot be locked: {_words(error)}") from error
     return True
+
+
+def _check_place(state: StateDir, descriptor: int) -> None:
+    """A restore may have put another directory in this one's place between the opening and the lock."""
+    try:
+        there = state.owner_lock.lstat()
+    except FileNotFoundError:
+        there = None
+    if there is None or not os.path.samestat(there, os.fstat(descriptor)):
+        raise InUseError("was replaced in this moment", where=_shown(state.path), hint="run it again")
 
 
 def _in_use(state: StateDir, descriptor: int) -> InUseError:

@@ -15,7 +15,18 @@ from runtime.jobs.spec import JobRequest, Manifest
 from runtime.sanitise import clean
 from runtime.store import Transaction
 
-__all__ = ["UNFINISHED", "JobRecord", "finish", "has_unfinished", "insert", "job_rows", "move", "recover", "truncated"]
+__all__ = [
+    "UNFINISHED",
+    "JobRecord",
+    "finish",
+    "has_unfinished",
+    "insert",
+    "job_rows",
+    "lose_unfinished",
+    "move",
+    "recover",
+    "truncated",
+]
 
 UNFINISHED: Final = ("queued", "admitted", "compiling", "running")
 """The states of a job that has not ended."""
@@ -149,12 +160,32 @@ def recover(tx: Transaction) -> tuple[str, ...]:
     )
     lost = [(str(job), str(state)) for job, state, pid, mark in rows if not is_running(int(pid), str(mark))]
     for job, state in lost:
-        tx.execute(
-            "UPDATE jobs SET state = 'lost', outcome = 'lost', reason = ?, ended_ms = ?, exit_code = 125 WHERE job = ?",
-            (_LOST, tx.now_ms, job),
-        )
-        tx.emit(JobState(job=job, state="lost", previous=state, reason="lost"))
+        _lose(tx, job, state, _LOST)
     return tuple(job for job, _ in lost)
+
+
+def lose_unfinished(tx: Transaction, reason: str) -> int:
+    """Every job that has not ended is lost, whoever runs it: the store was put back to an earlier moment.
+
+    Args:
+        tx: of the store.
+        reason: why, for people.
+
+    Returns:
+        How many.
+    """
+    rows = tx.rows("SELECT job, state FROM jobs WHERE state IN (?, ?, ?, ?) ORDER BY number", UNFINISHED)
+    for job, state in rows:
+        _lose(tx, str(job), str(state), reason)
+    return len(rows)
+
+
+def _lose(tx: Transaction, job: str, state: str, reason: str) -> None:
+    tx.execute(
+        "UPDATE jobs SET state = 'lost', outcome = 'lost', reason = ?, ended_ms = ?, exit_code = 125 WHERE job = ?",
+        (reason, tx.now_ms, job),
+    )
+    tx.emit(JobState(job=job, state="lost", previous=state, reason="lost"))
 
 
 _COLUMNS: Final = (
