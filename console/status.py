@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from console.client import Json
 from runtime import durable
 from runtime.database import open_reader
 from runtime.identity import peer_id_of
+from runtime.jobs.processes import is_running
 from runtime.readers import read_with
 from runtime.sanitise import clean
 from runtime.statedir import StateDir, find, owner_running
@@ -29,11 +31,14 @@ _SEED = 32
 _COUNTS = {
     "active": "SELECT count(*) FROM agents WHERE active",
     "tripped": "SELECT count(*) FROM agent_breakers WHERE json_extract(body, '$.tripped_by') IS NOT NULL",
-    "queued": "SELECT count(*) FROM jobs WHERE state IN ('queued', 'admitted', 'compiling')",
-    "running": "SELECT count(*) FROM jobs WHERE state = 'running'",
     "receipts": "SELECT count(*) FROM receipts",
     "seq": "SELECT coalesce(max(seq), 0) FROM journal",
 }
+_UNFINISHED = (
+    "SELECT state = 'running', runner_pid, runner_start, count(*) FROM jobs"
+    " WHERE state IN ('queued', 'admitted', 'compiling', 'running') GROUP BY 1, 2, 3"
+)
+_NOTHING: tuple[Mapping[str, int], Mapping[bool, int]] = dict.fromkeys(_COUNTS, 0), {True: 0, False: 0}
 
 
 def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> dict[str, Json]:
@@ -53,7 +58,7 @@ def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> 
     directory = state.config_d if state else None
     node = config.load(config.config_file(named_config, environ), directory, environ).node_name
     pid = owner_running(state) if state else None
-    counts = _counts(state) if state else dict.fromkeys(_COUNTS, 0)
+    counts, jobs = _counts(state) if state else _NOTHING
     hello = _greeting(state) if state and pid is not None else {}
     seq = hello.get("seq")
     name = hello.get("node")
@@ -69,20 +74,24 @@ def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> 
         "uptime_s": _uptime_s(pid) if pid else None,
         "seq": seq if isinstance(seq, int) else counts["seq"],
         "agents": {"active": counts["active"], "tripped": counts["tripped"]},
-        "jobs": {"queued": counts["queued"], "running": counts["running"]},
+        "jobs": {"queued": jobs[False], "running": jobs[True]},
         "receipts": counts["receipts"],
     }
 
 
-def _counts(state: StateDir) -> dict[str, int]:
+def _counts(state: StateDir) -> tuple[Mapping[str, int], Mapping[bool, int]]:
+    """The counts by name, and those of jobs by whether they run; a job whose program died is in neither."""
     if not state.database.exists():
-        return dict.fromkeys(_COUNTS, 0)
+        return _NOTHING
     with contextlib.closing(open_reader(state.database)) as database:
-        return read_with(
-            database,
-            state.database,
-            lambda opened: {name: int(opened.execute(query).fetchone()[0]) for name, query in _COUNTS.items()},
-        )
+        return read_with(database, state.database, _count)
+
+
+def _count(database: sqlite3.Connection) -> tuple[Mapping[str, int], Mapping[bool, int]]:
+    jobs = {True: 0, False: 0}
+    for runs, pid, mark, number in database.execute(_UNFINISHED):
+        jobs[bool(runs)] += number if is_running(int(pid), str(mark)) else 0
+    return {name: int(database.execute(query).fetchone()[0]) for name, query in _COUNTS.items()}, jobs
 
 
 def _peer_id(state: StateDir) -> str | None:

@@ -17,6 +17,7 @@ from runtime.jobs.ending import JobEnd
 from runtime.jobs.jobs import JobOutputs
 from runtime.jobs.spec import DirGrant, JobLimits, JobRequest
 from runtime.jobs.streams import Streams
+from runtime.quantities import format_size
 from runtime.sandbox.modulecheck import JOB_CAPS
 from runtime.sanitise import clean
 from runtime.shapes import to_wire
@@ -97,9 +98,18 @@ async def cancel(core: "Core", call: Call) -> Result:
 
 
 async def logs(core: "Core", call: Call) -> Result:
-    """`jobs logs`: what was kept of both streams."""
+    """`jobs logs`: what was kept of both streams; it fails when some of that is gone, and gives the rest."""
     kept = await core.jobs.output(call.need("job"))
-    return Result(ok=True, value={"v": 1, "job": kept.job, **_streams(kept), "truncated": kept.truncated})
+    value: Json = {"v": 1, "job": kept.job, **_streams(kept), "truncated": kept.truncated}
+    if not kept.lacking:
+        return Result(ok=True, value=value)
+    left = len(kept.stdout) + len(kept.stderr)
+    size = kept.lacking + left
+    where, hint = f"job {kept.job[:16]}", "its file was deleted or cut, or could not be written"
+    if not left:
+        raise FailedError(f"its output of {format_size(size)} is gone", where=where, hint=hint)
+    why = f"{format_size(kept.lacking)} of {format_size(size)} of its output are gone"
+    return Result(ok=False, value=value, fault=Fault("failed", why, call.command, where, hint))
 
 
 def _request(core: "Core", call: Call) -> JobRequest:

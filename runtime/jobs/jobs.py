@@ -48,12 +48,14 @@ class JobOutputs:
         stdout: bytes, up to the limit.
         stderr: bytes, up to the limit.
         truncated: something that the guest wrote is missing.
+        lacking: bytes that are on record as kept and are not there: the file was deleted or cut, or the disk was full.
     """
 
     job: str
     stdout: bytes
     stderr: bytes
     truncated: bool
+    lacking: int = 0
 
 
 class Jobs:
@@ -116,9 +118,19 @@ class Jobs:
 
     async def _put_right(self) -> tuple[str, ...]:
         await asyncio.to_thread(self._pool.sweep)
-        if not await self._read(records.has_unfinished):
+        if not await self._read(records.abandoned):
             return ()
         return await asyncio.wrap_future(self._store.write(records.recover))
+
+    async def _see_lost(self) -> None:
+        """Finds jobs lost whose program died meanwhile, before anybody is shown them as running.
+
+        Any program may be the next that looks: the one that ran a job may have been a command, killed or told twice to
+        end. When nothing can be written now, they are shown as they are stored.
+        """
+        with contextlib.suppress(OrlopError):
+            if await self._read(records.abandoned):
+                await asyncio.wrap_future(self._store.write(records.recover))
 
     def warm(self) -> None:
         """From now on keeps idle workers, so that a job finds one ready; does not wait for them.
@@ -218,6 +230,7 @@ class Jobs:
         if by not in EXIT_CANCELLED:
             raise UsageError(f"a job is not cancelled by `{by}`")
         job = await self._read(lambda db: resolve(db, "jobs", ref))
+        await self._see_lost()
         course = self._courses.get(job)
         if course is None:
             state = (await self._read(lambda db: records.job_rows(db, job=job)))[0].state
@@ -236,6 +249,7 @@ class Jobs:
             state: only those in this state.
             limit: at most so many.
         """
+        await self._see_lost()
         return await self._read(lambda db: records.job_rows(db, state=state, limit=limit))
 
     async def show(self, ref: str) -> tuple[JobRecord, dict[str, Json]]:
@@ -252,6 +266,7 @@ class Jobs:
             text = db.execute("SELECT manifest FROM jobs WHERE job = ?", (job,)).fetchone()[0]
             return records.job_rows(db, job=job)[0], str(text).encode()
 
+        await self._see_lost()
         record, raw = await self._read(query)
         try:
             manifest = decode(raw, limit=_MANIFEST_MAX)
@@ -269,11 +284,12 @@ class Jobs:
             RefusedError: the file of its output is damaged.
             UnavailableError: it cannot be read.
         """
-        job, truncated = await self._read(lambda db: records.truncated(db, resolve(db, "jobs", ref)))
-        path = self._parts.output / job
+        kept = await self._read(lambda db: records.kept_output(db, resolve(db, "jobs", ref)))
+        path = self._parts.output / kept.job
         stdout = await asyncio.to_thread(read_stream, path, "stdout")
         stderr = await asyncio.to_thread(read_stream, path, "stderr")
-        return JobOutputs(job, stdout, stderr, truncated)
+        lacking = max(0, kept.size - len(stdout) - len(stderr))
+        return JobOutputs(kept.job, stdout, stderr, kept.truncated or lacking > 0, lacking)
 
     async def _whole(
         self,

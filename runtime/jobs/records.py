@@ -61,6 +61,21 @@ class JobRecord:
     receipt: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeptOutput:
+    """What is on record about a job's output.
+
+    Attributes:
+        job: its id.
+        size: bytes that were kept of both streams; 0 as long as it has not ended.
+        truncated: something that the guest wrote is missing.
+    """
+
+    job: str
+    size: int
+    truncated: bool
+
+
 def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str) -> None:
     """A new job, queued."""
     limits = request.limits
@@ -138,15 +153,20 @@ def finish(tx: Transaction, end: JobEnd, previous: str) -> None:
     )
 
 
-def has_unfinished(db: sqlite3.Connection) -> bool:
-    """Whether a job has not ended, so that it is worth looking who runs it."""
-    return db.execute("SELECT 1 FROM jobs WHERE state IN (?, ?, ?, ?) LIMIT 1", UNFINISHED).fetchone() is not None
+def abandoned(db: sqlite3.Connection) -> bool:
+    """Whether a job has not ended although its program is gone, so that there is something to `recover`."""
+    runners = db.execute(
+        "SELECT DISTINCT runner_pid, runner_start FROM jobs WHERE state IN (?, ?, ?, ?)", UNFINISHED
+    ).fetchall()
+    return any(not is_running(int(pid), str(mark)) for pid, mark in runners)
 
 
-def truncated(db: sqlite3.Connection, job: str) -> tuple[str, bool]:
-    """A job, and whether something of its output is missing."""
+def kept_output(db: sqlite3.Connection, job: str) -> KeptOutput:
+    """What the record says about a job's output."""
     row = db.execute("SELECT usage FROM jobs WHERE job = ?", (job,)).fetchone()
-    return job, row is not None and _mapping(row[0]).get("truncated") is True
+    usage = _mapping(row[0]) if row is not None else {}
+    size = (_count(usage.get("stdout_bytes")) or 0) + (_count(usage.get("stderr_bytes")) or 0)
+    return KeptOutput(job, size, usage.get("truncated") is True)
 
 
 def recover(tx: Transaction) -> tuple[str, ...]:

@@ -215,6 +215,51 @@ def test_a_signal_cancels_and_leaves_a_receipt(home: Path, tmp_path: Path, numbe
     assert (extra["orlop.outcome"], extra["exit_code"]) == ("cancelled", str(code))
 
 
+@pytest.mark.parametrize("numbers", [[signal.SIGKILL], [signal.SIGINT, signal.SIGTERM]], ids=["killed", "told twice"])
+def test_a_command_that_ends_at_once_leaves_no_job_that_seems_to_run(
+    alone: Path, tmp_path: Path, numbers: list[int]
+) -> None:
+    ready, tell = os.pipe()
+    words = ["jobs", "run", module(tmp_path, "echo"), "--stdin", "-"]
+    with subprocess.Popen(
+        command(*words), stdin=subprocess.PIPE, stdout=tell, stderr=subprocess.PIPE, env=environment(alone), cwd=alone
+    ) as process:
+        os.close(tell)
+        assert process.stdin is not None
+        process.stdin.write(b"running\n")
+        process.stdin.flush()
+        assert os.read(ready, 100) == b"running\n"
+        for number in numbers:
+            process.send_signal(number)
+    os.close(ready)
+    assert process.returncode in {-signal.SIGKILL, 130, 143}
+    counted = orlop(alone, "status", "--json").json["jobs"]
+    newest = orlop(alone, "jobs", "list", "--json").json["items"][0]
+    assert newest["name"] == "echo.wasm"
+    assert newest["state"] == "lost" or (newest["state"] == "cancelled" and len(numbers) > 1)
+    assert counted == {"queued": 0, "running": 0}
+
+
+def test_output_that_was_deleted_is_said_to_be_gone(home: Path, tmp_path: Path) -> None:
+    job = orlop(home, "jobs", "run", HELLO, "--stdin", "-", "--json", stdin=b"ahoy").json["job"]
+    file = home / ".local/state/orlop/output" / job
+    told = f"orlop: jobs logs: job {job[:16]}: {{}}; its file was deleted or cut, or could not be written\n"
+    file.write_bytes(file.read_bytes()[:-1])
+    cut = orlop(home, "jobs", "logs", job, "--json")
+    assert (cut.code, cut.json["stdout"], cut.json["truncated"]) == (1, "yoh", True)
+    assert cut.talk == told.format("1B of 4B of its output are gone")
+    assert orlop(home, "jobs", "logs", job) == Ran(1, b"yoh", cut.err)
+    file.unlink()
+    gone = orlop(home, "jobs", "logs", job)
+    assert gone == Ran(1, b"", told.format("its output of 4B is gone").encode())
+    assert orlop(home, "jobs", "logs", job, "--json").json["error"]["code"] == "failed"
+
+
+def test_a_job_that_wrote_nothing_has_empty_logs(home: Path) -> None:
+    job = orlop(home, "jobs", "run", HELLO, "--json").json["job"]
+    assert orlop(home, "jobs", "logs", job) == Ran(0, b"", b"")
+
+
 def test_a_reader_who_leaves_ends_nothing_badly(home: Path, tmp_path: Path) -> None:
     ran = subprocess.run(
         ["bash", "-c", '"$@" | head -c 5', "_", *map(str, command("jobs", "run", module(tmp_path, "writes_100k")))],

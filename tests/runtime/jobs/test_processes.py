@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import psutil
 import pytest
 
-from runtime.errors import UnavailableError
+from runtime.errors import FailedError, UnavailableError
 from runtime.events import CoreError
 from runtime.identity import load_or_create
 from runtime.jobs.pool import Pool
@@ -21,6 +22,7 @@ from runtime.jobs.spec import JobLimits
 from runtime.jobs.streams import Streams
 from runtime.jobs.zygote_process import ZygoteProcess
 from runtime.sandbox.compile import Compiler
+from runtime.store import Store
 from tests.hostile import job
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, open_node, pipe
 
@@ -201,6 +203,40 @@ async def test_jobs_of_a_program_that_died_are_lost_at_the_next_start(tmp_path: 
         assert await node.jobs.recover() == ()
         record, _ = await node.jobs.show(ends[1].job)
         assert (record.outcome, record.exit_code) == ("lost", 125)
+
+
+async def test_whoever_looks_finds_the_jobs_of_a_dead_program_lost(tmp_path: Path, compiler: Compiler) -> None:
+    async with open_node(tmp_path / "state", compiler) as node:
+        ends = [await node.run(HELLO, b"x") for _ in range(2)]
+
+        async def abandon() -> None:
+            sql = "UPDATE jobs SET state = 'running', runner_start = 'another.1'"
+            await asyncio.wrap_future(node.store.write(lambda tx: tx.execute(sql)))
+
+        await abandon()
+        assert [record.state for record in await node.jobs.rows()] == ["lost", "lost"]
+        assert [node.states(end.job)[-1] for end in ends] == ["lost", "lost"]
+        await abandon()
+        assert (await node.jobs.show(ends[0].job))[0].state == "lost"
+        await abandon()
+        with pytest.raises(FailedError, match="it is lost already"):
+            await node.jobs.cancel(ends[0].job, "command")
+
+
+async def test_where_nothing_can_be_written_jobs_are_shown_as_they_are_stored(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.run(HELLO, b"x")
+    sql = "UPDATE jobs SET state = 'running', runner_start = 'another.1'"
+    await asyncio.wrap_future(node.store.write(lambda tx: tx.execute(sql)))
+
+    def refuse(_store: Store, _work: object) -> "Future[object]":
+        refused: Future[object] = Future()
+        refused.set_exception(UnavailableError("the database: the disk is full"))
+        return refused
+
+    monkeypatch.setattr(Store, "write", refuse)
+    assert [record.state for record in await node.jobs.rows()] == ["running"]
 
 
 def run_programs(state: Path, cache: Path, programs: int, each: int) -> list[list[str]]:

@@ -11,11 +11,12 @@ import pytest
 
 from runtime.errors import UnavailableError
 from runtime.jobs import capture, feed, output, tee
+from runtime.jobs.jobs import JobOutputs
 from runtime.jobs.output import OutputFile, pieces
 from runtime.jobs.streams import Streams
 from runtime.store import Store
 from tests.hostile import job, leb
-from tests.runtime.jobs.jobs_node import HELLO, Node, pipe
+from tests.runtime.jobs.jobs_node import HELLO, Node, pipe, writes
 
 
 def full(*_: object) -> None:
@@ -75,9 +76,20 @@ async def test_a_full_disk_cuts_the_record_and_not_the_job(node: Node, monkeypat
     assert "No space left on device" in end.reason
     monkeypatch.undo()
     kept = await node.jobs.output(end.job)
-    assert (kept.stdout, kept.truncated) == (b"", True)
+    assert (kept.stdout, kept.truncated, kept.lacking) == (b"", True, 3)
     verification = await node.receipts.verify(end.receipt)
     assert (verification.ok, verification.steps[6].ok) == (True, None)
+
+
+async def test_output_that_is_gone_later_is_counted(node: Node) -> None:
+    end = await node.run(writes((1, b"to stdout"), (2, b"to stderr")))
+    path = node.state.output / end.job
+    whole = path.read_bytes()
+    assert await node.jobs.output(end.job) == JobOutputs(end.job, b"to stdout", b"to stderr", truncated=False)
+    path.write_bytes(whole[:-3])
+    assert await node.jobs.output(end.job) == JobOutputs(end.job, b"to stdout", b"to std", truncated=True, lacking=3)
+    path.unlink()
+    assert await node.jobs.output(end.job) == JobOutputs(end.job, b"", b"", truncated=True, lacking=18)
 
 
 def test_a_piece_is_kept_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
