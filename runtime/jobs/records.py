@@ -18,14 +18,15 @@ from runtime.store import Transaction
 __all__ = [
     "UNFINISHED",
     "JobRecord",
+    "KeptOutput",
+    "abandoned",
     "finish",
-    "has_unfinished",
     "insert",
     "job_rows",
+    "kept_output",
     "lose_unfinished",
     "move",
     "recover",
-    "truncated",
 ]
 
 UNFINISHED: Final = ("queued", "admitted", "compiling", "running")
