@@ -5,22 +5,34 @@ key is base58btc of the identity multihash of its libp2p protobuf: `00 24 08 01 
 """
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 from runtime import durable
 from runtime.errors import RefusedError
 from runtime.sanitise import clean
 from runtime.statedir import StateDir
 
-__all__ = ["DOMAINS", "Identity", "load_or_create", "peer_id_of", "public_of", "verify"]
+__all__ = [
+    "DOMAINS",
+    "Identity",
+    "legacy_signature_fits",
+    "load_or_create",
+    "new_seed",
+    "peer_id_of",
+    "public_of",
+    "read_seed",
+    "verify",
+]
 
 DOMAINS = frozenset(
     {
         b"phase-manifest:v1:", b"phase-receipt:v1:", b"orlop-member:v1:", b"orlop-room:v1:", b"orlop-lease:v1:",
         b"orlop-agent:v2:", b"orlop-component:v1:", b"orlop-root:v1:", b"orlop-release:v1:", b"orlop-key:v1:",
-        b"orlop-dht-hello:v1:", b"orlop-record:v1:",
+        b"orlop-dht-hello:v1:", b"orlop-record:v1:", b"DSSEv1 ",
     }
 )  # fmt: skip
-"""Every prefix under which a key of ours may sign."""
+"""Every prefix under which a key of ours may sign; the last is the one with which every DSSE message begins."""
 
 _SEED_BYTES = 32
 _DIGEST_BYTES = 32
@@ -35,17 +47,19 @@ class Identity:
 
     Args:
         seed: the 32 secret bytes.
+        past: the public keys that this node had before, 64 hexadecimal characters each.
     """
 
-    __slots__ = ("_key", "peer_id", "public", "public_hex")
+    __slots__ = ("_key", "_own", "peer_id", "public", "public_hex")
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, past: Iterable[str] = ()) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.public = self._key.public_key().public_bytes_raw()
         self.public_hex = self.public.hex()
         self.peer_id = peer_id_of(self.public)
+        self._own = frozenset({self.public_hex, *past})
 
     def __repr__(self) -> str:
         return f"<Identity {self.peer_id}>"
@@ -80,8 +94,8 @@ class Identity:
         return self._key.sign(digest)
 
     def is_own(self, key_hex: str) -> bool:
-        """Whether a public key, 64 hexadecimal characters, is this node's."""
-        return key_hex == self.public_hex
+        """Whether a public key, 64 hexadecimal characters, is this node's, now or before a rotation."""
+        return key_hex in self._own
 
 
 def load_or_create(state: StateDir) -> Identity:
@@ -92,15 +106,31 @@ def load_or_create(state: StateDir) -> Identity:
         UnavailableError: it cannot be read or written.
     """
     path = state.identity_key
-    seed = durable.read(path, limit=1024, private=True)
+    seed = read_seed(path)
     if seed is None:
-        durable.create(path, os.urandom(_SEED_BYTES))
-        seed = durable.read(path, limit=1024, private=True) or b""
-    if len(seed) != _SEED_BYTES:
+        durable.create(path, new_seed())
+        seed = read_seed(path) or b""
+    return Identity(seed)
+
+
+def new_seed() -> bytes:
+    """The secret of a new key."""
+    return os.urandom(_SEED_BYTES)
+
+
+def read_seed(path: Path) -> bytes | None:
+    """A key's secret from its file; None when there is no such file.
+
+    Raises:
+        RefusedError: the file is short, long, open to others or not ours.
+        UnavailableError: it cannot be read.
+    """
+    seed = durable.read(path, limit=1024, private=True)
+    if seed is not None and len(seed) != _SEED_BYTES:
         why = f"has {len(seed)} bytes, an identity has {_SEED_BYTES}"
         hint = "put it back from a backup, or move it away and the next start makes a new identity"
         raise RefusedError(why, where=str(path), hint=hint)
-    return Identity(seed)
+    return seed
 
 
 def verify(public: bytes, domain: bytes, message: bytes, signature: bytes) -> bool:
@@ -112,11 +142,20 @@ def verify(public: bytes, domain: bytes, message: bytes, signature: bytes) -> bo
         message: what followed the domain.
         signature: 64 bytes; any other length is false.
     """
+    return _fits(public, _checked(domain) + message, signature)
+
+
+def legacy_signature_fits(public: bytes, digest: bytes, signature: bytes) -> bool:
+    """As `verify`, for the SHA-256 that a receipt of version 0.1 signs without a domain."""
+    return len(digest) == _DIGEST_BYTES and _fits(public, digest, signature)
+
+
+def _fits(public: bytes, signed: bytes, signature: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, _checked(domain) + message)
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
     except (InvalidSignature, ValueError):
         return False
     return True

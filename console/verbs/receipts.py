@@ -11,7 +11,7 @@ from console.verbs.reading import hash_all, read_all, read_sync, readable_inputs
 from console.verbs.values import number
 from runtime.canonical import CanonicalError, decode, encode
 from runtime.errors import NotFoundError, RefusedError
-from runtime.jobs.receipts import legacy_receipt
+from runtime.jobs.legacy import legacy_receipt
 from runtime.jobs.verify import Evidence, Verification, exit_status, pinned_key
 from runtime.shapes import to_wire
 

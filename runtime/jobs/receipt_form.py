@@ -5,16 +5,27 @@ signed without being so. What orlop adds are string entries of `metrics.extra`, 
 """
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from runtime.canonical import CanonicalError, Json, decode, encode, parse_timestamp
 from runtime.errors import RefusedError
-from runtime.sanitise import clean
+from runtime.jobs.schemas import SchemaRefusedError, check
 
-__all__ = ["DOMAIN", "FIRST_PREVIOUS", "Receipt", "ReceiptRefusedError", "message", "read_receipt", "receipt_id"]
+__all__ = [
+    "DOMAIN",
+    "FIRST_PREVIOUS",
+    "RESTORED",
+    "RESTORED_STEP",
+    "SIZE_MAX",
+    "Place",
+    "Receipt",
+    "ReceiptRefusedError",
+    "message",
+    "read_receipt",
+    "receipt_id",
+]
 
 DOMAIN: Final = b"phase-receipt:v1:"
 """What a receipt's signature and id begin with; the name is that of the format, so that others can verify it."""
@@ -22,34 +33,18 @@ DOMAIN: Final = b"phase-receipt:v1:"
 FIRST_PREVIOUS: Final = "0" * 64
 """`orlop.prev` of a key's first receipt."""
 
-_SIZE_MAX: Final = 262_144
+RESTORED: Final = "restored"
+"""`orlop.outcome` of the entry that a node adds to its chain after it was restored from a backup."""
+
+RESTORED_STEP: Final = 1 << 32
+"""By how much that entry's number rises: whatever was signed after the backup was made has one of those between."""
+
+SIZE_MAX: Final = 262_144
+"""Bytes of a receipt that is read; what is longer is none."""
+
 _SIGNED: Final = ("completed_at", "job_id", "result", "schema_version")
-_ENVELOPE: Final = frozenset({*_SIGNED, "signature", "worker_pubkey"})
-_RESULT: Final = frozenset(
-    {"completion", "job_spec_hash", "metrics", "output_chunk_count", "output_commitment", "resumption"}
-)
-_METRICS: Final = frozenset({"completion_tokens", "extra", "prompt_tokens", "total_duration_ms"})
-_RESUMPTION: Final = frozenset({"issuer", "state", "valid_until_unix_ms"})
-_COMPLETIONS: Final = frozenset({"stop", "length", "cancelled", "error"})
-_HEX64: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_HEX128: Final = re.compile(r"[0-9a-f]{128}", re.ASCII)
-_DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
-_MODULE: Final = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
-_NONCE: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_TIME: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?Z", re.ASCII)
-_EXTRA: Final = {
-    "exit_code": _DECIMAL,
-    "module_hash": _MODULE,
-    "orlop.argv_sha256": _HEX64,
-    "orlop.dirs_sha256": _HEX64,
-    "orlop.env_sha256": _HEX64,
-    "orlop.fuel_used": _DECIMAL,
-    "orlop.nonce": _NONCE,
-    "orlop.prev": _HEX64,
-    "orlop.seq": _DECIMAL,
-    "orlop.stdin_sha256": _HEX64,
-}
-"""The form of the entries that a verifier reads; others may be any text."""
+_SECONDS: Final = 19
+"""Characters of a time without its fraction."""
 
 
 class ReceiptRefusedError(RefusedError):
@@ -57,6 +52,31 @@ class ReceiptRefusedError(RefusedError):
 
     def __init__(self, why: str) -> None:
         super().__init__(why, where="receipt")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a receipt says that it stands in the chain of its key.
+
+    Attributes:
+        number: from 0.
+        previous: the id of the receipt before it, `FIRST_PREVIOUS` for the first.
+        restored: whether it is the entry after a restore, which alone may leave numbers out.
+    """
+
+    number: int
+    previous: str
+    restored: bool = False
+
+    @property
+    def before(self) -> int:
+        """The number that its predecessor has; -1 when it needs none."""
+        return self.number - (RESTORED_STEP if self.restored else 1)
+
+    @property
+    def possible(self) -> bool:
+        """Whether number and predecessor fit: the first of a key, and no other, has none."""
+        return self.before >= -1 and (self.before == -1) == (self.previous == FIRST_PREVIOUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +119,15 @@ class Receipt:
     @property
     def completed_s(self) -> int:
         """When the run ended, in whole seconds since the Unix epoch."""
-        return parse_timestamp(f"{self.completed_at[:19]}Z") // 1000
+        return parse_timestamp(f"{self.completed_at[:_SECONDS]}Z") // 1000
 
     @property
-    def place(self) -> tuple[int, str] | None:
-        """Its number in the chain of its key and the id of its predecessor; None when it is in no chain."""
+    def place(self) -> "Place | None":
+        """Where it stands in the chain of its key; None when it is in no chain."""
         number, previous = self.extra.get("orlop.seq"), self.extra.get("orlop.prev")
-        return None if number is None or previous is None else (int(number), previous)
+        if number is None or previous is None:
+            return None
+        return Place(int(number), previous, restored=self.extra.get("orlop.outcome") == RESTORED)
 
 
 def message(document: Mapping[str, Json]) -> bytes:
@@ -119,106 +141,55 @@ def receipt_id(document: Mapping[str, Json]) -> str:
 
 
 def read_receipt(raw: bytes) -> Receipt:
-    """Reads a receipt strictly.
+    """Reads a receipt strictly: the schema `receipt.v1`, and a day that exists.
 
     Raises:
-        ReceiptRefusedError: not JSON, a field missing, unknown or of a wrong type; the message names it.
+        ReceiptRefusedError: not JSON, a field missing, unknown or of a wrong form; the message names its path.
     """
     try:
-        document = decode(raw, limit=_SIZE_MAX)
+        return _read(decode(raw, limit=SIZE_MAX))
+    except SchemaRefusedError as error:
+        raise ReceiptRefusedError(f"{error.where}: {error.why}" if error.where else error.why) from None
     except CanonicalError as error:
         raise ReceiptRefusedError(error.why) from None
-    envelope = _object(document, _ENVELOPE, "")
-    version = _count(envelope["schema_version"], "schema_version")
-    if version != 1:
-        raise ReceiptRefusedError(f"`schema_version` is {version}, only 1 is known")
-    result = _object(envelope["result"], _RESULT, "result")
-    metrics = _object(result["metrics"], _METRICS, "result.metrics")
-    for name in ("prompt_tokens", "completion_tokens"):
-        _count(metrics[name], name)
-    _resumption(result["resumption"])
-    completion = result["completion"]
-    if not isinstance(completion, str) or completion not in _COMPLETIONS:
-        raise ReceiptRefusedError("`completion` is none of stop, length, cancelled, error")
+
+
+def _read(document: Json) -> Receipt:
+    envelope = _mapping(document)
+    version = envelope.get("schema_version")
+    if isinstance(version, int) and version > 1:
+        raise ReceiptRefusedError(f"schema_version: {version} is newer than 1, the only one that is known")
+    check("receipt.v1", document)
+    result = _mapping(envelope["result"])
+    metrics = _mapping(result["metrics"])
+    completed_at = str(envelope["completed_at"])
+    parse_timestamp(f"{completed_at[:_SECONDS]}Z")
     return Receipt(
         document=envelope,
-        worker=_text(envelope["worker_pubkey"], _HEX64, "worker_pubkey"),
-        job=_text(envelope["job_id"], _HEX64, "job_id"),
-        spec_hash=_bytes(result["job_spec_hash"], "job_spec_hash", exactly=32),
-        commitment=_bytes(result["output_commitment"], "output_commitment", exactly=32),
-        chunks=_count(result["output_chunk_count"], "output_chunk_count"),
-        completion=completion,
-        completed_at=_time(envelope["completed_at"]),
-        duration_ms=_count(metrics["total_duration_ms"], "total_duration_ms"),
-        extra=_extra(metrics["extra"]),
+        worker=str(envelope["worker_pubkey"]),
+        job=str(envelope["job_id"]),
+        spec_hash=_bytes(result["job_spec_hash"]),
+        commitment=_bytes(result["output_commitment"]),
+        chunks=_count(result["output_chunk_count"]),
+        completion=str(result["completion"]),
+        completed_at=completed_at,
+        duration_ms=_count(metrics["total_duration_ms"]),
+        extra={name: str(text) for name, text in _mapping(metrics["extra"]).items()},
         message=message(envelope),
-        signature=bytes.fromhex(_text(envelope["signature"], _HEX128, "signature")),
+        signature=bytes.fromhex(str(envelope["signature"])),
     )
 
 
-def _object(value: Json, fields: frozenset[str], path: str) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise ReceiptRefusedError(f"{path or 'the document'} is not an object")
-    if missing := fields - set(value):
-        raise ReceiptRefusedError(f"`{min(missing)}` is missing")
-    if unknown := set(value) - fields:
-        raise ReceiptRefusedError(f"`{clean(min(unknown), 60)}` is not a field of receipt version 1")
-    return value
+# The schema has said what these are; here they get the types that say so.
 
 
-def _count(value: Json, name: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ReceiptRefusedError(f"`{name}` is not a count")
-    return value
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
 
 
-def _text(value: Json, form: re.Pattern[str], name: str) -> str:
-    if not isinstance(value, str) or not form.fullmatch(value):
-        found = f"{len(value)} characters" if isinstance(value, str) else "no text"
-        raise ReceiptRefusedError(f"`{name}` does not have its form ({found})")
-    return value
+def _count(value: Json) -> int:
+    return value if isinstance(value, int) else 0
 
 
-def _bytes(value: Json, name: str, *, exactly: int | None = None, at_most: int = 0) -> bytes:
-    items = value if isinstance(value, Sequence) and not isinstance(value, str) else None
-    if items is None or (exactly is not None and len(items) != exactly) or (exactly is None and len(items) > at_most):
-        raise ReceiptRefusedError(f"`{name}` is not an array of {exactly or at_most} bytes")
-    numbers = [item for item in items if isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= 255]  # noqa: PLR2004 - bytes
-    if len(numbers) != len(items):
-        raise ReceiptRefusedError(f"`{name}` holds something that is not a byte")
-    return bytes(numbers)
-
-
-def _time(value: Json) -> str:
-    match = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ReceiptRefusedError("`completed_at` is not a UTC time ending in Z")
-    try:
-        parse_timestamp(f"{match[1]}Z")
-    except CanonicalError as error:
-        raise ReceiptRefusedError(f"`completed_at`: {error.why}") from None
-    return match[0]
-
-
-def _extra(value: Json) -> Mapping[str, str]:
-    if not isinstance(value, Mapping) or not value:
-        raise ReceiptRefusedError("`extra` is not a map with at least one entry")
-    extra: dict[str, str] = {}
-    for name, text in value.items():
-        if not isinstance(text, str):
-            raise ReceiptRefusedError(f"`{clean(name, 60)}` in `extra` is not text")
-        form = _EXTRA.get(name)
-        extra[name] = text if form is None else _text(text, form, name)
-    if ("orlop.seq" in extra) != ("orlop.prev" in extra):
-        raise ReceiptRefusedError("`orlop.seq` and `orlop.prev` come together or not at all")
-    return extra
-
-
-def _resumption(value: Json) -> None:
-    if value is None:
-        return
-    ticket = _object(value, _RESUMPTION, "resumption")
-    _bytes(ticket["state"], "state", at_most=256)
-    _count(ticket["valid_until_unix_ms"], "valid_until_unix_ms")
-    if not isinstance(ticket["issuer"], str):
-        raise ReceiptRefusedError("`issuer` is not text")
+def _bytes(value: Json) -> bytes:
+    return bytes(item for item in value if isinstance(item, int)) if isinstance(value, Sequence) else b""

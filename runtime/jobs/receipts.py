@@ -29,7 +29,7 @@ from runtime.jobs.verify import Evidence, Verification, verify
 from runtime.sandbox.engine import ENGINE
 from runtime.store import Store, Transaction
 
-__all__ = ["Issued", "ReceiptRecord", "Receipts", "Statement", "legacy_receipt", "sign_receipt"]
+__all__ = ["Issued", "ReceiptRecord", "Receipts", "Statement", "sign_receipt"]
 
 _PAGE: Final = 500
 _SIZE_MAX: Final = 262_144
@@ -138,37 +138,6 @@ def sign_receipt(identity: Identity, statement: Statement, number: int, previous
     }
     signature = identity.sign(DOMAIN, message(signed)).hex()
     return signed | {"worker_pubkey": identity.public_hex, "signature": signature}
-
-
-def legacy_receipt(document: Mapping[str, Json], identity: Identity) -> bytes:
-    """An own receipt in the form 0.1, for programs that read no other; orlop itself never believes that form.
-
-    Args:
-        document: a receipt of version 1.
-        identity: the key that signed it.
-
-    Returns:
-        Indented JSON with its seven fields in the form's order.
-
-    Raises:
-        RefusedError: the receipt is of another key, or names no module.
-    """
-    receipt = read_receipt(encode(document))
-    module, code = receipt.extra.get("module_hash"), receipt.extra.get("exit_code")
-    if not identity.is_own(receipt.worker) or module is None or code is None:
-        raise RefusedError("only this node's own receipts of modules have an older form", where=receipt.id[:16])
-    seconds = receipt.completed_s
-    signed = f"0.1|{module}|{code}|{receipt.duration_ms}|{seconds}"
-    fields: dict[str, Json] = {
-        "version": "0.1",
-        "module_hash": module,
-        "exit_code": int(code),
-        "wall_time_ms": receipt.duration_ms,
-        "timestamp": seconds,
-        "node_pubkey": identity.public_hex,
-        "signature": identity.sign_legacy_receipt(hashlib.sha256(signed.encode()).digest()).hex(),
-    }
-    return json.dumps(fields, indent=2).encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True)

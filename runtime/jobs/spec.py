@@ -12,6 +12,7 @@ from typing import Final, Self
 from runtime.canonical import INTEGER_MAX, CanonicalError, Json, decode, encode, parse_timestamp, timestamp
 from runtime.errors import RefusedError, UsageError
 from runtime.identity import Identity, verify
+from runtime.jobs.schemas import SchemaRefusedError, check
 from runtime.quantities import format_duration_ms, format_size
 from runtime.sanitise import clean
 
@@ -283,12 +284,10 @@ def sign_manifest(
     return Manifest(document, hashlib.sha256(DOMAIN + message).hexdigest(), identity.public_hex)
 
 
-_SIGNED: Final = ("created_at", "payload", "schema_version")
-_ENVELOPE: Final = frozenset({*_SIGNED, "signature", "signer_pubkey"})
-
-
 def read_manifest(raw: bytes, *, now_ms: int | None = None) -> Manifest:
-    """Reads a manifest and checks it, in the format's order: version, key, signature, then expiry.
+    """Reads a manifest and checks it: size, version, key, signature, then what it says, then its expiry.
+
+    Nothing in it is looked at, still less acted upon, before its signature is known to fit.
 
     Args:
         raw: its JSON.
@@ -302,37 +301,38 @@ def read_manifest(raw: bytes, *, now_ms: int | None = None) -> Manifest:
     except CanonicalError as error:
         raise ManifestRefusedError("schema", error.why) from None
     if not isinstance(document, Mapping):
-        raise ManifestRefusedError("schema", "not an object")
+        raise ManifestRefusedError("schema", "expected an object")
     version = document.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ManifestRefusedError("schema", "`schema_version` is not a version")
+        raise ManifestRefusedError("schema", "schema_version: is not a version")
     if version > 1:
-        raise ManifestRefusedError("UnsupportedSchema", f"version {version} is newer than 1")
-    unknown = set(document) - _ENVELOPE - {"expires_at"}
-    missing = _ENVELOPE - set(document)
-    if unknown or missing:
-        raise ManifestRefusedError("schema", f"wrong fields: {clean(', '.join(sorted(unknown | missing)), 120)}")
-    payload = document["payload"]
-    if not isinstance(payload, Mapping) or payload.get("kind") != "wasm":
-        raise ManifestRefusedError("schema", "the payload is not a job of kind wasm")
-    try:
-        times = {
-            name: parse_timestamp(str(document[name])) for name in ("created_at", "expires_at") if name in document
-        }
-    except CanonicalError as error:
-        raise ManifestRefusedError("schema", error.why) from None
-    signer = _hex(document["signer_pubkey"], 32, "key")
-    signature = _hex(document["signature"], 64, "BadSignature")
-    signed = {name: value for name, value in document.items() if name not in {"signature", "signer_pubkey"}}
-    message = encode(signed)
+        raise ManifestRefusedError("UnsupportedSchema", f"schema_version: {version} is newer than 1")
+    signer = _hex(document.get("signer_pubkey"), 32, "key", "signer_pubkey")
+    signature = _hex(document.get("signature"), 64, "BadSignature", "signature")
+    message = encode({name: value for name, value in document.items() if name not in {"signature", "signer_pubkey"}})
     if not verify(signer, DOMAIN, message, signature):
         raise ManifestRefusedError("BadSignature", "the signature does not fit")
-    if now_ms is not None and times.get("expires_at", now_ms) < now_ms:
+    expires_ms = _checked(document)
+    if now_ms is not None and expires_ms is not None and expires_ms < now_ms:
         raise ManifestRefusedError("Expired", f"expired at {document['expires_at']}")
     return Manifest(document, hashlib.sha256(DOMAIN + message).hexdigest(), signer.hex())
 
 
-def _hex(value: Json, size: int, check: str) -> bytes:
+def _checked(document: Mapping[str, Json]) -> int | None:
+    """Holds a signed document against its schema; gives its expiry."""
+    try:
+        check("job-manifest.v1", document)
+        times = {
+            name: parse_timestamp(str(document[name])) for name in ("created_at", "expires_at") if name in document
+        }
+    except SchemaRefusedError as error:
+        raise ManifestRefusedError("schema", f"{error.where}: {error.why}") from None
+    except CanonicalError as error:
+        raise ManifestRefusedError("schema", error.why) from None
+    return times.get("expires_at")
+
+
+def _hex(value: Json, size: int, rule: str, name: str) -> bytes:
     if not isinstance(value, str) or len(value) != 2 * size or value.strip("0123456789abcdef"):
-        raise ManifestRefusedError(check, f"not {2 * size} lower-case hexadecimal characters")
+        raise ManifestRefusedError(rule, f"{name}: expected {2 * size} lower-case hexadecimal characters")
     return bytes.fromhex(value)

@@ -16,7 +16,8 @@ from runtime.events import Step
 from runtime.identity import public_of
 from runtime.identity import verify as signature_fits
 from runtime.jobs.commitment import chunk_count, commit
-from runtime.jobs.receipt_form import DOMAIN, FIRST_PREVIOUS, Receipt, ReceiptRefusedError, read_receipt
+from runtime.jobs.legacy import is_legacy, read_legacy_manifest, read_legacy_receipt
+from runtime.jobs.receipt_form import DOMAIN, Place, Receipt, ReceiptRefusedError, read_receipt
 from runtime.jobs.spec import Manifest, ManifestRefusedError, read_manifest
 
 __all__ = ["STEPS", "Evidence", "Verification", "exit_status", "pinned_key", "verify"]
@@ -136,24 +137,55 @@ def verify(raw: bytes, evidence: Evidence) -> Verification:
         evidence: what to hold it against.
     """
     try:
-        receipt = read_receipt(raw)
+        findings = _legacy(raw, evidence) if is_legacy(raw) else _findings(raw, read_receipt(raw), evidence)
     except ReceiptRefusedError as error:
-        findings: list[_Finding] = [(False, error.why)]
+        findings = [(False, error.why)]
         findings += [(None, "not checked: this is no receipt")] * (len(STEPS) - 1)
-    else:
-        manifest, bad_manifest = _read(evidence.manifest)
-        findings = [
-            (True, "receipt version 1"),
-            _canonical(raw, receipt),
-            _key(receipt, evidence),
-            _signature(receipt),
-            _job_id(receipt, manifest, bad_manifest),
-            _module(receipt, manifest, evidence.module),
-            _commitment(receipt, evidence.stdout, evidence.stderr),
-            _chain(receipt, evidence),
-        ]
     steps = zip(STEPS, findings, strict=True)
     return Verification(tuple(Step(name=name, ok=ok, detail=detail) for name, (ok, detail) in steps))
+
+
+def _findings(raw: bytes, receipt: Receipt, evidence: Evidence) -> list[_Finding]:
+    manifest, bad_manifest = _read(evidence.manifest)
+    return [
+        (True, "receipt version 1"),
+        _canonical(raw, receipt),
+        _key(receipt.worker, evidence),
+        _signature(receipt),
+        _job_id(receipt, manifest, bad_manifest),
+        _module(receipt, manifest, evidence.module),
+        _commitment(receipt, evidence.stdout, evidence.stderr),
+        _chain(receipt, evidence),
+    ]
+
+
+def _legacy(raw: bytes, evidence: Evidence) -> list[_Finding]:
+    """Version 0.1 is never valid: with a signature that fits, it still says nothing of job, output or requester."""
+    receipt = read_legacy_receipt(raw)
+    fits = receipt.signature_fits
+    return [
+        (None, "receipt version 0.1, which proves little: its five figures name no job, output or requester"),
+        (None, "version 0.1 has no canonical form"),
+        _key(receipt.worker, evidence),
+        (fits, "Ed25519 over the five figures" if fits else "does not fit the five figures and the key"),
+        (None, "version 0.1 names no job"),
+        _legacy_module(receipt.module, evidence),
+        (None, "version 0.1 says nothing of the output"),
+        (None, "in no chain"),
+    ]
+
+
+def _legacy_module(stated: str, evidence: Evidence) -> _Finding:
+    if evidence.module is not None:
+        same = evidence.module == stated
+        return same, "the module that was given" if same else "another module than the one that was given"
+    if evidence.manifest is None:
+        return None, "no module to compare with"
+    try:
+        asked = read_legacy_manifest(evidence.manifest)["module_hash"]
+    except ReceiptRefusedError as error:
+        return False, f"the manifest is bad: {error.why}"
+    return asked == stated, "the module that the manifest names" if asked == stated else "another module is asked for"
 
 
 def _canonical(raw: bytes, receipt: Receipt) -> _Finding:
@@ -168,14 +200,14 @@ def _canonical(raw: bytes, receipt: Receipt) -> _Finding:
     return True, "canonical JSON" if same else "has one canonical form; the file is laid out differently"
 
 
-def _key(receipt: Receipt, evidence: Evidence) -> _Finding:
+def _key(worker: str, evidence: Evidence) -> _Finding:
     if evidence.key is not None:
-        if receipt.worker == evidence.key:
+        if worker == evidence.key:
             return True, "the key that was given"
-        return False, f"signed by {receipt.worker[:16]}…, not by the key that was given"
-    if evidence.accepts(receipt.worker):
+        return False, f"signed by {worker[:16]}…, not by the key that was given"
+    if evidence.accepts(worker):
         return True, "a key of this node or of a trusted peer"
-    return None, f"nothing is known of key {receipt.worker[:16]}…; give the worker's key to check it"
+    return None, f"nothing is known of key {worker[:16]}…; give the worker's key to check it"
 
 
 def _signature(receipt: Receipt) -> _Finding:
@@ -277,31 +309,31 @@ def _commitment(receipt: Receipt, stdout: bytes | None, stderr: bytes | None) ->
 
 
 def _chain(receipt: Receipt, evidence: Evidence) -> _Finding:
-    if receipt.place is None:
+    place = receipt.place
+    if place is None:
         return None, "in no chain"
-    number, previous = receipt.place
-    if (number == 0) != (previous == FIRST_PREVIOUS):
+    if not place.possible:
         return False, "only the first receipt of a key, number 0, has no predecessor"
-    if evidence.chain(receipt.worker, number) not in {None, receipt.id}:
-        return False, f"another receipt of this key has number {number}"
+    if evidence.chain(receipt.worker, place.number) not in {None, receipt.id}:
+        return False, f"another receipt of this key has number {place.number}"
     if evidence.previous is not None:
-        return _follows(receipt, evidence.previous)
-    return _stored_before(receipt, evidence, number, previous)
+        return _follows(receipt, place, evidence.previous)
+    return _stored_before(receipt, place, evidence)
 
 
-def _stored_before(receipt: Receipt, evidence: Evidence, number: int, previous: str) -> _Finding:
-    if number == 0:
+def _stored_before(receipt: Receipt, place: Place, evidence: Evidence) -> _Finding:
+    words = f"number {place.number}{', the first after a restore' if place.restored else ''}"
+    if place.before < 0:
         return True, "the first of its key"
-    before = evidence.chain(receipt.worker, number - 1)
+    before = evidence.chain(receipt.worker, place.before)
     if before is None:
-        return None, f"number {number}; its predecessor is not here"
-    if before != previous:
-        return False, f"does not follow number {number - 1} as it is stored here"
-    return True, f"number {number}, follows {previous[:16]}…"
+        return None, f"{words}; its predecessor is not here"
+    if before != place.previous:
+        return False, f"does not follow number {place.before} as it is stored here"
+    return True, f"{words}, follows {place.previous[:16]}…"
 
 
-def _follows(receipt: Receipt, raw: bytes) -> _Finding:
-    number, previous = receipt.place or (0, "")
+def _follows(receipt: Receipt, place: Place, raw: bytes) -> _Finding:
     try:
         before = read_receipt(raw)
     except ReceiptRefusedError as error:
@@ -310,6 +342,6 @@ def _follows(receipt: Receipt, raw: bytes) -> _Finding:
         return False, "the preceding receipt is of another key"
     if _signature(before)[0] is False:
         return False, "the preceding receipt's signature does not fit"
-    if before.id != previous or before.place is None or before.place[0] != number - 1:
+    if before.id != place.previous or before.place is None or before.place.number != place.before:
         return False, "does not follow the receipt that was given"
-    return True, f"number {number}, follows the receipt that was given"
+    return True, f"number {place.number}, follows the receipt that was given"

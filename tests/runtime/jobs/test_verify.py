@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.canonical import Json, encode
-from runtime.errors import RefusedError, UsageError
+from runtime.errors import UsageError
 from runtime.identity import Identity
 from runtime.jobs.commitment import CHUNK, commit
 from runtime.jobs.ending import Usage
 from runtime.jobs.receipt_form import DOMAIN, FIRST_PREVIOUS, message, read_receipt, receipt_id
-from runtime.jobs.receipts import Statement, legacy_receipt, sign_receipt
+from runtime.jobs.receipts import Statement, sign_receipt
 from runtime.jobs.spec import DirGrant, JobLimits, JobRequest, sign_manifest
 from runtime.jobs.verify import STEPS, Evidence, Verification, exit_status, pinned_key, verify
 
@@ -245,30 +245,6 @@ def test_resumption_tickets_are_part_of_the_form() -> None:
 def test_what_is_no_json_object_is_bad_and_nothing_else_is_checked(raw: bytes) -> None:
     verification = verify(raw, FULL)
     assert oks(verification) == {"schema": False} | dict.fromkeys(STEPS[1:])
-
-
-def test_the_older_form_is_never_believed() -> None:
-    old = legacy_receipt(json.loads(receipt()), ME)
-    assert oks(verify(old, FULL))["schema"] is False
-    der = json.loads(old) | {"signature": "30" + "45" * 70}
-    assert len(der["signature"]) == 142
-    assert verify(encode(der), FULL).ok is False
-
-
-def test_the_older_form_is_written_as_its_readers_expect() -> None:
-    raw = changed("completed_at", "2023-11-14T22:13:20Z")
-    document = json.loads(raw)
-    old = json.loads(legacy_receipt(document, ME))
-    assert list(old) == [
-        "version", "module_hash", "exit_code", "wall_time_ms", "timestamp", "node_pubkey", "signature",
-    ]  # fmt: skip
-    assert (old["version"], old["exit_code"], old["wall_time_ms"], old["timestamp"]) == ("0.1", 3, 42, 1_700_000_000)
-    assert old["signature"] == (
-        "06b43aa8c3c5ca77cf472d800873baf36fd9840a271d3d3bb63fcfb001f5e445"
-        "c33e4cc1491d453b8d0ecb0f0e3a7b044d3047490cc472faa172564aa72cf20c"
-    )
-    with pytest.raises(RefusedError):
-        legacy_receipt(document, STRANGER)
 
 
 @pytest.mark.parametrize(
