@@ -1,6 +1,8 @@
 """TOML that people write: read whole, its errors told with file and line, and the line of any of its keys."""
 
+import os
 import re
+import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +51,11 @@ class TomlFile:
         return f"{clean(str(self.path))}:{self.line_of(name)}"
 
 
+def _not_waiting(name: str, flags: int) -> int:
+    """A pipe without a writer would be waited for, for ever."""
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
 def read_toml(path: Path, *, what: str) -> TomlFile:
     """Reads a file.
 
@@ -62,7 +69,9 @@ def read_toml(path: Path, *, what: str) -> TomlFile:
     """
     shown = clean(str(path))
     try:
-        with path.open("rb") as stream:
+        with open(path, "rb", opener=_not_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise UnavailableError("is not a regular file", what=what, where=shown)
             raw = stream.read(_SIZE_MAX + 1)
     except OSError as error:
         raise UnavailableError(error.strerror or type(error).__name__, what=what, where=shown) from error

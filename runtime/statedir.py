@@ -289,7 +289,7 @@ def acquire_shared(state: StateDir) -> OwnerLock:
 def owner_running(state: StateDir) -> int | None:
     """The pid of the owner, 0 when it cannot be told, None when there is no owner. Nothing is made."""
     try:
-        descriptor = os.open(state.owner_lock, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(state.owner_lock, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -302,10 +302,15 @@ def owner_running(state: StateDir) -> int | None:
 
 def _open(state: StateDir) -> int:
     try:
-        return os.open(state.owner_lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(state.owner_lock, flags, 0o600)
     except OSError as error:
         words = "is a symbolic link" if state.owner_lock.is_symlink() else _words(error)
         raise UnavailableError(words, where=_shown(state.owner_lock)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnavailableError("is not a regular file", where=_shown(state.owner_lock))
+    return descriptor
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:

@@ -385,6 +385,16 @@ def test_a_lock_that_is_a_link_leads_nowhere(home_copy: Path) -> None:
     assert not (home_copy / "evil").exists()
 
 
+@pytest.mark.parametrize("name", ["owner.lock", "config.d/50-set.toml"])
+def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(home_copy: Path, name: str) -> None:
+    path = home_copy / STATE / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    a_pipe(path)
+    for words, code in ((["rooms", "list"], 1), (["jobs", "run", HELLO], 125), (["--no-ui", "--for", "0s"], 1)):
+        one_line(inside(home_copy, words, cwd=home_copy), code, f"{name}: is not a regular file")
+
+
 def test_a_database_that_somebody_keeps_locked(home_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_S", 0.05)
     other = sqlite3.connect(home_copy / STATE / "orlop.db", isolation_level=None)
