@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from console.core import Core
     from runtime.canonical import Json
 
-__all__ = ["AGENTS", "ROOM", "TASKS", "live", "seed"]
+__all__ = ["AGENTS", "ROOM", "TASKS", "fill", "live", "seed"]
 
 ROOM: Final = "quiet-harbor"
 AGENTS: Final = ("auto-balance", "unblock", "faulty")
@@ -107,7 +107,19 @@ async def seed(core: "Core") -> None:
     Raises:
         OrlopError: the store cannot be written, or a module that is shipped is damaged.
     """
-    room = await _room(core)
+    await fill(core, await _room(core))
+
+
+async def fill(core: "Core", room: str) -> None:
+    """Puts the demo's tasks, words and agents into a room; its agents tick as often as all others of the directory.
+
+    Args:
+        core: of any directory.
+        room: its id.
+
+    Raises:
+        OrlopError: the store cannot be written, or a module that is shipped is damaged.
+    """
     view = await asyncio.to_thread(core.rooms.state, room)
     drafts = _missing(view.tasks, core.clock.wall_ms())
     if drafts:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.client import Json
+from console.config import key_map_file
+from console.toml_file import read_toml
 from runtime.errors import OrlopError
 from runtime.quantities import format_size
 from runtime.sanitise import clean
@@ -168,6 +170,18 @@ def _terminal(_path: Path, environ: Mapping[str, str]) -> Check:
     return Check("terminal", "ok", said)
 
 
+def _key_map(_path: Path, environ: Mapping[str, str]) -> Check:
+    """Whether there is one that can be read; what it says is checked where the keys are, when the screen opens."""
+    file = key_map_file(None, environ)
+    if file is None:
+        return Check("key map", "info", "no keys.toml: all keys are the built-in ones")
+    try:
+        read_toml(file, what="key map")
+    except OrlopError as error:
+        return Check("key map", "bad", f"{error.where}: {error.why}", error.hint or "put it right or remove it")
+    return Check("key map", "ok", f"{clean(str(file), 200)} rebinds keys; the screen checks them when it opens")
+
+
 def _files(_path: Path, _environ: Mapping[str, str]) -> Check:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     said = f"{'unlimited' if soft == resource.RLIM_INFINITY else soft} open files allowed"
@@ -201,6 +215,7 @@ CHECKS: dict[str, Callable[[Path, Mapping[str, str]], Check]] = {
     "owner": _owner,
     "keys": _keys,
     "terminal": _terminal,
+    "key map": _key_map,
     "open files": _files,
     "kernel": _kernel,
 }

@@ -13,9 +13,12 @@ COMMANDS: tuple[Command, ...] = (
         name="rooms create",
         help="Create a room with this node as its first member.",
         handler="console.verbs.rooms:create",
-        args=(Arg(name="name", kind=Kind.NAME, help="the room's name, 1 to 64 characters", required=True),),
+        args=(
+            Arg(name="name", kind=Kind.NAME, help="the room's name, 1 to 64 characters", required=True),
+            flag("with_demo", "put tasks and three agents into it that look after them; one fails on purpose"),
+        ),
         changes=True,
-        examples=("orlop rooms create quiet-harbor",),
+        examples=("orlop rooms create quiet-harbor", "orlop rooms create quiet-harbor --with-demo"),
     ),
     Command(
         name="rooms list",

@@ -128,7 +128,14 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
             if self.desk.options.first_run and node is not None and not node.demo:
                 from console.ui.screens.first_run import FirstRunScreen
 
-                self.push_screen(FirstRunScreen(node))
+                offer = not (self.desk.read_only or self.desk.view.rooms)
+                self.push_screen(FirstRunScreen(node, offer=offer), self._begin)
+
+    def _begin(self, demo: bool | None) -> None:
+        if demo:
+            from console.demo import ROOM
+
+            self.run_worker(self.actions.run("rooms create", [{"name": ROOM, "with_demo": "true"}]), group="action")
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, OrlopError):

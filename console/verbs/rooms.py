@@ -19,8 +19,12 @@ __all__ = ["create", "list_rooms", "say", "show", "tasks"]
 
 
 async def create(core: "Core", call: Call) -> Result:
-    """`rooms create`."""
+    """`rooms create`; with `--with-demo` it is filled before this returns."""
     info = await asyncio.wrap_future(core.rooms.create(call.need("name")))
+    if call.args.get("with_demo") == "true":
+        from console.demo import fill
+
+        await fill(core, info.room)
     return Result(ok=True, value={"v": 1, "room": info.room, "name": info.name})
 
 

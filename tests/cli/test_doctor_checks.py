@@ -46,6 +46,21 @@ def test_a_key_open_to_others_is_bad(tmp_path: Path) -> None:
     assert check.todo == f"chmod 600 {tmp_path}/identity.key"
 
 
+@pytest.mark.usefixtures("only")
+def test_a_key_map_is_told_and_one_that_cannot_be_read_is_bad(tmp_path: Path) -> None:
+    def told() -> Check:
+        checks = examine(tmp_path / "none", {"XDG_CONFIG_HOME": str(tmp_path)})
+        return next(check for check in checks if check.check == "key map")
+
+    assert told() == Check("key map", "info", "no keys.toml: all keys are the built-in ones")
+    file = tmp_path / "orlop" / "keys.toml"
+    file.parent.mkdir()
+    file.write_text('"ui.help" = "f1"')
+    assert told() == Check("key map", "ok", f"{file} rebinds keys; the screen checks them when it opens")
+    file.write_text("\nui.help = ")
+    assert told() == Check("key map", "bad", f"{file}:2: Invalid value", "it is no TOML")
+
+
 def test_a_broken_check_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(_path: object, _environ: object) -> Check:
         raise ValueError("\x1b[2Jno")

@@ -1,6 +1,7 @@
 """The demo is put in order at each start, whatever became of it, and then plays the crew."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,19 @@ async def test_a_new_directory_is_filled(core: Core) -> None:
     assert await states(core) == dict.fromkeys(demo.AGENTS, "active")
     builtin = {record.key.agent: record.builtin for record in await core.modules.list()}
     assert builtin == {"auto-balance": True, "unblock": True, "faulty": False}
+
+
+async def test_a_room_of_any_directory_can_be_filled(core: Core) -> None:
+    asked = asyncio.get_running_loop().create_future()
+    args = {"name": "pier", "with_demo": "true"}
+    result = await core.execute("rooms create", args, {}, interrupted=asked, uid=os.geteuid(), face="test")
+    assert result.ok
+    shown = core.rooms.state(core.rooms.resolve("pier"))
+    assert set(shown.tasks) == {task.id for task in demo.TASKS}
+    assert await states(core) == dict.fromkeys(demo.AGENTS, "active")
+    assert not core.demo
+    assert core.tick_ms == 30_000
+    assert [info.name for info in core.rooms.list()] == ["pier"]
 
 
 async def test_seeding_twice_changes_nothing(core: Core) -> None:

@@ -1,10 +1,11 @@
-"""What was made, what is not done, and three things to press: shown once, after the state directory was made."""
+"""What was made, what is not done, three things to press, and the demo room: shown once, in a new directory."""
 
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button
 
@@ -45,19 +46,30 @@ def first_run_lines(node: NodeRow, keys: Keys) -> list[Line]:
         BLANK,
         *(line((f"  {key:<3} ", "key"), does, indent=6) for key, does in hints),
         BLANK,
-        line(("orlop --demo shows a room in which agents are at work already.", "dim")),
+        line("The demo room has tasks and three agents; one of them fails on purpose."),
+        line(("orlop --demo plays it faster, in a directory of its own.", "dim")),
     ]
 
 
-class FirstRunScreen(ModalScreen[None]):
-    """Closed by any of the usual keys."""
+class FirstRunScreen(ModalScreen[bool]):
+    """Answers whether the demo room is wanted; any of the usual keys, and `enter` on the button that has the focus: no.
 
-    AUTO_FOCUS: ClassVar[str | None] = "Button"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "Close", id="ui.close-first-run")]
+    Args:
+        node: what was made.
+        offer: whether a room can be made at all.
+    """
 
-    def __init__(self, node: NodeRow) -> None:
+    AUTO_FOCUS: ClassVar[str | None] = "#go"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(False)", "Close", id="ui.close-first-run"),
+        Binding("left,h", "app.focus_previous", "Previous button", show=False, id="ui.first-run-previous"),
+        Binding("right,l", "app.focus_next", "Next button", show=False, id="ui.first-run-next"),
+    ]
+
+    def __init__(self, node: NodeRow, *, offer: bool) -> None:
         super().__init__(classes="dialog")
         self._node = node
+        self._offer = offer
 
     def compose(self) -> ComposeResult:
         """The box."""
@@ -66,12 +78,15 @@ class FirstRunScreen(ModalScreen[None]):
             sheet = SheetView(name="welcome")
             sheet.can_focus = False
             yield sheet
-            yield Button("Begin", id="go", classes="go")
+            with Horizontal(classes="buttons"):
+                if self._offer:
+                    yield Button("Add the demo room", id="demo", classes="go")
+                yield Button("Begin", id="go", classes="go")
 
     def on_mount(self) -> None:
         """Shows the words."""
         self.query_one(SheetView).show(first_run_lines(self._node, keys_of(self.app)))
 
-    def on_button_pressed(self) -> None:
-        """Begins."""
-        self.dismiss()
+    @on(Button.Pressed)
+    def _begin(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "demo")

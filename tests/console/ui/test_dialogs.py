@@ -409,7 +409,9 @@ async def test_the_first_start_says_what_was_made_and_an_empty_pane_what_fills_i
     async with opened(core, first_run=True) as (app, pilot):
         assert world.PEER in shown(app)
         assert "Nothing is sent to the network" in shown(app)
+        assert "Add the demo room" in shown(app)
         await press(pilot, "enter")
+        assert core.changing() == []
         assert "No rooms yet." in shown(app)
         for key, words in (
             ("2", "u uploads one"),
@@ -419,6 +421,32 @@ async def test_the_first_start_says_what_was_made_and_an_empty_pane_what_fills_i
         ):
             await press(pilot, key)
             assert words in shown(app)
+
+
+async def test_the_first_start_adds_the_demo_room_when_it_is_wanted() -> None:
+    core = FakeCore(node=world.node())
+    async with opened(core, first_run=True) as (app, pilot):
+        await press(pilot, "left", "enter")
+        assert core.changing() == [("rooms create", {"name": "quiet-harbor", "with_demo": "true"})]
+        assert len(app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("key", ["escape", "q"])
+async def test_the_first_start_adds_nothing_by_the_way(key: str) -> None:
+    core = FakeCore(node=world.node())
+    async with opened(core, first_run=True) as (app, pilot):
+        await press(pilot, key)
+        assert core.changing() == []
+        assert len(app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("core", [FakeCore(node=world.node(read_only=True)), harbor()], ids=["read-only", "rooms"])
+async def test_the_demo_room_is_offered_only_where_it_can_be_made_and_nothing_else_is(core: FakeCore) -> None:
+    async with opened(core, first_run=True) as (app, pilot):
+        assert "Begin" in shown(app)
+        assert "Add the demo room" not in shown(app)
+        await press(pilot, "enter")
+        assert len(app.screen_stack) == 1
 
 
 async def test_the_theme_changes_from_the_prompt() -> None:
