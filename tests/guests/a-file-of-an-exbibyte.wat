@@ -1,0 +1,13 @@
+;; Makes a file and says that it has 2^60 bytes; ends with the error number.
+(module
+  (import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_filestat_set_size" (func $fd_filestat_set_size (param i32 i64) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "huge")
+  (func $main (export "_start")
+    (local $e i32)
+    (local.set $e (call $path_open (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 4)
+      (i32.const 1) (i64.const 4194368) (i64.const 0) (i32.const 0) (i32.const 0)))
+    (if (local.get $e) (then (call $proc_exit (local.get $e))))
+    (call $proc_exit (call $fd_filestat_set_size (i32.load (i32.const 0)) (i64.const 1152921504606846976)))))

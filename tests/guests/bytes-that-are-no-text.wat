@@ -1,0 +1,11 @@
+;; Writes every byte value, in falling order: no UTF-8 anywhere.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func $main (export "_start")
+    (local $i i32)
+    (i32.store (i32.const 0) (i32.const 16)) (i32.store (i32.const 4) (i32.const 256))
+    (loop $next
+      (i32.store8 (i32.add (i32.const 16) (local.get $i)) (i32.sub (i32.const 255) (local.get $i)))
+      (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 256))))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))

@@ -1,0 +1,10 @@
+;; Makes a hard link to `../secret`.
+;; Ends with the error number.
+(module
+  (import "wasi_snapshot_preview1" "path_link" (func $path_link (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "../secret")
+  (data (i32.const 2048) "mine")
+  (func $main (export "_start")
+    (call $proc_exit (call $path_link (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 9) (i32.const 3) (i32.const 2048) (i32.const 4)))))
