@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-sdk clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -83,6 +83,10 @@ guests: .venv/.guests  ## build the guests from source and compare them with the
 test-term: .venv/.dev  ## tests in a real terminal (tmux); installs it when run as root
 	@tools/need tmux
 	@$(PY) -m pytest -q -m terminal tests/terminal
+
+test-sdk: .venv/.dev  ## the PHP and JavaScript SDKs and the browser's page, by real interpreters; installs them as root
+	@tools/need php=php-cli node=nodejs chromium openssl
+	@$(PY) -m pytest -q -m sdk tests/sdk docs
 
 clean:  ## remove what was built; keeps .demo
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -42,6 +42,7 @@ class Chromium:
         self._session = ""
 
     def __enter__(self) -> Self:
+        self._folder.mkdir(exist_ok=True)
         low_in, ours_out = os.pipe()
         ours_in, low_out = os.pipe()
         theirs_in, theirs_out = (fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 10) for low in (low_in, low_out))

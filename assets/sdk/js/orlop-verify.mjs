@@ -12,6 +12,7 @@ export const STEPS = ["schema", "canonical", "key", "signature", "job_id", "modu
 const REQUIRED = 4; // the first so many steps must be true
 const RECEIPT_MAX = 262_144;
 const MANIFEST_MAX = 131_072;
+const LEGACY_MAX = 65_536;
 const LIMITS_MAX = 4096;
 const DEPTH_MAX = 64;
 const INTEGER_MAX = 2n ** 63n - 1n;
@@ -20,30 +21,22 @@ const RECEIPT_DOMAIN = "phase-receipt:v1:";
 const MANIFEST_DOMAIN = "phase-manifest:v1:";
 const FIRST_PREVIOUS = "0".repeat(64);
 
-const ENVELOPE = ["completed_at", "job_id", "result", "schema_version", "signature", "worker_pubkey"];
-const RESULT = ["completion", "job_spec_hash", "metrics", "output_chunk_count", "output_commitment", "resumption"];
-const METRICS = ["completion_tokens", "extra", "prompt_tokens", "total_duration_ms"];
-const RESUMPTION = ["issuer", "state", "valid_until_unix_ms"];
-const MANIFEST = ["created_at", "payload", "schema_version", "signature", "signer_pubkey"];
+const RESTORED_STEP = 2n ** 32n; // by how much the number rises in the entry after a restore
 const UNSIGNED = new Set(["signature", "signer_pubkey", "worker_pubkey"]);
 
 const HEX64 = /^[0-9a-f]{64}$/;
 const HEX128 = /^[0-9a-f]{128}$/;
-const DECIMAL = /^(?:0|[1-9][0-9]{0,17})$/;
-const EXTRA = {
-  exit_code: DECIMAL,
-  module_hash: /^sha256:[0-9a-f]{64}$/,
-  "orlop.argv_sha256": HEX64,
-  "orlop.dirs_sha256": HEX64,
-  "orlop.env_sha256": HEX64,
-  "orlop.fuel_used": DECIMAL,
-  "orlop.nonce": /^[0-9a-f]{32}$/,
-  "orlop.prev": HEX64,
-  "orlop.seq": DECIMAL,
-  "orlop.stdin_sha256": HEX64,
-};
-const COMPLETED = /^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?Z$/;
 const SIGNED_TIME = /^([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{3}))?Z$/;
+
+// The schemas, from assets/schemas/; written here by `make docs`.
+const SCHEMAS = {
+  /* SCHEMAS */
+  "job-manifest.v1": String.raw`{"$schema":"http://json-schema.org/draft-07/schema#","title":"Signed job manifest, version 1","type":"object","properties":{"schema_version":{"type":"integer","const":1,"description":"1"},"created_at":{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{3})?Z$","maxLength":24,"description":"a UTC time such as 2025-01-02T03:04:05Z or 2025-01-02T03:04:05.678Z"},"expires_at":{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{3})?Z$","maxLength":24,"description":"a UTC time such as 2025-01-02T03:04:05Z or 2025-01-02T03:04:05.678Z"},"signer_pubkey":{"$ref":"#/definitions/hex64"},"signature":{"type":"string","pattern":"^[0-9a-f]{128}$","maxLength":128,"description":"128 lower-case hexadecimal characters"},"payload":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["wasm","orlop-restore"],"description":"a job of kind wasm, or orlop-restore"}},"if":{"properties":{"kind":{"const":"wasm"}}},"then":{"$ref":"#/definitions/job"},"else":{"$ref":"#/definitions/restore"}}},"required":["created_at","payload","schema_version","signature","signer_pubkey"],"additionalProperties":false,"definitions":{"hex64":{"type":"string","pattern":"^[0-9a-f]{64}$","maxLength":64,"description":"64 lower-case hexadecimal characters"},"nonce":{"type":"string","pattern":"^[0-9a-f]{32}$","maxLength":32,"description":"32 lower-case hexadecimal characters"},"positive":{"type":"integer","minimum":1,"maximum":9223372036854775807,"description":"an integer from 1 to 2^63 - 1"},"text":{"type":"string","description":"text"},"limit":{"type":["integer","null"],"minimum":1,"maximum":9223372036854775807,"description":"null, or an integer from 1 to 2^63 - 1"},"job":{"type":"object","properties":{"kind":{"const":"wasm"},"module_cid":{"type":"string","maxLength":256,"description":"text"},"input":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255,"description":"a byte, 0 to 255"},"description":"an array of bytes"},"max_duration_ms":{"$ref":"#/definitions/limit"},"max_memory_bytes":{"$ref":"#/definitions/limit"},"orlop":{"$ref":"#/definitions/extension"}},"required":["input","kind","max_duration_ms","max_memory_bytes","module_cid"],"additionalProperties":false},"extension":{"type":"object","properties":{"nonce":{"$ref":"#/definitions/nonce"},"argv":{"type":"array","items":{"$ref":"#/definitions/text"},"description":"an array of texts"},"env":{"type":"array","items":{"type":"string","pattern":"^[^=]+=","description":"K=V"},"description":"an array of K=V"},"dirs":{"type":"array","items":{"type":"string","pattern":"^/[^:]*:r[ow]$","description":"an absolute path and :ro or :rw"},"description":"an array of GUEST:ro or GUEST:rw"},"deterministic":{"type":"boolean","description":"true or false"},"fuel":{"$ref":"#/definitions/positive"},"max_output_bytes":{"$ref":"#/definitions/positive"},"cpu_ms":{"$ref":"#/definitions/positive"},"stack_bytes":{"$ref":"#/definitions/positive"},"table_elements":{"$ref":"#/definitions/positive"},"open_files":{"$ref":"#/definitions/positive"},"dir_bytes":{"$ref":"#/definitions/positive"},"stdin_sha256":{"$ref":"#/definitions/hex64"}},"required":["nonce"],"additionalProperties":false},"restore":{"type":"object","properties":{"kind":{"const":"orlop-restore"},"backup_sha256":{"$ref":"#/definitions/hex64"},"orlop":{"type":"object","properties":{"nonce":{"$ref":"#/definitions/nonce"}},"required":["nonce"],"additionalProperties":false}},"required":["backup_sha256","kind","orlop"],"additionalProperties":false}}}`,
+  "manifest.v0.1": String.raw`{"$schema":"http://json-schema.org/draft-07/schema#","title":"Job manifest, version 0.1","type":"object","properties":{"version":{"type":"string","pattern":"^[0-9]+\\.[0-9]+$","maxLength":16,"description":"a version such as 0.1"},"module_hash":{"type":"string","pattern":"^sha256:[0-9a-f]{64}$","maxLength":71,"description":"sha256: and 64 lower-case hexadecimal characters"},"cpu_cores":{"type":"integer","minimum":1,"maximum":64,"description":"an integer from 1 to 64"},"memory_mb":{"type":"integer","minimum":1,"maximum":32768,"description":"an integer from 1 to 32768"},"timeout_seconds":{"type":"integer","minimum":1,"maximum":3600,"description":"an integer from 1 to 3600"}},"required":["cpu_cores","memory_mb","module_hash","timeout_seconds","version"],"additionalProperties":false}`,
+  "receipt.v0.1": String.raw`{"$schema":"http://json-schema.org/draft-07/schema#","title":"Receipt, version 0.1","type":"object","properties":{"version":{"type":"string","pattern":"^[0-9]+\\.[0-9]+$","maxLength":16,"description":"a version such as 0.1"},"module_hash":{"type":"string","pattern":"^sha256:[0-9a-f]{64}$","maxLength":71,"description":"sha256: and 64 lower-case hexadecimal characters"},"exit_code":{"type":"integer","minimum":0,"maximum":255,"description":"an integer from 0 to 255"},"wall_time_ms":{"type":"integer","minimum":0,"maximum":9223372036854775807,"description":"a count from 0 to 2^63 - 1"},"timestamp":{"type":"integer","minimum":0,"maximum":253402300799,"description":"Unix seconds, before the year 10000"},"node_pubkey":{"type":"string","pattern":"^[0-9a-f]{64}$","maxLength":64,"description":"64 lower-case hexadecimal characters"},"signature":{"type":"string","pattern":"^[0-9a-f]{128}$","maxLength":128,"description":"128 lower-case hexadecimal characters"}},"required":["exit_code","module_hash","node_pubkey","signature","timestamp","version","wall_time_ms"],"additionalProperties":false}`,
+  "receipt.v1": String.raw`{"$schema":"http://json-schema.org/draft-07/schema#","title":"Receipt, version 1","type":"object","properties":{"schema_version":{"type":"integer","const":1,"description":"1"},"job_id":{"$ref":"#/definitions/hex64"},"completed_at":{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,9})?Z$","maxLength":30,"description":"a UTC time such as 2025-01-02T03:04:05Z"},"worker_pubkey":{"$ref":"#/definitions/hex64"},"signature":{"type":"string","pattern":"^[0-9a-f]{128}$","maxLength":128,"description":"128 lower-case hexadecimal characters"},"result":{"type":"object","properties":{"job_spec_hash":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255,"description":"a byte, 0 to 255"},"minItems":32,"maxItems":32,"description":"an array of 32 bytes"},"output_commitment":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255,"description":"a byte, 0 to 255"},"minItems":32,"maxItems":32,"description":"an array of 32 bytes"},"output_chunk_count":{"$ref":"#/definitions/count"},"completion":{"type":"string","enum":["stop","length","cancelled","error"],"description":"stop, length, cancelled or error"},"resumption":{"$ref":"#/definitions/resumption"},"metrics":{"type":"object","properties":{"total_duration_ms":{"$ref":"#/definitions/count"},"prompt_tokens":{"$ref":"#/definitions/count"},"completion_tokens":{"$ref":"#/definitions/count"},"extra":{"$ref":"#/definitions/extra"}},"required":["completion_tokens","extra","prompt_tokens","total_duration_ms"],"additionalProperties":false}},"required":["completion","job_spec_hash","metrics","output_chunk_count","output_commitment","resumption"],"additionalProperties":false}},"required":["completed_at","job_id","result","schema_version","signature","worker_pubkey"],"additionalProperties":false,"definitions":{"count":{"type":"integer","minimum":0,"maximum":9223372036854775807,"description":"a count from 0 to 2^63 - 1"},"hex64":{"type":"string","pattern":"^[0-9a-f]{64}$","maxLength":64,"description":"64 lower-case hexadecimal characters"},"decimal":{"type":"string","pattern":"^(?:0|[1-9][0-9]{0,17})$","maxLength":18,"description":"a decimal number of at most 18 digits, as text"},"resumption":{"type":["object","null"],"properties":{"issuer":{"type":"string","description":"text"},"state":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255,"description":"a byte, 0 to 255"},"maxItems":256,"description":"an array of at most 256 bytes"},"valid_until_unix_ms":{"$ref":"#/definitions/count"}},"required":["issuer","state","valid_until_unix_ms"],"additionalProperties":false,"description":"null, or an object"},"extra":{"type":"object","description":"a map from text to text with at least one entry","minProperties":1,"properties":{"exit_code":{"$ref":"#/definitions/decimal"},"module_hash":{"type":"string","pattern":"^sha256:[0-9a-f]{64}$","maxLength":71,"description":"sha256: and 64 lower-case hexadecimal characters"},"orlop.argv_sha256":{"$ref":"#/definitions/hex64"},"orlop.dirs_sha256":{"$ref":"#/definitions/hex64"},"orlop.env_sha256":{"$ref":"#/definitions/hex64"},"orlop.fuel_used":{"$ref":"#/definitions/decimal"},"orlop.nonce":{"type":"string","pattern":"^[0-9a-f]{32}$","maxLength":32,"description":"32 lower-case hexadecimal characters"},"orlop.prev":{"$ref":"#/definitions/hex64"},"orlop.seq":{"$ref":"#/definitions/decimal"},"orlop.stdin_sha256":{"$ref":"#/definitions/hex64"}},"additionalProperties":{"type":"string","description":"text"},"dependencies":{"orlop.seq":["orlop.prev"],"orlop.prev":["orlop.seq"]}}}}`,
+  /* END */
+};
 
 const utf8 = new TextEncoder();
 const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
@@ -86,6 +79,8 @@ export async function verify(raw, evidence = {}) {
 async function findingsOf(raw, evidence) {
   let receipt;
   try {
+    const legacy = await readLegacy(raw);
+    if (legacy) return await legacyFindings(legacy, evidence);
     receipt = readReceipt(raw);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
@@ -102,6 +97,37 @@ async function findingsOf(raw, evidence) {
     await commitmentStep(receipt, evidence.stdout, evidence.stderr),
     await chainStep(receipt, evidence.previous),
   ];
+}
+
+/** The older form 0.1 is never valid: with a signature that fits, it still says nothing of job, output or requester. */
+async function legacyFindings(receipt, evidence) {
+  const [fits] = await signatureStep(receipt);
+  return [
+    [null, "receipt version 0.1, which proves little: its five figures name no job, output or requester"],
+    [null, "version 0.1 has no canonical form"],
+    keyStep(receipt, evidence.key),
+    [fits, fits ? "Ed25519 over the five figures" : "does not fit the five figures and the key"],
+    [null, "version 0.1 names no job"],
+    legacyModuleStep(receipt.module, evidence),
+    [null, "version 0.1 says nothing of the output"],
+    [null, "in no chain"],
+  ];
+}
+
+function legacyModuleStep(stated, { module, manifest }) {
+  if (module != null)
+    return module === stated ? [true, "the module that was given"] : [false, "another module than the one that was given"];
+  if (manifest == null) return [null, "no module to compare with"];
+  try {
+    const asked = decode(bytesOf(manifest), LEGACY_MAX);
+    checkSchema("manifest.v0.1", asked);
+    return asked.get("module_hash") === stated
+      ? [true, "the module that the manifest names"]
+      : [false, "another module is asked for"];
+  } catch (error) {
+    if (error instanceof RefusedError) return [false, `the manifest is bad: ${error.message}`];
+    throw error;
+  }
 }
 
 function canonicalStep(raw, receipt) {
@@ -214,17 +240,17 @@ async function commitmentStep(receipt, stdout, stderr) {
 }
 
 async function chainStep(receipt, previous) {
-  if (!receipt.place) return [null, "in no chain"];
-  const { number, previous: before } = receipt.place;
-  if ((number === 0n) !== (before === FIRST_PREVIOUS))
+  const place = receipt.place;
+  if (!place) return [null, "in no chain"];
+  if (place.before < -1n || (place.before === -1n) !== (place.previous === FIRST_PREVIOUS))
     return [false, "only the first receipt of a key, number 0, has no predecessor"];
   if (previous != null) return followsStep(receipt, bytesOf(previous));
-  if (number === 0n) return [true, "the first of its key"];
-  return [null, `number ${number}; its predecessor is not here`];
+  if (place.before < 0n) return [true, "the first of its key"];
+  const restored = place.restored ? ", the first after a restore" : "";
+  return [null, `number ${place.number}${restored}; its predecessor is not here`];
 }
 
-async function followsStep(receipt, raw) {
-  const { number, previous } = receipt.place;
+async function followsStep({ worker, place }, raw) {
   let before;
   try {
     before = readReceipt(raw);
@@ -232,13 +258,13 @@ async function followsStep(receipt, raw) {
     if (!(error instanceof RefusedError)) throw error;
     return [false, `the preceding receipt is bad: ${error.message}`];
   }
-  if (before.worker !== receipt.worker) return [false, "the preceding receipt is of another key"];
+  if (before.worker !== worker) return [false, "the preceding receipt is of another key"];
   const [fits, why] = await signatureStep(before);
   if (fits === null) return [null, why];
   if (!fits) return [false, "the preceding receipt's signature does not fit"];
-  if ((await receiptId(before)) !== previous || !before.place || before.place.number !== number - 1n)
+  if ((await receiptId(before)) !== place.previous || before.place?.number !== place.before)
     return [false, "does not follow the receipt that was given"];
-  return [true, `number ${number}, follows the receipt that was given`];
+  return [true, `number ${place.number}, follows the receipt that was given`];
 }
 
 // ── Receipts and manifests ──────────────────────────────────────────────────────────────────────────────────────────
@@ -248,37 +274,64 @@ async function followsStep(receipt, raw) {
  *
  * @param {Uint8Array|ArrayBuffer|string} raw its JSON
  * @returns {object} `document` (Map), `worker`, `job`, `specHash`, `commitment` (hexadecimal), `chunks` (BigInt),
- *   `completion`, `completedAt`, `durationMs` (BigInt), `extra` (Map of texts), `place` ({number, previous} or null),
- *   `message` (the signed bytes, domain included), `signature` (hexadecimal)
- * @throws {RefusedError} not JSON, a field missing, unknown or of a wrong type; the message names it
+ *   `completion`, `completedAt`, `durationMs` (BigInt), `extra` (Map of texts), `place` (where it stands in the chain of
+ *   its key: {number, previous, restored, before}; or null), `message` (the signed bytes, domain included), `signature`
+ * @throws {RefusedError} not JSON, a field missing, unknown or of a wrong form; the message names its path
  */
 export function readReceipt(raw) {
-  const envelope = fieldsOf(decode(bytesOf(raw), RECEIPT_MAX), ENVELOPE, "the document");
-  const version = count(envelope.get("schema_version"), "schema_version");
-  if (version !== 1n) throw new RefusedError(`\`schema_version\` is ${version}, only 1 is known`);
-  const result = fieldsOf(envelope.get("result"), RESULT, "result");
-  const metrics = fieldsOf(result.get("metrics"), METRICS, "result.metrics");
-  for (const name of ["prompt_tokens", "completion_tokens"]) count(metrics.get(name), name);
-  checkResumption(result.get("resumption"));
-  const completion = result.get("completion");
-  if (!["stop", "length", "cancelled", "error"].includes(completion))
-    throw new RefusedError("`completion` is none of stop, length, cancelled, error");
-  const extra = extraOf(metrics.get("extra"));
+  const envelope = decode(bytesOf(raw), RECEIPT_MAX);
+  const version = envelope instanceof Map ? envelope.get("schema_version") : null;
+  if (typeof version === "bigint" && version > 1n)
+    throw new RefusedError(`schema_version: ${version} is newer than 1, the only one that is known`);
+  checkSchema("receipt.v1", envelope);
+  const result = envelope.get("result");
+  const metrics = result.get("metrics");
+  const completedAt = envelope.get("completed_at");
+  if (!isSignedTime(`${completedAt.slice(0, 19)}Z`)) throw new RefusedError("completed_at: not a time");
   return {
     document: envelope,
-    worker: text(envelope.get("worker_pubkey"), HEX64, "worker_pubkey"),
-    job: text(envelope.get("job_id"), HEX64, "job_id"),
-    specHash: hexOf(octets(result.get("job_spec_hash"), "job_spec_hash", 32, 32)),
-    commitment: hexOf(octets(result.get("output_commitment"), "output_commitment", 32, 32)),
-    chunks: count(result.get("output_chunk_count"), "output_chunk_count"),
-    completion,
-    completedAt: completedAt(envelope.get("completed_at")),
-    durationMs: count(metrics.get("total_duration_ms"), "total_duration_ms"),
-    extra,
-    place: extra.has("orlop.seq") ? { number: BigInt(extra.get("orlop.seq")), previous: extra.get("orlop.prev") } : null,
+    worker: envelope.get("worker_pubkey"),
+    job: envelope.get("job_id"),
+    specHash: hexOf(Uint8Array.from(result.get("job_spec_hash"), Number)),
+    commitment: hexOf(Uint8Array.from(result.get("output_commitment"), Number)),
+    chunks: result.get("output_chunk_count"),
+    completion: result.get("completion"),
+    completedAt,
+    durationMs: metrics.get("total_duration_ms"),
+    extra: metrics.get("extra"),
+    place: placeOf(metrics.get("extra")),
     message: signedMessage(RECEIPT_DOMAIN, envelope),
-    signature: text(envelope.get("signature"), HEX128, "signature"),
+    signature: envelope.get("signature"),
   };
+}
+
+/** A receipt of the older form 0.1; null when the document does not say that it is one. */
+async function readLegacy(raw) {
+  let document;
+  try {
+    document = decode(raw, LEGACY_MAX);
+  } catch (error) {
+    if (error instanceof RefusedError) return null;
+    throw error;
+  }
+  if (!(document instanceof Map) || !document.has("version") || document.has("schema_version")) return null;
+  checkSchema("receipt.v0.1", document);
+  const figures = ["version", "module_hash", "exit_code", "wall_time_ms", "timestamp"];
+  const line = figures.map((name) => document.get(name)).join("|");
+  return {
+    module: document.get("module_hash"),
+    worker: document.get("node_pubkey"),
+    message: await sha256(utf8.encode(line)),
+    signature: document.get("signature"),
+  };
+}
+
+/** Where a receipt says that it stands; only the entry after a restore may leave numbers out. */
+function placeOf(extra) {
+  if (!extra.has("orlop.seq")) return null;
+  const number = BigInt(extra.get("orlop.seq"));
+  const restored = extra.get("orlop.outcome") === "restored";
+  return { number, previous: extra.get("orlop.prev"), restored, before: number - (restored ? RESTORED_STEP : 1n) };
 }
 
 /**
@@ -299,76 +352,37 @@ export function receiptId(receipt) {
  * @throws {UnavailableError} this runtime has no Ed25519
  */
 export async function readManifest(raw) {
-  let document;
-  try {
-    document = decode(bytesOf(raw), MANIFEST_MAX);
-  } catch (error) {
-    if (error instanceof RefusedError) error.message = `schema: ${error.message}`;
-    throw error;
-  }
-  if (!(document instanceof Map)) throw new RefusedError("schema: not an object");
-  const version = document.get("schema_version");
-  if (typeof version !== "bigint" || version < 1n) throw new RefusedError("schema: `schema_version` is not a version");
-  if (version > 1n) throw new RefusedError(`UnsupportedSchema: version ${version} is newer than 1`);
-  const known = [...MANIFEST, "expires_at"];
-  const wrong = [...document.keys()].filter((name) => !known.includes(name));
-  wrong.push(...MANIFEST.filter((name) => !document.has(name)));
-  if (wrong.length) throw new RefusedError(`schema: wrong fields: ${clean(wrong.sort().join(", "), 120)}`);
+  const document = within("schema", () => manifestDocument(raw));
+  const message = signedMessage(MANIFEST_DOMAIN, document);
+  const signer = document.get("signer_pubkey");
+  if (!(await verifySignature(message, document.get("signature"), signer)))
+    throw new RefusedError("BadSignature: the signature does not fit");
   const payload = document.get("payload");
-  if (!(payload instanceof Map) || payload.get("kind") !== "wasm")
-    throw new RefusedError("schema: the payload is not a job of kind wasm");
+  return { document, payload, extension: payload.get("orlop") ?? new Map(), job: await sha256Hex(message), signer };
+}
+
+function manifestDocument(raw) {
+  const document = decode(bytesOf(raw), MANIFEST_MAX);
+  checkSchema("job-manifest.v1", document);
   for (const name of ["created_at", "expires_at"])
     if (document.has(name) && !isSignedTime(document.get(name)))
-      throw new RefusedError("schema: not a time of the form 2025-01-02T03:04:05Z or 2025-01-02T03:04:05.678Z");
-  const [signer, signature] = [document.get("signer_pubkey"), document.get("signature")];
-  if (typeof signer !== "string" || !HEX64.test(signer))
-    throw new RefusedError("key: not 64 lower-case hexadecimal characters");
-  if (typeof signature !== "string" || !HEX128.test(signature))
-    throw new RefusedError("BadSignature: not 128 lower-case hexadecimal characters");
-  const message = signedMessage(MANIFEST_DOMAIN, document);
-  if (!(await verifySignature(message, signature, signer)))
-    throw new RefusedError("BadSignature: the signature does not fit");
-  const own = payload.get("orlop");
-  return { document, payload, extension: own instanceof Map ? own : new Map(), job: await sha256Hex(message), signer };
+      throw new RefusedError("not a time of the form 2025-01-02T03:04:05Z or 2025-01-02T03:04:05.678Z");
+  return document;
+}
+
+/** What is refused inside gets the name of the check in front. */
+function within(check, work) {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RefusedError) error.message = `${check}: ${error.message}`;
+    throw error;
+  }
 }
 
 /** The bytes that an envelope's signature covers: the domain, then the canonical JSON of what is signed. */
 function signedMessage(domain, envelope) {
   return join(utf8.encode(domain), encode(new Map([...envelope].filter(([name]) => !UNSIGNED.has(name)))));
-}
-
-function fieldsOf(value, fields, path) {
-  if (!(value instanceof Map)) throw new RefusedError(`${path} is not an object`);
-  for (const name of fields) if (!value.has(name)) throw new RefusedError(`\`${name}\` is missing`);
-  for (const name of value.keys())
-    if (!fields.includes(name)) throw new RefusedError(`\`${clean(name, 60)}\` is not a field of receipt version 1`);
-  return value;
-}
-
-function count(value, name) {
-  if (typeof value !== "bigint" || value < 0n) throw new RefusedError(`\`${name}\` is not a count`);
-  return value;
-}
-
-function text(value, form, name) {
-  if (typeof value === "string" && form.test(value)) return value;
-  const found = typeof value === "string" ? `${[...value].length} characters` : "no text";
-  throw new RefusedError(`\`${name}\` does not have its form (${found})`);
-}
-
-function octets(value, name, least, most) {
-  if (!Array.isArray(value) || value.length < least || value.length > most)
-    throw new RefusedError(`\`${name}\` is not an array of ${most} bytes`);
-  if (!value.every((item) => typeof item === "bigint" && item >= 0n && item <= 255n))
-    throw new RefusedError(`\`${name}\` holds something that is not a byte`);
-  return Uint8Array.from(value, Number);
-}
-
-function completedAt(value) {
-  const match = typeof value === "string" ? COMPLETED.exec(value) : null;
-  if (!match) throw new RefusedError("`completed_at` is not a UTC time ending in Z");
-  if (!isSignedTime(`${match[1]}Z`)) throw new RefusedError("`completed_at`: not a time");
-  return value;
 }
 
 /** Whether a text is a time in the form that is signed: an existing UTC second from 1970 on, `Z`, 0 or 3 digits. */
@@ -380,23 +394,106 @@ function isSignedTime(value) {
   return day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
-function extraOf(value) {
-  if (!(value instanceof Map) || !value.size) throw new RefusedError("`extra` is not a map with at least one entry");
-  for (const [name, entry] of value) {
-    if (typeof entry !== "string") throw new RefusedError(`\`${clean(name, 60)}\` in \`extra\` is not text`);
-    if (Object.hasOwn(EXTRA, name)) text(entry, EXTRA[name], name);
-  }
-  if (value.has("orlop.seq") !== value.has("orlop.prev"))
-    throw new RefusedError("`orlop.seq` and `orlop.prev` come together or not at all");
-  return value;
+// ── Schemas ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const IGNORED = new Set(["$schema", "title", "definitions", "description", "then", "else"]);
+const TYPES = {
+  object: (value) => value instanceof Map,
+  array: Array.isArray,
+  string: (value) => typeof value === "string",
+  integer: (value) => typeof value === "bigint",
+  boolean: (value) => typeof value === "boolean",
+  null: (value) => value === null,
+};
+
+/** The keywords of JSON Schema that our schemas use: whether a value fits, given the keyword's own value. */
+const KEYWORDS = {
+  type: (value, types) => [types].flat().some((type) => TYPES[type](value)),
+  const: (value, only) => value === only,
+  enum: (value, these) => these.includes(value),
+  pattern: (value, form) => typeof value !== "string" || new RegExp(form, "u").test(value),
+  maxLength: (value, most) => typeof value !== "string" || [...value].length <= most,
+  minLength: (value, least) => typeof value !== "string" || [...value].length >= least,
+  minimum: (value, least) => typeof value !== "bigint" || value >= least,
+  maximum: (value, most) => typeof value !== "bigint" || value <= most,
+  minItems: (value, least) => !Array.isArray(value) || value.length >= least,
+  maxItems: (value, most) => !Array.isArray(value) || value.length <= most,
+  minProperties: (value, least) => !(value instanceof Map) || value.size >= least,
+  maxProperties: (value, most) => !(value instanceof Map) || value.size <= most,
+};
+
+/** The keywords that lead to other schemas, or name a field. */
+const INNER = {
+  $ref: (value, ref, path, root) => fit(value, root.get("definitions").get(ref.split("/")[2]), path, root),
+  required(value, names, path) {
+    if (!(value instanceof Map)) return;
+    for (const name of names) if (!value.has(name)) throw new RefusedError(`${inside(path, name)}: is missing`);
+  },
+  properties(value, schemas, path, root) {
+    if (!(value instanceof Map)) return;
+    for (const [name, schema] of schemas) if (value.has(name)) fit(value.get(name), schema, inside(path, name), root);
+  },
+  additionalProperties(value, schema, path, root, known) {
+    if (!(value instanceof Map)) return;
+    for (const [name, item] of value) {
+      if (known?.has(name)) continue;
+      if (schema === false) throw new RefusedError(`${inside(path, name)}: is not a field of this version`);
+      fit(item, schema, inside(path, name), root);
+    }
+  },
+  items(value, schema, path, root) {
+    if (Array.isArray(value)) value.forEach((item, index) => fit(item, schema, `${path}[${index}]`, root));
+  },
+  dependencies(value, needs, path) {
+    if (!(value instanceof Map)) return;
+    for (const [name, others] of needs)
+      if (value.has(name) && !others.every((other) => value.has(other)))
+        throw new RefusedError(`${path}: ${[...needs.keys()].sort().join(" and ")} come together or not at all`);
+  },
+  if(value, condition, path, root, known, schema) {
+    const branch = schema.get(fits(value, condition, root) ? "then" : "else");
+    if (branch) fit(value, branch, path, root);
+  },
+};
+
+const schemas = new Map(); // each read once
+
+/** @throws {RefusedError} the value does not fit the schema; the message names the path in it */
+function checkSchema(name, value) {
+  if (!schemas.has(name)) schemas.set(name, decode(SCHEMAS[name], Number.MAX_SAFE_INTEGER));
+  fit(value, schemas.get(name), "", schemas.get(name));
 }
 
-function checkResumption(value) {
-  if (value === null) return;
-  const ticket = fieldsOf(value, RESUMPTION, "resumption");
-  octets(ticket.get("state"), "state", 0, 256);
-  count(ticket.get("valid_until_unix_ms"), "valid_until_unix_ms");
-  if (typeof ticket.get("issuer") !== "string") throw new RefusedError("`issuer` is not text");
+function fit(value, schema, path, root) {
+  for (const [keyword, given] of schema) {
+    if (IGNORED.has(keyword)) continue;
+    if (INNER[keyword]) INNER[keyword](value, given, path, root, schema.get("properties"), schema);
+    else if (!KEYWORDS[keyword](value, given)) {
+      const expected = schema.get("description") ?? "an object";
+      throw new RefusedError(`${path ? `${path}: ` : ""}expected ${expected}, found ${found(value)}`);
+    }
+  }
+}
+
+function fits(value, schema, root) {
+  try {
+    fit(value, schema, "", root);
+    return true;
+  } catch (error) {
+    if (error instanceof RefusedError) return false;
+    throw error;
+  }
+}
+
+function inside(path, name) {
+  return clean(path ? `${path}.${name}` : name, 160);
+}
+
+/** What stands there instead, without repeating it. */
+function found(value) {
+  if (typeof value === "string") return `${[...value].length} characters`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return value instanceof Map ? `an object of ${value.size}` : String(value);
 }
 
 // ── Commitment, hashes, keys ────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ final class Crypto
     public const RECEIPT_DOMAIN = 'phase-receipt:v1:';
     public const MANIFEST_DOMAIN = 'phase-manifest:v1:';
 
+    private const HEX64 = '/\A[0-9a-f]{64}\z/';
     private const CHUNK = 65_536;
     private const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
     private const PEER_ID = "\x00\x24\x08\x01\x12\x20";
@@ -45,7 +46,7 @@ final class Crypto
      */
     public static function verifySignature(string $message, string $signature, string $key): bool
     {
-        if (!preg_match('/\A[0-9a-f]{128}\z/', $signature) || !preg_match('/\A[0-9a-f]{64}\z/', $key)) {
+        if (!preg_match('/\A[0-9a-f]{128}\z/', $signature) || !preg_match(self::HEX64, $key)) {
             return false;
         }
         return sodium_crypto_sign_verify_detached(sodium_hex2bin($signature), $message, sodium_hex2bin($key));
@@ -85,7 +86,7 @@ final class Crypto
      */
     public static function publicKey(string $given): string
     {
-        if (preg_match('/\A[0-9a-f]{64}\z/', strtolower($given))) {
+        if (preg_match(self::HEX64, strtolower($given))) {
             return strtolower($given);
         }
         // A PeerId of an Ed25519 key has 52 characters; its first byte is 0, which base58 writes as one `1`.

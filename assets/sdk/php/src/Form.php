@@ -4,15 +4,9 @@ declare(strict_types=1);
 
 namespace Orlop;
 
-/** The forms of single values in signed documents. */
+/** What a schema cannot say of single values. */
 final class Form
 {
-    public const HEX64 = '/\A[0-9a-f]{64}\z/';
-    public const HEX128 = '/\A[0-9a-f]{128}\z/';
-    public const DECIMAL = '/\A(?:0|[1-9][0-9]{0,17})\z/';
-    public const MODULE = '/\Asha256:[0-9a-f]{64}\z/';
-    public const NONCE = '/\A[0-9a-f]{32}\z/';
-
     private const TIME = '/\A([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{3}))?Z\z/';
 
     /**

@@ -12,7 +12,7 @@ namespace Orlop;
 final class Manifest
 {
     private const VERSION = '0.1';
-    private const FIELDS = ['version', 'module_hash', 'cpu_cores', 'memory_mb', 'timeout_seconds'];
+    private const SIZE_MAX = 65_536;
     private const HIGHEST = ['cpu_cores' => 64, 'memory_mb' => 32_768, 'timeout_seconds' => 3600];
 
     private int $cpuCores = 1;
@@ -42,13 +42,14 @@ final class Manifest
      */
     public static function fromJson(string $json): self
     {
-        $document = Form::object(Json::decode($json, 65_536), self::FIELDS, 'the document', 'manifest version 0.1');
-        Form::text($document->get('version'), '/\A0\.1\z/', 'version');
-        $manifest = new self(Form::text($document->get('module_hash'), Form::MODULE, 'module_hash'));
-        return $manifest
-            ->setCpuCores(Form::count($document->get('cpu_cores'), 'cpu_cores'))
-            ->setMemoryMb(Form::count($document->get('memory_mb'), 'memory_mb'))
-            ->setTimeoutSeconds(Form::count($document->get('timeout_seconds'), 'timeout_seconds'));
+        $document = Schema::check('manifest.v0.1', Json::decode($json, self::SIZE_MAX));
+        if ($document->get('version') !== self::VERSION) {
+            throw new RefusedException('version: only 0.1 is known');
+        }
+        return (new self($document->get('module_hash')))
+            ->setCpuCores($document->get('cpu_cores'))
+            ->setMemoryMb($document->get('memory_mb'))
+            ->setTimeoutSeconds($document->get('timeout_seconds'));
     }
 
     /** Canonical JSON of the five fields. */
@@ -113,6 +114,6 @@ final class Manifest
     private static function within(int $value, string $name): int
     {
         $most = self::HIGHEST[$name];
-        return $value >= 1 && $value <= $most ? $value : throw new RefusedException("`$name` is not 1 to $most");
+        return $value >= 1 && $value <= $most ? $value : throw new RefusedException("$name: not 1 to $most");
     }
 }

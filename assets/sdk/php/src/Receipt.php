@@ -11,28 +11,8 @@ namespace Orlop;
 final class Receipt
 {
     private const SIZE_MAX = 262_144;
-    private const ENVELOPE = ['completed_at', 'job_id', 'result', 'schema_version', 'signature', 'worker_pubkey'];
-    private const RESULT = [
-        'completion', 'job_spec_hash', 'metrics', 'output_chunk_count', 'output_commitment', 'resumption',
-    ];
-    private const METRICS = ['completion_tokens', 'extra', 'prompt_tokens', 'total_duration_ms'];
-    private const RESUMPTION = ['issuer', 'state', 'valid_until_unix_ms'];
-    private const LEGACY = [
-        'version', 'module_hash', 'exit_code', 'wall_time_ms', 'timestamp', 'node_pubkey', 'signature',
-    ];
-    private const COMPLETED = '/\A([0-9-]{10}T[0-9:]{8})(?:\.[0-9]{1,9})?Z\z/';
-    private const EXTRA = [
-        'exit_code' => Form::DECIMAL,
-        'module_hash' => Form::MODULE,
-        'orlop.argv_sha256' => Form::HEX64,
-        'orlop.dirs_sha256' => Form::HEX64,
-        'orlop.env_sha256' => Form::HEX64,
-        'orlop.fuel_used' => Form::DECIMAL,
-        'orlop.nonce' => Form::NONCE,
-        'orlop.prev' => Form::HEX64,
-        'orlop.seq' => Form::DECIMAL,
-        'orlop.stdin_sha256' => Form::HEX64,
-    ];
+    private const FIGURES = ['version', 'module_hash', 'exit_code', 'wall_time_ms', 'timestamp'];
+    private const RESTORED_STEP = 1 << 32; // by how much the number rises in the entry after a restore
 
     private function __construct(private readonly string $raw, private readonly JsonObject $document)
     {
@@ -46,8 +26,8 @@ final class Receipt
     public static function fromJson(string $json): self
     {
         $document = Json::decode($json, self::SIZE_MAX);
-        if ($document instanceof JsonObject && $document->has('node_pubkey')) {
-            return new self($json, self::legacy($document));
+        if ($document instanceof JsonObject && $document->has('version') && !$document->has('schema_version')) {
+            return new self($json, Schema::check('receipt.v0.1', $document));
         }
         return new self($json, self::envelope($document));
     }
@@ -147,10 +127,20 @@ final class Receipt
         return $this->document->has('worker_pubkey');
     }
 
+    /** The bytes that its signature covers; those of the older form name neither job nor output. */
+    public function getMessage(): string
+    {
+        if ($this->isSignedEnvelope()) {
+            return Crypto::getCanonicalMessage($this->document);
+        }
+        $figures = array_map($this->document->get(...), self::FIGURES);
+        return hash('sha256', implode('|', $figures), true);
+    }
+
     /** Its id, SHA-256 of the signed message; null for the older form. */
     public function getId(): ?string
     {
-        return $this->isSignedEnvelope() ? hash('sha256', Crypto::getCanonicalMessage($this->document)) : null;
+        return $this->isSignedEnvelope() ? hash('sha256', $this->getMessage()) : null;
     }
 
     public function getJobId(): ?string
@@ -226,6 +216,19 @@ final class Receipt
         return $number === null ? null : (int) $number;
     }
 
+    /** Whether it is the entry after a restore from a backup, which alone may leave numbers out. */
+    public function isRestored(): bool
+    {
+        return $this->getOutcome() === 'restored';
+    }
+
+    /** The number that its predecessor has; -1 when it needs none, null when it is in no chain. */
+    public function getNumberBefore(): ?int
+    {
+        $number = $this->getNumber();
+        return $number === null ? null : $number - ($this->isRestored() ? self::RESTORED_STEP : 1);
+    }
+
     /** The id of the preceding receipt of the same key. */
     public function getPrevious(): ?string
     {
@@ -262,69 +265,14 @@ final class Receipt
 
     private static function envelope(mixed $document): JsonObject
     {
-        $of = 'receipt version 1';
-        $envelope = Form::object($document, self::ENVELOPE, 'the document', $of);
-        $version = Form::count($envelope->get('schema_version'), 'schema_version');
-        if ($version !== 1) {
-            throw new RefusedException("`schema_version` is $version, only 1 is known");
+        $version = $document instanceof JsonObject ? $document->get('schema_version') : null;
+        if (is_int($version) && $version > 1) {
+            throw new RefusedException("schema_version: $version is newer than 1, the only one that is known");
         }
-        $result = Form::object($envelope->get('result'), self::RESULT, 'result', $of);
-        $metrics = Form::object($result->get('metrics'), self::METRICS, 'result.metrics', $of);
-        foreach (['prompt_tokens', 'completion_tokens', 'total_duration_ms'] as $name) {
-            Form::count($metrics->get($name), $name);
+        $envelope = Schema::check('receipt.v1', $document);
+        if (!Form::isTime(substr($envelope->get('completed_at'), 0, 19) . 'Z')) {
+            throw new RefusedException('completed_at: not a time');
         }
-        if ($result->get('resumption') !== null) {
-            $ticket = Form::object($result->get('resumption'), self::RESUMPTION, 'resumption', $of);
-            Form::octets($ticket->get('state'), 'state', 0, 256);
-            Form::count($ticket->get('valid_until_unix_ms'), 'valid_until_unix_ms');
-            is_string($ticket->get('issuer')) ?: throw new RefusedException('`issuer` is not text');
-        }
-        if (!in_array($result->get('completion'), ['stop', 'length', 'cancelled', 'error'], true)) {
-            throw new RefusedException('`completion` is none of stop, length, cancelled, error');
-        }
-        Form::text($envelope->get('worker_pubkey'), Form::HEX64, 'worker_pubkey');
-        Form::text($envelope->get('job_id'), Form::HEX64, 'job_id');
-        Form::octets($result->get('job_spec_hash'), 'job_spec_hash', 32, 32);
-        Form::octets($result->get('output_commitment'), 'output_commitment', 32, 32);
-        Form::count($result->get('output_chunk_count'), 'output_chunk_count');
-        self::checkTime($envelope->get('completed_at'));
-        self::checkExtra($metrics->get('extra'));
-        Form::text($envelope->get('signature'), Form::HEX128, 'signature');
         return $envelope;
-    }
-
-    private static function checkTime(mixed $value): void
-    {
-        if (!is_string($value) || !preg_match(self::COMPLETED, $value, $match)) {
-            throw new RefusedException('`completed_at` is not a UTC time ending in Z');
-        }
-        Form::isTime("$match[1]Z") ?: throw new RefusedException('`completed_at`: not a time');
-    }
-
-    private static function checkExtra(mixed $value): void
-    {
-        if (!$value instanceof JsonObject || count($value) === 0) {
-            throw new RefusedException('`extra` is not a map with at least one entry');
-        }
-        foreach ($value as $name => $text) {
-            is_string($text) ?: throw new RefusedException('`' . Text::clean($name, 60) . '` in `extra` is not text');
-            isset(self::EXTRA[$name]) && Form::text($text, self::EXTRA[$name], $name);
-        }
-        if ($value->has('orlop.seq') !== $value->has('orlop.prev')) {
-            throw new RefusedException('`orlop.seq` and `orlop.prev` come together or not at all');
-        }
-    }
-
-    private static function legacy(JsonObject $document): JsonObject
-    {
-        Form::object($document, self::LEGACY, 'the document', 'receipt version 0.1');
-        Form::text($document->get('version'), '/\A0\.1\z/', 'version');
-        Form::text($document->get('module_hash'), Form::MODULE, 'module_hash');
-        Form::text($document->get('node_pubkey'), Form::HEX64, 'node_pubkey');
-        Form::text($document->get('signature'), Form::HEX128, 'signature');
-        foreach (['exit_code', 'wall_time_ms', 'timestamp'] as $name) {
-            Form::count($document->get($name), $name);
-        }
-        return $document;
     }
 }

@@ -30,10 +30,13 @@ final class Verifier
     public static function verify(string $raw, Evidence $evidence): Verification
     {
         try {
-            $receipt = Receipt::envelopeFromJson($raw);
+            $receipt = Receipt::fromJson($raw);
         } catch (RefusedException $error) {
             $rest = array_fill(0, count(Verification::STEPS) - 1, [null, 'not checked: this is no receipt']);
             return self::verification([[false, $error->getMessage()], ...$rest]);
+        }
+        if (!$receipt->isSignedEnvelope()) {
+            return self::verification((new self($receipt, $evidence, null, ''))->legacy());
         }
         $manifest = null;
         $bad = '';
@@ -53,6 +56,48 @@ final class Verifier
             $verifier->commitment(),
             $verifier->chain(),
         ]);
+    }
+
+    /**
+     * The older form 0.1 is never valid: with a signature that fits, it still says nothing of job, output or requester.
+     *
+     * @return list<array{?bool, string}>
+     */
+    private function legacy(): array
+    {
+        [$fits] = self::signature($this->receipt);
+        return [
+            [null, 'receipt version 0.1, which proves little: its five figures name no job, output or requester'],
+            [null, 'version 0.1 has no canonical form'],
+            $this->key(),
+            [$fits, $fits ? 'Ed25519 over the five figures' : 'does not fit the five figures and the key'],
+            [null, 'version 0.1 names no job'],
+            $this->legacyModule(),
+            [null, 'version 0.1 says nothing of the output'],
+            [null, 'in no chain'],
+        ];
+    }
+
+    /** @return array{?bool, string} */
+    private function legacyModule(): array
+    {
+        $stated = $this->receipt->getModuleHash();
+        if ($this->evidence->module !== null) {
+            return $this->evidence->module === $stated
+                ? [true, 'the module that was given']
+                : [false, 'another module than the one that was given'];
+        }
+        if ($this->evidence->manifest === null) {
+            return [null, 'no module to compare with'];
+        }
+        try {
+            $asked = Manifest::fromJson($this->evidence->manifest)->getModuleHash();
+        } catch (RefusedException $error) {
+            return [false, 'the manifest is bad: ' . $error->getMessage()];
+        }
+        return $asked === $stated
+            ? [true, 'the module that the manifest names']
+            : [false, 'another module is asked for'];
     }
 
     /** @param list<array{?bool, string}> $findings */
@@ -93,8 +138,7 @@ final class Verifier
     /** @return array{bool, string} */
     private static function signature(Receipt $receipt): array
     {
-        $message = Crypto::getCanonicalMessage($receipt->getDocument());
-        $fits = Crypto::verifySignature($message, $receipt->getSignature(), $receipt->getWorkerKey());
+        $fits = Crypto::verifySignature($receipt->getMessage(), $receipt->getSignature(), $receipt->getWorkerKey());
         return [$fits, $fits ? 'Ed25519 over the canonical message' : 'does not fit the message and the key'];
     }
 
@@ -215,22 +259,24 @@ final class Verifier
     private function chain(): array
     {
         $number = $this->receipt->getNumber();
-        if ($number === null) {
+        $before = $this->receipt->getNumberBefore();
+        if ($number === null || $before === null) {
             return [null, 'in no chain'];
         }
-        if (($number === 0) !== ($this->receipt->getPrevious() === self::FIRST_PREVIOUS)) {
+        if ($before < -1 || ($before === -1) !== ($this->receipt->getPrevious() === self::FIRST_PREVIOUS)) {
             return [false, 'only the first receipt of a key, number 0, has no predecessor'];
         }
         if ($this->evidence->previous !== null) {
-            return $this->follows($this->evidence->previous, $number);
+            return $this->follows($this->evidence->previous);
         }
-        return $number === 0
+        $restored = $this->receipt->isRestored() ? ', the first after a restore' : '';
+        return $before < 0
             ? [true, 'the first of its key']
-            : [null, "number $number; its predecessor is not here"];
+            : [null, "number $number$restored; its predecessor is not here"];
     }
 
     /** @return array{bool, string} */
-    private function follows(string $raw, int $number): array
+    private function follows(string $raw): array
     {
         try {
             $before = Receipt::envelopeFromJson($raw);
@@ -243,9 +289,10 @@ final class Verifier
         if (!self::signature($before)[0]) {
             return [false, "the preceding receipt's signature does not fit"];
         }
-        if ($before->getId() !== $this->receipt->getPrevious() || $before->getNumber() !== $number - 1) {
-            return [false, 'does not follow the receipt that was given'];
-        }
-        return [true, "number $number, follows the receipt that was given"];
+        $follows = $before->getId() === $this->receipt->getPrevious()
+            && $before->getNumber() === $this->receipt->getNumberBefore();
+        return $follows
+            ? [true, "number {$this->receipt->getNumber()}, follows the receipt that was given"]
+            : [false, 'does not follow the receipt that was given'];
     }
 }
