@@ -559,6 +559,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRotated(Event):
+    """The node has a new key, signed by the old one. `number` is the new key's; the first key has number 0."""
+
+    TYPE: ClassVar[str] = "key.rotated"
+    old: str
+    new: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptVerified(Event):
     """A stored receipt was verified. `verdict`: valid, invalid, unchecked."""
 

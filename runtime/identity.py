@@ -98,8 +98,14 @@ class Identity:
         return key_hex in self._own
 
 
-def load_or_create(state: StateDir) -> Identity:
+def load_or_create(state: StateDir, past: Iterable[str] = ()) -> Identity:
     """The identity of a state directory, made when there is none; creators at the same time get the same one.
+
+    A core asks `runtime.keys.load_identity`, which knows the keys before it.
+
+    Args:
+        state: the directory.
+        past: the public keys that this node had before.
 
     Raises:
         RefusedError: the file is short, long, open to others or not ours.
@@ -110,7 +116,7 @@ def load_or_create(state: StateDir) -> Identity:
     if seed is None:
         durable.create(path, new_seed())
         seed = read_seed(path) or b""
-    return Identity(seed)
+    return Identity(seed, past)
 
 
 def new_seed() -> bytes:

@@ -49,6 +49,11 @@ class StateDir:
         return self.path / "identity.key"
 
     @property
+    def identity_next(self) -> Path:
+        """The seed of the key that comes next, while a rotation is under way."""
+        return self.path / "identity.next"
+
+    @property
     def vault_key(self) -> Path:
         """The vault's key, raw or wrapped."""
         return self.path / "vault.key"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SchemaName", "SchemaRefusedError", "check"]
 
-SchemaName = Literal["manifest.v0.1", "receipt.v0.1", "job-manifest.v1", "receipt.v1", "bundle.v1", "key.v1"]
+SchemaName = Literal["manifest.v0.1", "receipt.v0.1", "job-manifest.v1", "receipt.v1", "bundle.v1"]
 
 _PATH_CHARS: Final = 160
 
