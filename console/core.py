@@ -85,6 +85,8 @@ class Core(Parts):
                 await core._own()
             elif not (state.identity_key.exists() and state.vault_key.exists()):
                 _ = core.identity, core.account  # a directory has its three secrets from its first use on
+            elif state.identity_next.exists():
+                _ = core.identity  # a rotation that was cut off is settled before anybody signs or copies
             opened.pop_all()
         return core
 

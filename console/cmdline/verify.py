@@ -68,11 +68,14 @@ async def _with_store(state: StateDir, raw: bytes, given: Evidence) -> Verificat
     from runtime.database import open_reader
     from runtime.identity import load_or_create
     from runtime.jobs.receipts import Receipts
+    from runtime.keys import ancestors, statements
     from runtime.store import Store
 
     open_reader(state.database).close()  # there is one, and opening it to read makes and changes nothing
     store = Store.open(state.database, SystemClock(), owner=False)
     try:
-        return await Receipts(store, load_or_create(state), state.output).verify("", given, raw=raw, keep=False)
+        present = load_or_create(state)
+        own = load_or_create(state, ancestors(store.read_now(statements), present.public_hex))
+        return await Receipts(store, own, state.output).verify("", given, raw=raw, keep=False)
     finally:
         store.close()

@@ -8,6 +8,8 @@ from console import config as configuration
 from console.call import Call
 from console.client import Result
 from console.exit_codes import ExitCode
+from runtime.errors import InUseError
+from runtime.sanitise import clean
 
 if TYPE_CHECKING:
     from console.core import Core
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["completion", "config", "config_set", "doctor", "init", "schema", "status"]
 
 
-async def init(core: "Core", _call: Call) -> Result:
+async def init(core: "Core", call: Call) -> Result:
     """`init`: the three secrets are there once these are touched; says who this node is."""
+    if call.flag("rotate_identity"):
+        hint = "end it, then run orlop init --rotate-identity"
+        raise InUseError("a running program signs with the key", where=clean(str(core.state.path), 200), hint=hint)
     return Result(
         ok=True,
         value={
