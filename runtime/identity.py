@@ -40,6 +40,19 @@ _PREFIX = bytes.fromhex("002408011220")
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {char: value for value, char in enumerate(_ALPHABET)}
 _PEER_ID_CHARS = 52
+_SIGN = 1 << 255
+_P = _SIGN - 19
+_SMALL_ORDER = frozenset(
+    {0, 1, _P - 1, _P, _P + 1}
+    | {
+        int.from_bytes(bytes.fromhex(point), "little")
+        for point in (
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        )
+    }
+)
+"""Points without a private key, under which OpenSSL finds that anybody's signature fits; libsodium refuses the same."""
 
 
 class Identity:
@@ -143,7 +156,7 @@ def verify(public: bytes, domain: bytes, message: bytes, signature: bytes) -> bo
     """Whether a signature of `domain + message` was made with the key of a public key.
 
     Args:
-        public: the public key; anything but 32 bytes of a valid one verifies nothing.
+        public: the public key; anything but 32 bytes of a valid one, of full order, verifies nothing.
         domain: one of `DOMAINS`.
         message: what followed the domain.
         signature: 64 bytes; any other length is false.
@@ -160,6 +173,8 @@ def _fits(public: bytes, signed: bytes, signature: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    if int.from_bytes(public, "little") % _SIGN in _SMALL_ORDER:
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
     except (InvalidSignature, ValueError):

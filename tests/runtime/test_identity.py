@@ -149,3 +149,34 @@ def test_what_is_no_peer_id(text: str) -> None:
 def test_a_public_key_has_32_bytes() -> None:
     with pytest.raises(RefusedError):
         peer_id_of(bytes(31))
+
+
+SMALL_ORDER = [
+    "00" * 32,
+    "01" + "00" * 31,
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ec" + "ff" * 30 + "7f",
+    "ed" + "ff" * 30 + "7f",
+    "ee" + "ff" * 30 + "7f",
+]
+
+
+@pytest.mark.parametrize("point", SMALL_ORDER)
+@pytest.mark.parametrize("sign", [0, 0x80])
+def test_a_key_under_which_every_signature_fits_is_no_key(point: str, sign: int) -> None:
+    """Under a point of small order, one signature in eight fits that was made without any key."""
+    raw = bytearray.fromhex(point)
+    raw[31] |= sign
+    forged = [bytes.fromhex(r) + bytes(32) for r in SMALL_ORDER]
+    for number in range(16):
+        for signature in forged:
+            assert not verify(bytes(raw), b"phase-receipt:v1:", b"%d" % number, signature)
+
+
+def test_a_signature_has_one_form() -> None:
+    order = 2**252 + 27742317777372353535851937790883648493
+    identity = Identity(SEED)
+    signature = identity.sign(b"phase-receipt:v1:", b"x")
+    scalar = int.from_bytes(signature[32:], "little") + order
+    assert not verify(identity.public, b"phase-receipt:v1:", b"x", signature[:32] + scalar.to_bytes(32, "little"))
