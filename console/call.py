@@ -115,7 +115,7 @@ def refuse_bad_text(args: Args) -> None:
                     raise UsageError(f"`{clean(text, 60)}` is not UTF-8", where=clean(name, 60)) from None
 
 
-_STREAMS = frozenset({"stdin", "stdout", "stderr"})
+_STREAMS = frozenset({"stdin", "stdout", "stderr", "passphrase"})
 
 
 def _passed(name: str, files: Mapping[str, int]) -> bool:

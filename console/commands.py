@@ -85,6 +85,8 @@ class Command:
     """The kind of row that it acts on in a pane: `room`, `agent`, `task`, `job`, `receipt`, or empty."""
     state: bool = True
     """False: needs no state directory and never creates one."""
+    grows: bool = False
+    """New work that needs room on the disk: refused when less than `storage.min_free` is free."""
     detail: str = ""
     """Sentences for the help text, behind the one line."""
     examples: tuple[str, ...] = ()

@@ -19,12 +19,12 @@ from console.core import CoreOptions
 from console.exit_codes import ExitCode
 from console.local import LocalCore
 from console.outlet import Outlet
+from console.since import parse_since
 from console.until import EventFilter, Until, parse_events, parse_until
 from console.view import View
 from runtime.codec import to_line
-from runtime.errors import FailedError, UsageError
+from runtime.errors import FailedError
 from runtime.events import CoreError, CoreStopped, Record
-from runtime.quantities import parse_count, parse_duration_ms
 from runtime.sanitise import clean
 
 __all__ = ["HeadlessOptions", "run"]
@@ -77,7 +77,7 @@ class _Run:
         self._options = options
         self._until: Until | None = parse_until(options.until) if options.until is not None else None
         self._filter: EventFilter | None = parse_events(options.events) if options.events else None
-        self._since = _parse_since(options.since)
+        self._since = parse_since(options.since) if options.since is not None else None
         self._mail: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._inbox: deque[Record] = deque()
         self._armed = False
@@ -208,20 +208,3 @@ class _Run:
         view = View()
         view.load(self._core.snapshot("agents").result())
         return view.tripped > 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Ago:
-    ms: int
-
-
-def _parse_since(text: str | None) -> int | _Ago | None:
-    """A seq, or a time before now."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdecimal():
-        return parse_count(text, what="--since")
-    try:
-        return _Ago(parse_duration_ms(text, what="--since"))
-    except UsageError as error:
-        raise UsageError(error.why, where=error.where, hint="write a seq, or a time such as 10m") from error

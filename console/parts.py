@@ -79,6 +79,8 @@ class Parts:
         self.config = options.config
         self.clock = options.clock
         self._loop = asyncio.get_running_loop()
+        self.backup_door = asyncio.Lock()
+        """Held while a backup is written."""
         self.demo = store.read_now(_is_demo)
         """Whether the directory is marked as one for demonstrations."""
 

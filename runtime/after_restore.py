@@ -41,7 +41,9 @@ class Aftermath:
     receipt: str
 
 
-def begin_again(state: StateDir, index: Index, sha256: str, *, clock: Clock, uid: int, face: str) -> Aftermath:
+def begin_again(
+    state: StateDir, index: Index, sha256: str, *, clock: Clock, began: float, uid: int, face: str
+) -> Aftermath:
     """Tells a restored directory, on which nobody works yet.
 
     Args:
@@ -49,6 +51,7 @@ def begin_again(state: StateDir, index: Index, sha256: str, *, clock: Clock, uid
         index: of the backup.
         sha256: of the backup's file.
         clock: gives the time; seqs go on from it.
+        began: monotonic time of the command's start.
         uid: who restored it.
         face: through what.
 
@@ -68,7 +71,8 @@ def begin_again(state: StateDir, index: Index, sha256: str, *, clock: Clock, uid
                     backup_sha256=sha256, backup_ms=index.created_ms, restores=restores, lost=lost, receipt=receipt
                 )
             )
-            tx.emit(CommandDone(command="restore", uid=uid, face=face, ok=True, duration_ms=0))
+            took_ms = round((clock.monotonic() - began) * 1000)
+            tx.emit(CommandDone(command="restore", uid=uid, face=face, ok=True, duration_ms=took_ms))
             return Aftermath(restores=restores, lost=lost, receipt=receipt)
 
         return store.write(tell).result()

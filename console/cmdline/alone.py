@@ -1,4 +1,4 @@
-"""Commands that the command line answers by itself, without a core: they look at files, or at nothing at all."""
+"""Commands that the command line answers by itself: without a core, or with something to ask and write around one."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -58,6 +58,18 @@ def _init(line: Line) -> Result:
     return init(line)
 
 
+def _backup(line: Line) -> Result:
+    from console.cmdline.keep import backup
+
+    return backup(line)
+
+
+def _restore(line: Line) -> Result:
+    from console.cmdline.keep import restore
+
+    return restore(line)
+
+
 def _try_agent(line: Line) -> Result:
     from console.cmdline.files import Files
     from console.verbs.trial import trial
@@ -82,6 +94,8 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "schema": _schema,
         "completion": _completion,
         "init": _init,
+        "backup": _backup,
+        "restore": _restore,
         "agents try": _try_agent,
         "receipts verify": _verify,
     }

@@ -16,7 +16,7 @@ from console.verbs.values import check_values
 from runtime.errors import FailedError, OrlopError, ReadOnlyError, UsageError
 from runtime.sanitise import clean
 
-__all__ = ["execute"]
+__all__ = ["execute", "through_core"]
 
 _DONE = "what the command was to do is done"
 
@@ -59,10 +59,20 @@ def _run(command: Command, line: Line) -> Result:
             files.lend("stdout", 1)
             files.lend("stderr", 2)
         _confirm(command, line)
-        return _through_core(command, line, files)
+        return through_core(command, line, files)
 
 
-def _through_core(command: Command, line: Line, files: Files) -> Result:
+def through_core(command: Command, line: Line, files: Files) -> Result:
+    """Runs a command in the owner, or in a core of our own; signals that come meanwhile interrupt it.
+
+    Args:
+        command: the registry's entry.
+        line: its arguments and options.
+        files: its descriptors.
+
+    Raises:
+        OrlopError: there is no core, or the connection was lost.
+    """
     from console.cmdline.connect import connect
     from console.cmdline.troubles import Troubles
 

@@ -5,9 +5,9 @@ import sys
 from dataclasses import replace
 
 from console.client import Result
+from console.cmdline.asking import asked_twice
 from console.cmdline.connect import connect, passphrase
 from console.cmdline.verbline import Line
-from runtime.errors import UsageError
 from runtime.statedir import StateDir, locate
 
 __all__ = ["init"]
@@ -41,12 +41,5 @@ def init(line: Line) -> Result:
 
 def _asked() -> bytes | None:
     """A passphrase, typed twice on the terminal; None for none."""
-    from getpass import getpass
-
     sys.stderr.write("A passphrase can protect the vault's key. Without one it is only as safe as this directory.\n")
-    first = getpass("orlop: passphrase (empty for none): ")
-    if not first:
-        return None
-    if getpass("orlop: once more: ") != first:
-        raise UsageError("the two passphrases differ", hint="run orlop init again")
-    return first.encode()
+    return asked_twice("passphrase (empty for none)", again="orlop init") or None

@@ -83,6 +83,15 @@ _SETTINGS = (
     Column("FROM", word("origin")),
     Column("MEANING", word("help"), limit=100),
 )
+_AUDIT = (
+    Column("WHEN", moment("ts_ms")),
+    Column("UID", word("uid"), right=True),
+    Column("FACE", word("face"), limit=20),
+    Column("COMMAND", word("command")),
+    Column("OUTCOME", word("outcome")),
+    Column("ERROR", word("error")),
+    Column("TOOK", duration("duration_ms"), right=True),
+)
 _CHECKS = (
     Column("CHECK", word("check")),
     Column("RESULT", lambda item: f"{_MARKS.get(text(item, 'state'), '?')} {text(item, 'result')}", limit=90),
@@ -261,6 +270,30 @@ def _agents(value: Item) -> str:
     listed = _listing(_AGENTS, "no agents yet: orlop agents upload ROOM MODULE --grant all adds one")(value)
     damaged = [item for item in items_of(value, "items") if text(item, "state") == "damaged"]
     return listed + "".join(f"{clean(text(item, 'agent'), 60)}: {clean(text(item, 'problem'))}\n" for item in damaged)
+def _backup(value: Item) -> str:
+    missing = [("missing", text_of(name)) for name in list_of(value, "missing")]
+    return facts(
+        [
+            ("backup", word("out")(value)),
+            ("size", f"{size('bytes')(value)}, {word('files')(value)} files"),
+            ("state of", moment("created_ms")(value)),
+            *missing,
+        ]
+    )
+
+
+def _restore(value: Item) -> str:
+    lost = value.get("lost")
+    parts = [
+        ("directory", word("state_dir")(value)),
+        ("state of", moment("created_ms")(value)),
+        ("files", word("files")(value)),
+        ("lost", f"{lost} jobs that had not ended") if lost else ("lost", "no job"),
+        ("receipt", word("receipt")(value)),
+    ]
+    return facts(parts + ([("old one", word("replaced")(value))] if value.get("replaced") else []))
+
+
 
 
 def _agent_state(value: Item) -> str:
@@ -319,4 +352,7 @@ _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     "config set": _set,
     "doctor": _listing(_CHECKS, ""),
     "schema": _document,
+    "audit": _listing(_AUDIT, "no changing commands are on record for that"),
+    "backup": _backup,
+    "restore": _restore,
 }

@@ -27,6 +27,7 @@ COMMANDS: tuple[Command, ...] = (
             option("author", Kind.NAME, "who wrote it", metavar="NAME", group=_DESCRIBE),
         ),
         changes=True,
+        grows=True,
         needs="room",
         detail="Without --manifest one is made of the other options; it asks for those permissions that are granted.",
         examples=(

@@ -1,6 +1,7 @@
 """The verbs without a noun: the node itself, its settings, and what helps to use it."""
 
 from console.commands import Arg, Command, Kind
+from console.syntax.parts import LIMIT, flag, option
 
 __all__ = ["COMMANDS"]
 
@@ -63,6 +64,59 @@ COMMANDS: tuple[Command, ...] = (
         handler="console.verbs.node:schema",
         state=False,
         examples=("orlop schema > events.schema.json",),
+    Command(
+        name="backup",
+        help="Write store, keys and modules to one encrypted file, also while orlop runs.",
+        handler="console.verbs.backup:backup",
+        args=(Arg(name="out", kind=Kind.OUT, help="the file to be; it must not exist yet", required=True),),
+        changes=True,
+        grows=True,
+        detail=(
+            "It asks twice for the passphrase that the backup is encrypted under, or takes it from --passphrase-file."
+            " Whoever has both has this node's keys, so --read-only refuses it. Your own config.toml and keys.toml"
+            " are not in it."
+        ),
+        examples=("orlop backup /mnt/usb/harbor.backup", "orlop backup harbor.backup --passphrase-file ~/.secret"),
+    ),
+    Command(
+        name="restore",
+        help="Make a state directory from a backup, all of it or nothing.",
+        handler="console.verbs.backup:restore",
+        args=(
+            Arg(name="backup", kind=Kind.PATH, help="the file that orlop backup wrote", required=True),
+            flag("replace", "move the directory that is there aside; else it must be new or empty"),
+        ),
+        changes=True,
+        state=False,
+        detail=(
+            "Not while orlop runs on the directory. What happened after the backup is gone; jobs that had not ended"
+            " then are lost. The chain of receipts and the journal say that a restore happened."
+        ),
+        examples=(
+            "orlop restore harbor.backup --state-dir /srv/orlop",
+            "orlop restore harbor.backup --replace --passphrase-file ~/.secret",
+        ),
+    ),
+    Command(
+        name="audit",
+        help="List the commands that changed something: when, who, through what, and how it ended.",
+        handler="console.verbs.audit:audit",
+        args=(
+            option("since", Kind.NAME, "only after this seq, or in this last time, such as 7d", metavar="SEQ|TIME"),
+            option("command", Kind.NAME, "only commands that match, such as 'agents *'", metavar="GLOB"),
+            option("uid", Kind.INTEGER, "only of this user", metavar="UID", low=0, high=(1 << 32) - 1),
+            option(
+                "outcome",
+                Kind.CHOICE,
+                "only those that ended so: ok or failed",
+                metavar="OUTCOME",
+                choices=("ok", "failed"),
+            ),
+            LIMIT,
+        ),
+        detail="Newest first. These entries of the journal last longest; a restored directory has those of its backup.",
+        examples=("orlop audit --since 7d", "orlop audit --command 'agents *' --outcome failed --json"),
+    ),
     ),
     Command(
         name="completion",

@@ -108,7 +108,7 @@ def put_back(
     told: list[Aftermath] = []
 
     def finish(state: StateDir, index: Index, sha256: str) -> None:
-        told.append(begin_again(state, index, sha256, clock=clock, uid=7, face="cli"))
+        told.append(begin_again(state, index, sha256, clock=clock, began=clock.seconds, uid=7, face="cli"))
 
     with backup.open("rb", buffering=0) as file:
         restored = restore_backup(file.fileno(), path, secret, replace=replace, finish=finish, stopped=stopped)

@@ -1,0 +1,62 @@
+"""Passphrases that are typed on the terminal, never shown; what is said goes to the terminal, not to stdout."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from console.cmdline.connect import passphrase
+from console.cmdline.options import Options
+from runtime.errors import UsageError
+
+__all__ = ["asked", "asked_twice", "needed"]
+
+
+def asked(question: str) -> bytes:
+    """What is typed, without an echo.
+
+    Args:
+        question: what the prompt says behind `orlop: `.
+    """
+    from getpass import getpass
+
+    return getpass(f"orlop: {question}: ").encode("utf-8", "surrogateescape")
+
+
+def asked_twice(question: str, *, again: str) -> bytes:
+    """What is typed, and typed once more unless it is empty.
+
+    Args:
+        question: as for `asked`.
+        again: what to run after a mistake.
+
+    Raises:
+        UsageError: the two differ.
+    """
+    first = asked(question)
+    if first and asked("once more") != first:
+        raise UsageError("the two passphrases differ", hint=f"run {again} again")
+    return first
+
+
+def needed(options: Options, environ: Mapping[str, str], *, command: str, twice: bool) -> bytes:
+    """The passphrase of a backup: from its file, from the service manager, else from the terminal.
+
+    Args:
+        options: the command line's.
+        environ: the environment.
+        command: what asks, such as `orlop backup`.
+        twice: whether it is new, so that a slip of the finger would be a lock without a key.
+
+    Raises:
+        UsageError: there is none, or nobody to ask.
+    """
+    found = passphrase(options.passphrase_file, environ)
+    if found is None:
+        if sys.stdin is None or not sys.stdin.isatty() or not os.isatty(2):
+            hint = "name a file that holds it with --passphrase-file"
+            raise UsageError("asks for a passphrase, and there is no terminal", hint=hint)
+        question = "passphrase of the backup"
+        found = asked_twice(question, again=command) if twice else asked(question)
+    if not found:
+        raise UsageError("a backup has a passphrase, and this one is empty")
+    return found
