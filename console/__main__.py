@@ -13,7 +13,9 @@ def main() -> int:
         print(f"orlop {__version__}")
         return 0
     from console.cli import run
+    from runtime.process import keep_memory_private
 
+    keep_memory_private()  # before anything secret is read
     return run(sys.argv[1:])
 
 

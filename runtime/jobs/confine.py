@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from runtime.sandbox.compile_child import prctl
+from runtime.process import prctl
 
 __all__ = ["ENVIRONMENT", "HEADROOM", "die_with_parent", "ignore_terminal_signals", "limit_job", "limit_worker"]
 
@@ -67,7 +67,6 @@ def limit_worker(memory_ceiling: int) -> None:
         (resource.RLIMIT_DATA, ceiling, ceiling),
         (resource.RLIMIT_FSIZE, _IMAGE_MAX, _FILE_MAX),
         (resource.RLIMIT_NOFILE, _DESCRIPTORS, _DESCRIPTORS),
-        (resource.RLIMIT_CORE, 0, 0),
     ):
         resource.setrlimit(limit, (soft, hard))
 

@@ -20,6 +20,7 @@ from typing import Final, NoReturn
 from runtime.jobs.confine import die_with_parent, ignore_terminal_signals, limit_worker
 from runtime.jobs.guest import Guests
 from runtime.jobs.worker import serve
+from runtime.process import keep_memory_private
 from runtime.sandbox.compile_child import close_all_but
 
 __all__ = ["REQUEST_MAX", "main"]
@@ -113,6 +114,7 @@ def main(descriptor: int) -> None:
     Args:
         descriptor: this end of the control socket.
     """
+    keep_memory_private()  # the workers' too: they are forked
     ignore_terminal_signals()
     _Zygote(socket.socket(fileno=descriptor)).serve()
     os._exit(0)

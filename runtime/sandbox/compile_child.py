@@ -10,7 +10,6 @@ a file for the compiled code, a file for what the compiler says on descriptor 2,
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -24,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from runtime.process import keep_memory_private, prctl
 from runtime.sandbox.engine import SETTINGS, EngineKind, build_engine
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "Budget",
     "close_all_but",
     "main",
-    "prctl",
     "read_whole",
     "set_limits",
     "write_whole",
@@ -65,21 +64,6 @@ class Budget:
     wall_s: float
     data_bytes: int = 1024**3
     out_bytes: int = 64 * 1024**2
-
-
-def prctl(option: int, value: int) -> None:
-    """Sets a process attribute.
-
-    Args:
-        option: `PR_…`.
-        value: its argument.
-
-    Raises:
-        OSError: the kernel refused.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def set_limits(budget: Budget) -> None:
@@ -260,6 +244,8 @@ def main(descriptor: int) -> None:
     Args:
         descriptor: this end of the control socket.
     """
+    # A compile child that a module took over must not reach what the next one gets from this process.
+    keep_memory_private()
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
     importlib.import_module("wasmtime")
     gc.freeze()

@@ -15,6 +15,7 @@ import pytest
 from runtime.errors import FailedError, UnavailableError
 from runtime.events import CoreError
 from runtime.identity import load_or_create
+from runtime.jobs import processes, zygote_process
 from runtime.jobs.pool import Pool
 from runtime.jobs.processes import is_running, start_mark, start_of
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, read_receipt
@@ -24,6 +25,7 @@ from runtime.jobs.zygote_process import ZygoteProcess
 from runtime.sandbox.compile import Compiler
 from runtime.store import Store
 from tests.hostile import job
+from tests.open_twin import open_twin
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, open_node, pipe
 
 ROOT = Path(__file__).parents[3]
@@ -140,7 +142,8 @@ async def test_submitters_never_share_a_worker(node: Node) -> None:
     assert len(set(seen)) == 3
 
 
-async def test_a_worker_is_confined(node: Node) -> None:
+async def test_a_worker_is_confined(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zygote_process, "_PROGRAM", open_twin(zygote_process._PROGRAM))
     reader, writer = pipe()
     task = asyncio.ensure_future(node.run(job("echo"), reader))
     await node.until_running()
@@ -149,7 +152,6 @@ async def test_a_worker_is_confined(node: Node) -> None:
     assert set(worker.environ()) <= {"LC_ALL", "RUST_BACKTRACE", "TOKIO_WORKER_THREADS", "LC_CTYPE"}
     assert Path(worker.cwd()).is_relative_to(node.state.run)
     assert os.stat(worker.cwd()).st_mode & 0o777 == 0o700  # noqa: PTH116 - Path.stat is said to block
-    assert worker.rlimit(psutil.RLIMIT_CORE) == (0, 0)
     assert worker.rlimit(psutil.RLIMIT_NOFILE) == (64, 64)
     assert worker.rlimit(psutil.RLIMIT_DATA)[0] == LIMITS.memory_bytes + (64 << 20)
     assert worker.rlimit(psutil.RLIMIT_FSIZE)[0] == 64 << 20
@@ -333,6 +335,14 @@ def test_processes_are_told_apart() -> None:
     assert not is_running(os.getpid(), "")
     assert not is_running(os.getpid(), "x.1")
     assert start_of(2**22 + 1) == ""
+
+
+def test_a_process_that_is_hidden_counts_as_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = start_mark()
+    monkeypatch.setattr(processes, "_fields", lambda _: None)  # as under hidepid
+    assert is_running(os.getpid(), mark)
+    assert not is_running(os.getpid(), "")
+    assert not is_running(2**22 + 1, mark)
 
 
 async def test_tee_and_job_end_in_any_order(node: Node) -> None:

@@ -21,6 +21,7 @@ from runtime.sandbox.engine import EngineKind, agent_engine, job_engine
 from runtime.sandbox.errors import CompilerUnavailableError, ModuleRefusedError, StaleModuleError
 from runtime.sandbox.modulecheck import module_hash, strip_custom
 from tests.hostile import BOMBS, agent, binary, job
+from tests.open_twin import open_twin
 
 SECRET = b"k" * 32
 ROOMY = Budget(cpu_s=20, wall_s=60.0)
@@ -281,7 +282,8 @@ def child_of(parent: psutil.Process) -> psutil.Process:
                 return child
 
 
-def test_the_process_and_its_children_are_confined() -> None:
+def test_the_process_and_its_children_are_confined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_process, "_PROGRAM", open_twin(compile_process._PROGRAM))
     with limited(Budget(cpu_s=20, wall_s=60.0)) as compiler:
         thread, errors, child = bombing(compiler)
         parent = zygote(compiler)

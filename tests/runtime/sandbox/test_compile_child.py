@@ -58,11 +58,6 @@ def test_memory_that_runs_out_in_python_is_told(monkeypatch: pytest.MonkeyPatch)
         assert compile_child._compile("job", module, out, BUDGET) == EXIT_MEMORY
 
 
-def test_an_attribute_that_the_kernel_does_not_know_is_an_error() -> None:
-    with pytest.raises(OSError, match="prctl"):
-        compile_child.prctl(-1, 0)
-
-
 def test_limits_and_descriptors() -> None:
     """In a process of its own, because limits cannot be raised again."""
     program = (
