@@ -11,7 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.command import Provider
-from textual.events import DescendantFocus, Resize
+from textual.events import DescendantFocus, Key, Resize
 
 from console.client import Fault
 from console.cmdline import streams
@@ -268,6 +268,14 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
     def on_descendant_focus(self, _event: DescendantFocus) -> None:
         """Other keys work now."""
         self.call_after_refresh(self.draw_keys)
+
+    def on_key(self, event: Key) -> None:
+        """What is typed while a line opens belongs to the line."""
+        from console.ui.screens.line import LineScreen
+
+        if isinstance(self.screen, LineScreen) and event.character and event.is_printable:
+            event.prevent_default()
+            self.screen.type_early(event.character)
 
     @on(Searched.Sought)
     def _searched(self) -> None:

@@ -7,11 +7,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from console.filter import GRAMMAR, FilterError
 from console.ui.bound import keys_of
+from console.ui.screens.line import LineScreen
 from console.ui.sheet import Span
 from console.ui.widgets.ribbon import Ribbon
 from console.ui.widgets.searched import Searched
@@ -23,7 +23,7 @@ Filtering = Callable[[str], FilterError | None]
 _SLASH = "/"
 
 
-class FilterScreen(ModalScreen[None]):
+class FilterScreen(LineScreen[None]):
     """Filters or searches as one types; `enter` keeps it, `esc` clears the filter or ends the search.
 
     Args:
@@ -33,16 +33,14 @@ class FilterScreen(ModalScreen[None]):
         text: the filter that holds now.
     """
 
-    AUTO_FOCUS: ClassVar[str | None] = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Clear the filter, or end the search", id="ui.close-filter"),
     ]
 
     def __init__(self, searched: Searched | None, filtering: Filtering | None = None, text: str = "") -> None:
-        super().__init__(classes="prompt")
+        super().__init__(text, over=True)
         self._searched = searched
         self._filtering = filtering
-        self._text = text
         self._sought: str | None = None
         """What is searched for; None while one filters."""
 
@@ -53,12 +51,11 @@ class FilterScreen(ModalScreen[None]):
             yield Ribbon(name="filter-keys")
             with Horizontal(classes="prompt-line"):
                 yield Static("/" if self._filtering else "//", markup=False)
-                yield Input(self._text, id="filter", compact=True, select_on_focus=True)
+                yield Input(self.text, id="filter", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
         """Shows the help."""
-        self.query_one(Input).cursor_blink = False
-        self._take(self._text)
+        self._take(self.open_line())
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -84,7 +81,7 @@ class FilterScreen(ModalScreen[None]):
     def _search(self, searched: Searched, text: str) -> None:
         """Lights the hits; the filter is again the one that held when the line was opened."""
         if self._sought is None and self._filtering is not None:
-            self._filtering(self._text)
+            self._filtering(self.text)
         if text != self._sought:
             self._sought = text
             searched.seek(text)

@@ -8,12 +8,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from console.client import Json
 from console.ui.bound import keys_of
 from console.ui.paths import complete_path
+from console.ui.screens.line import LineScreen
 from console.ui.sheet import Span
 from console.ui.suggest import Suggestion, expects_path, recalled, suggestions
 from console.ui.widgets.ribbon import Ribbon
@@ -42,7 +42,7 @@ _RECALLING = (
 """Binding, key and what it does."""
 
 
-class PromptScreen(ModalScreen[str | None]):
+class PromptScreen(LineScreen[str | None]):
     """A command line with completion and history; answers with the line, or None.
 
     After `ctrl+r` one types a part of an earlier line instead, and chooses among those that have it.
@@ -54,7 +54,6 @@ class PromptScreen(ModalScreen[str | None]):
         text: what stands in it at first.
     """
 
-    AUTO_FOCUS: ClassVar[str | None] = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Close", id="ui.close-prompt"),
         Binding("tab", "complete", "Complete", id="ui.complete", priority=True),
@@ -64,12 +63,11 @@ class PromptScreen(ModalScreen[str | None]):
     ]
 
     def __init__(self, view: View, tasks: Json, history: list[str], text: str = "") -> None:
-        super().__init__(classes="prompt")
+        super().__init__(text, over=False)
         self._view = view
         self._tasks = tasks
         self._history = history
         self._place = len(history)
-        self._text = text
         self._found: list[Suggestion] = []
         self._chosen = 0
         self._sought: str | None = None
@@ -85,14 +83,11 @@ class PromptScreen(ModalScreen[str | None]):
             yield Ribbon(name="prompt-help")
             with Horizontal(classes="prompt-line"):
                 yield Static(":", id="prompt-label", markup=False)
-                yield Input(self._text, id="line", compact=True, select_on_focus=False)
+                yield Input(self.text, id="line", compact=True, select_on_focus=False)
 
     async def on_mount(self) -> None:
         """Ready to type."""
-        line = self.query_one(Input)
-        line.cursor_blink = False
-        line.cursor_position = len(self._text)
-        await self._suggest(self._text)
+        await self._suggest(self.open_line())
 
     @on(Input.Changed)
     async def _typed(self, event: Input.Changed) -> None:
