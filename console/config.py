@@ -23,6 +23,7 @@ from console.settings import (
     JournalConfig,
     Key,
     NodeConfig,
+    StorageConfig,
     UiConfig,
     Value,
 )
@@ -84,6 +85,7 @@ class Config:
     agents: AgentsConfig = field(default_factory=AgentsConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
     ui: UiConfig = field(default_factory=UiConfig)
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Where each key that is not at its default came from."""
@@ -301,6 +303,7 @@ def _build(values: Mapping[str, tuple[Value, str]]) -> Config:
         agents=_section(AgentsConfig, values),
         jobs=_section(JobsConfig, values),
         journal=_section(JournalConfig, values),
+        storage=_section(StorageConfig, values),
         ui=_section(UiConfig, values),
         origins=MappingProxyType({name: origin for name, (_, origin) in values.items()}),
     )

@@ -42,6 +42,7 @@ __all__ = ["Core", "CoreOptions"]
 _TICK_MS = 30_000
 _HOUR_S = 3600.0
 _CLOCK_S = 5.0
+_SPACE_S = 5.0
 
 T = TypeVar("T")
 
@@ -110,6 +111,7 @@ class Core(Parts):
         self.keep_running(self._wake(), "start")
         self.keep_running(self._keep_house(), "journal")
         self.keep_running(self._watch_clock(), "clock")
+        self.keep_running(self._watch_space(), "storage")
         self._lag.start()
         control.serve(self)
 
@@ -152,6 +154,11 @@ class Core(Parts):
                 hint = "agents' changes of rooms wait until it has caught up; put it right"
                 self.note(CoreError(where="clock", error=told, hint=hint))
             await asyncio.sleep(_CLOCK_S)
+
+    async def _watch_space(self) -> None:
+        while True:
+            self.space()
+            await asyncio.sleep(_SPACE_S)
 
     def _pruned(self, done: Future[int]) -> None:
         """On a thread of the store."""

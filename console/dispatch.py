@@ -162,6 +162,8 @@ class Dispatcher:
 
     async def _handled(self, found: Command, call: Call) -> Result:
         try:
+            if found.grows:
+                self._core.need_space()
             return await _handler(found)(self._core, call)
         except OrlopError as error:
             return Result(ok=False, fault=fault_of(error, found.name))

@@ -15,18 +15,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from console import config
 from console.client import Json
 from console.config import key_map_file
 from console.toml_file import read_toml
 from runtime.errors import OrlopError
 from runtime.quantities import format_size
 from runtime.sanitise import clean
+from runtime.space import SpaceWatch, free_bytes
 from runtime.statedir import StateDir, find, owner_running
 
 __all__ = ["CHECKS", "Check", "examine", "report"]
 
 _PYTHON = (3, 11)
-_SPACE = 256 << 20
 _FILES = 1024
 _ANSWER = 42
 _PROBE = bytes.fromhex("0061736d010000000105016000017f030201000707010372756e00000a06010400412a0b")
@@ -120,14 +121,16 @@ def _directory(path: Path, _environ: Mapping[str, str]) -> Check:
     return Check("directory", "ok", f"{shown}, ours alone")
 
 
-def _space(path: Path, _environ: Mapping[str, str]) -> Check:
+def _space(path: Path, environ: Mapping[str, str]) -> Check:
     there = path
     while not os.path.exists(there) and there != there.parent:  # noqa: PTH110 - `Path.exists` raises for some names
         there = there.parent
-    free = shutil.disk_usage(there).free
-    said = f"{format_size(free)} free for the state directory"
-    if free < _SPACE:
-        return Check("space", "bad", said, f"free some: orlop wants {format_size(_SPACE)}")
+    settings = config.load(config.config_file(None, environ), StateDir(path).config_d, environ)
+    space, _ = SpaceWatch(lambda: free_bytes(there)).look(settings.storage.min_free_bytes)
+    said = f"{format_size(space.free)} free for the state directory"
+    if space.low:
+        wanted = format_size(space.wanted)
+        return Check("space", "bad", said, f"free some: below {wanted} (storage.min_free) no new work is taken")
     return Check("space", "ok", said)
 
 

@@ -19,6 +19,7 @@ from runtime.errors import OrlopError, RefusedError
 from runtime.events import CoreError, Event
 from runtime.sanitise import clean
 from runtime.statedir import StateDir
+from runtime.space import Space, SpaceWatch, free_bytes
 from runtime.store import Store
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Parts:
         self.clock = options.clock
         self._loop = asyncio.get_running_loop()
         self.backup_door = asyncio.Lock()
+        self._space = SpaceWatch(lambda: free_bytes(state.path))
         """Held while a backup is written."""
         self.demo = store.read_now(_is_demo)
         """Whether the directory is marked as one for demonstrations."""
@@ -202,6 +204,30 @@ class Parts:
         return self.config.agents.tick_interval_ms
 
     def built(self, name: str) -> bool:
+    def space(self) -> Space:
+        """Room on the disk now; an owner tells when it became short, and when it is well again.
+
+        Raises:
+            UnavailableError: it cannot be told.
+        """
+        space, changed = self._space.look(self.config.storage.min_free_bytes)
+        if changed and self.options.owner:
+            kind = StorageLow if space.low else StorageOk
+            self.note(kind(free_bytes=space.free, min_free_bytes=space.wanted))
+        return space
+
+    def need_space(self) -> None:
+        """Refuses new work while room is short: before writes fail, and with one reason for all.
+
+        Raises:
+            UnavailableError: there is less than `storage.min_free`.
+        """
+        space = self.space()
+        if space.low:
+            why = f"{format_size(space.free)} are free, and no work is begun below {format_size(space.wanted)}"
+            hint = "free some space, or set storage.min_free"
+            raise UnavailableError(why, where=clean(str(self.state.path), 200), hint=hint)
+
         """Whether a part was needed so far."""
         return name in self.__dict__
 

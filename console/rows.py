@@ -22,6 +22,11 @@ class NodeRow:
     demo: bool
     read_only: bool
     tick_interval_ms: int
+    free_bytes: int = 0
+    """Of the state directory's disk."""
+    min_free_bytes: int = 0
+    storage_low: bool = False
+    """True while no new work is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ __all__ = [
     "JournalConfig",
     "Key",
     "NodeConfig",
+    "StorageConfig",
     "UiConfig",
     "Unit",
     "Value",
@@ -298,6 +299,21 @@ class JournalConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """`[storage]`."""
+
+    min_free_bytes: int = field(
+        default=256 * _MIB,
+        metadata={
+            "unit": Unit.SIZE,
+            "help": "free space below which jobs, uploads and backups are refused; 0: never",
+            "low": 0,
+            "high": 1 << 50,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class UiConfig:
     """`[ui]`."""
 
@@ -322,6 +338,7 @@ _SECTIONS = {
     "agents": AgentsConfig,
     "jobs": JobsConfig,
     "journal": JournalConfig,
+    "storage": StorageConfig,
     "ui": UiConfig,
 }
 

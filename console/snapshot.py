@@ -49,6 +49,7 @@ def _newest(connection: sqlite3.Connection) -> int:
 
 def node_row(core: "Core") -> NodeRow:
     """This node, as a row."""
+    space = core.space()
     return NodeRow(
         name=core.config.node_name,
         peer_id=core.identity.peer_id,
@@ -59,6 +60,9 @@ def node_row(core: "Core") -> NodeRow:
         demo=core.demo,
         read_only=core.options.read_only,
         tick_interval_ms=core.tick_ms,
+        free_bytes=space.free,
+        min_free_bytes=space.wanted,
+        storage_low=space.low,
     )
 
 

@@ -21,6 +21,7 @@ from runtime.identity import peer_id_of
 from runtime.jobs.processes import is_running
 from runtime.readers import read_with
 from runtime.sanitise import clean
+from runtime.space import SpaceWatch, free_bytes
 from runtime.statedir import StateDir, find, owner_running
 
 __all__ = ["status"]
@@ -56,7 +57,7 @@ def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> 
     """
     state = find(path)
     directory = state.config_d if state else None
-    node = config.load(config.config_file(named_config, environ), directory, environ).node_name
+    settings = config.load(config.config_file(named_config, environ), directory, environ)
     pid = owner_running(state) if state else None
     counts, jobs = _counts(state) if state else _NOTHING
     hello = _greeting(state) if state and pid is not None else {}
@@ -68,7 +69,7 @@ def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> 
         "pid": pid or None,
         "version": __version__,
         "state_dir": clean(str(path), 1000),
-        "node": clean(name, 64) if isinstance(name, str) else node,
+        "node": clean(name, 64) if isinstance(name, str) else settings.node_name,
         "peer_id": _peer_id(state) if state else None,
         "listen": [],
         "uptime_s": _uptime_s(pid) if pid else None,
@@ -76,7 +77,13 @@ def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> 
         "agents": {"active": counts["active"], "tripped": counts["tripped"]},
         "jobs": {"queued": jobs[False], "running": jobs[True]},
         "receipts": counts["receipts"],
+        "storage": _storage(path, settings.storage.min_free_bytes) if state else None,
     }
+
+
+def _storage(path: Path, wanted: int) -> dict[str, Json]:
+    space, _ = SpaceWatch(lambda: free_bytes(path)).look(wanted)
+    return {"free_bytes": space.free, "min_free_bytes": space.wanted, "low": space.low}
 
 
 def _counts(state: StateDir) -> tuple[Mapping[str, int], Mapping[bool, int]]:

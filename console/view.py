@@ -206,8 +206,15 @@ class View:
                 self._folds[topic](record, changes)
 
     def _fold_node(self, record: Record, changes: Changes) -> None:
-        if isinstance(record.event, events.CoreConfig):
+        event = record.event
+        if isinstance(event, events.CoreConfig):
             changes.stale.add("node")
+        elif isinstance(event, events.StorageLow | events.StorageOk) and self.node is not None:
+            low = isinstance(event, events.StorageLow)
+            self.node = replace(
+                self.node, storage_low=low, free_bytes=event.free_bytes, min_free_bytes=event.min_free_bytes
+            )
+            changes.node = True
 
     def _fold_rooms(self, record: Record, changes: Changes) -> None:
         event = record.event

@@ -31,7 +31,8 @@ def _config(line: Line) -> Result:
 def _doctor(line: Line) -> Result:
     from console.doctor import examine, report
 
-    document = report(examine(locate(line.options.state_dir, os.environ), os.environ))
+    named = {"ORLOP_CONFIG": line.options.config} if line.options.config else {}
+    document = report(examine(locate(line.options.state_dir, os.environ), {**os.environ, **named}))
     return Result(ok=True, value=document, exit_code=0 if document["ok"] else 1)
 
 

@@ -230,6 +230,12 @@ def _status(value: Item) -> str:
             ", ".join(f"{number} {word}" for word, number in found.items()) if isinstance(found, Mapping) else NOTHING
         )
 
+    def room() -> str:
+        found = value.get("storage")
+        space = found if isinstance(found, Mapping) else {}
+        said = f"{size('free_bytes')(space)} free"
+        return f"{said}, too little for new work" if space.get("low") else said
+
     uptime = value.get("uptime_s")
     since = f", for {format_duration_ms(uptime * 1000)}" if isinstance(uptime, int) else ""
     running = f"yes, process {text(value, 'pid') or 'unknown'}{since}" if value.get("running") else "no"
@@ -244,6 +250,7 @@ def _status(value: Item) -> str:
             ("jobs", counts("jobs")),
             ("receipts", word("receipts")(value)),
             ("last event", word("seq")(value)),
+            ("disk", room() if value.get("storage") else NOTHING),
         ]
     )
 

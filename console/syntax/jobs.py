@@ -75,6 +75,7 @@ COMMANDS: tuple[Command, ...] = (
             option("exit_file", Kind.OUT, "write outcome and exit code here, JSON", metavar="OUT", group=_OUTPUT),
         ),
         changes=True,
+        grows=True,
         detail=(
             "stdout and stderr pass through unchanged and the exit code is the guest's; 124 is the time limit,"
             " 125 means that orlop did not run it, 134 a trap or another limit, 130, 143 and 137 a cancellation."

@@ -200,3 +200,22 @@ def test_who_did_what_is_on_record(home: Path, tmp_path: Path) -> None:
     assert text.splitlines()[0].split() == ["WHEN", "UID", "FACE", "COMMAND", "OUTCOME", "ERROR", "TOOK"]
     assert orlop(home, "audit", "--command", "nothing").text == "no changing commands are on record for that\n"
     assert json.loads(orlop(home, "audit", "--command", "nothing", "--json").out) == {"v": 1, "items": []}
+
+
+def test_on_a_full_disk_new_work_is_refused_with_one_reason(alone: Path, secret: str) -> None:
+    env = {"ORLOP_STORAGE_MIN_FREE": "1024TiB"}
+    job = orlop(alone, "jobs", "run", HELLO, env=env)
+    assert (job.code, job.out, job.talk.count("\n")) == (125, b"", 1)
+    out = str(Path(secret).with_name("kept"))
+    for words in (("backup", out, "--passphrase-file", secret), ("agents", "upload", "r", HELLO, "--grant", "all")):
+        ran = orlop(alone, *words, env=env)
+        assert (ran.code, ran.out, ran.talk.count("\n")) == (1, b"", 1)
+        assert "are free, and no work is begun below 1024TiB; free some space, or set storage.min_free" in ran.talk
+    assert not Path(out).exists()
+    assert orlop(alone, "rooms", "create", "small", env=env).code == 0
+    assert orlop(alone, "status", "--json", env=env).json["storage"]["low"] is True
+    assert "too little for new work" in orlop(alone, "status", env=env).text
+    checks = orlop(alone, "doctor", "--json", env=env)
+    assert checks.code == 1
+    space = next(item for item in checks.json["items"] if item["check"] == "space")
+    assert (space["state"], "storage.min_free" in space["todo"]) == ("bad", True)
