@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from console._version import __version__
 from console.config import Config
 from runtime.clock import Clock, SystemClock
-from runtime.errors import OrlopError, RefusedError
-from runtime.events import CoreError, Event
+from runtime.errors import OrlopError, RefusedError, UnavailableError
+from runtime.events import CoreError, Event, StorageLow, StorageOk
+from runtime.quantities import format_size
 from runtime.sanitise import clean
 from runtime.statedir import StateDir
 from runtime.space import Space, SpaceWatch, free_bytes
