@@ -19,8 +19,8 @@ from runtime.errors import OrlopError, RefusedError, UnavailableError
 from runtime.events import CoreError, Event, StorageLow, StorageOk
 from runtime.quantities import format_size
 from runtime.sanitise import clean
-from runtime.statedir import StateDir
 from runtime.space import Space, SpaceWatch, free_bytes
+from runtime.statedir import StateDir
 from runtime.store import Store
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class Parts:
         self.config = options.config
         self.clock = options.clock
         self._loop = asyncio.get_running_loop()
-        self.backup_door = asyncio.Lock()
         self._space = SpaceWatch(lambda: free_bytes(state.path))
+        self.backup_door = asyncio.Lock()
         """Held while a backup is written."""
         self.demo = store.read_now(_is_demo)
         """Whether the directory is marked as one for demonstrations."""
@@ -204,7 +204,6 @@ class Parts:
             return DEMO_TICK_MS
         return self.config.agents.tick_interval_ms
 
-    def built(self, name: str) -> bool:
     def space(self) -> Space:
         """Room on the disk now; an owner tells when it became short, and when it is well again.
 
@@ -229,6 +228,7 @@ class Parts:
             hint = "free some space, or set storage.min_free"
             raise UnavailableError(why, where=clean(str(self.state.path), 200), hint=hint)
 
+    def built(self, name: str) -> bool:
         """Whether a part was needed so far."""
         return name in self.__dict__
 
