@@ -258,10 +258,14 @@ def _status(value: Item) -> str:
 def _init(value: Item) -> str:
     made = "made" if value.get("made") else "was there already; nothing was changed"
     kept = "under a passphrase" if value.get("protected") else "without a passphrase"
+    before = value.get("previous_peer_id")
+    turned = [("before", f"{text(value, 'previous_peer_id')}, whose receipts stay own")] if before else []
+    made = "was there already; the node has a new key" if before else made
     return facts(
         [
             ("directory", f"{text(value, 'state_dir')} ({made})"),
             ("node key", f"{text(value, 'peer_id')} signs receipts"),
+            *turned,
             ("vault key", f"kept {kept}; seals rooms, agents' states and the account"),
             ("member", f"{text(value, 'member')} in rooms"),
         ]
@@ -273,10 +277,6 @@ def _set(value: Item) -> str:
     return f"{clean(text(value, 'key'), 60)} = {clean(text(value, 'written'))}, from {when} on\n"
 
 
-def _agents(value: Item) -> str:
-    listed = _listing(_AGENTS, "no agents yet: orlop agents upload ROOM MODULE --grant all adds one")(value)
-    damaged = [item for item in items_of(value, "items") if text(item, "state") == "damaged"]
-    return listed + "".join(f"{clean(text(item, 'agent'), 60)}: {clean(text(item, 'problem'))}\n" for item in damaged)
 def _backup(value: Item) -> str:
     missing = [("missing", text_of(name)) for name in list_of(value, "missing")]
     return facts(
@@ -301,6 +301,10 @@ def _restore(value: Item) -> str:
     return facts(parts + ([("old one", word("replaced")(value))] if value.get("replaced") else []))
 
 
+def _agents(value: Item) -> str:
+    listed = _listing(_AGENTS, "no agents yet: orlop agents upload ROOM MODULE --grant all adds one")(value)
+    damaged = [item for item in items_of(value, "items") if text(item, "state") == "damaged"]
+    return listed + "".join(f"{clean(text(item, 'agent'), 60)}: {clean(text(item, 'problem'))}\n" for item in damaged)
 
 
 def _agent_state(value: Item) -> str:
@@ -355,11 +359,11 @@ _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     "receipts verify": _verification,
     "status": _status,
     "init": _init,
+    "audit": _listing(_AUDIT, "no changing commands are on record for that"),
+    "backup": _backup,
+    "restore": _restore,
     "config": _listing(_SETTINGS, ""),
     "config set": _set,
     "doctor": _listing(_CHECKS, ""),
     "schema": _document,
-    "audit": _listing(_AUDIT, "no changing commands are on record for that"),
-    "backup": _backup,
-    "restore": _restore,
 }

@@ -19,9 +19,15 @@ COMMANDS: tuple[Command, ...] = (
                 help="ask nothing; the vault's key is kept without a passphrase",
                 option=True,
             ),
+            Arg(
+                name="rotate_identity",
+                kind=Kind.FLAG,
+                help="give the node a new key and PeerId, signed by the old one; not while orlop runs",
+                option=True,
+            ),
         ),
         detail="Every command that needs the directory makes it too; init asks whether to protect it by a passphrase.",
-        examples=("orlop init", "orlop init --yes --state-dir /srv/orlop"),
+        examples=("orlop init", "orlop init --yes --state-dir /srv/orlop", "orlop init --rotate-identity"),
     ),
     Command(
         name="status",
@@ -58,12 +64,6 @@ COMMANDS: tuple[Command, ...] = (
         detail="Exit 0 when nothing is broken, else 1.",
         examples=("orlop doctor", "orlop doctor --json"),
     ),
-    Command(
-        name="schema",
-        help="Print the JSON Schema of all events.",
-        handler="console.verbs.node:schema",
-        state=False,
-        examples=("orlop schema > events.schema.json",),
     Command(
         name="backup",
         help="Write store, keys and modules to one encrypted file, also while orlop runs.",
@@ -117,6 +117,12 @@ COMMANDS: tuple[Command, ...] = (
         detail="Newest first. These entries of the journal last longest; a restored directory has those of its backup.",
         examples=("orlop audit --since 7d", "orlop audit --command 'agents *' --outcome failed --json"),
     ),
+    Command(
+        name="schema",
+        help="Print the JSON Schema of all events.",
+        handler="console.verbs.node:schema",
+        state=False,
+        examples=("orlop schema > events.schema.json",),
     ),
     Command(
         name="completion",
