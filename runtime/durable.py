@@ -159,7 +159,7 @@ def sync_directory(path: Path) -> None:
 
 
 def _written(path: Path, data: bytes, mode: int) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    temporary = path.with_name(f".orlop-{os.urandom(8).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(temporary, flags, mode), "wb") as file:

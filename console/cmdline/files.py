@@ -1,15 +1,16 @@
 """Files of a command line: opened here, by the face, and handed on as descriptors; what comes back is written here."""
 
 import contextlib
+import errno
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from console.cmdline.streams import is_closed
 from console.commands import Command, Kind
-from runtime.errors import FailedError, UsageError
+from runtime import durable
+from runtime.errors import FailedError, UnavailableError, UsageError
 from runtime.sanitise import clean
 
 __all__ = ["VERIFY", "Files", "check_out", "names_file", "open_input", "write_out"]
@@ -18,6 +19,7 @@ VERIFY = "receipts verify"
 """The command that takes receipts as files; all others know stored ones only."""
 
 _STDIN = "-"
+_LINK_TO_NOTHING = "is a symbolic link to nothing"
 
 
 class Files(contextlib.AbstractContextManager["Files"]):
@@ -111,23 +113,26 @@ def check_out(path: str) -> None:
         path: as typed; `-` is standard output.
 
     Raises:
-        UsageError: it is a directory, or lies in none that can be written.
+        UsageError: it is a directory, a link to nothing, cannot be written, or lies in none that can be.
     """
     if path == _STDIN:
         return
-    target = Path(path)
     try:
-        if target.is_dir():
-            raise UsageError("is a directory, not a file", where=clean(path, 200))
-        if not target.exists() and not os.access(target.parent, os.W_OK | os.X_OK):
-            why = "no such directory" if not target.parent.is_dir() else "its directory cannot be written"
-            raise UsageError(why, where=clean(path, 200))
+        why = _refusal(Path(path))
     except (OSError, ValueError) as error:
         raise UsageError(_why(error), where=clean(path, 200)) from error
+    if why:
+        raise UsageError(why, where=clean(path, 200))
 
 
 def write_out(path: str, data: bytes) -> None:
     """Writes a whole file or nothing: beside the target first, then renamed over it; a pipe or device is written to.
+
+    A link is followed as `cp` does it: it stays, the file behind it is replaced, and where there is none it is refused.
+    The kernel follows it, as it opens the file that is to be replaced, and says what it came to. So all its rules hold:
+    for other people's links in shared folders, and for files that may not be written although their folder may. A name
+    with nothing behind it is taken as it is; should a link appear there meanwhile, the renaming puts the file in its
+    place and follows nothing. A file that our own output goes to (`/dev/stdout`) is written on, as what it is.
 
     Args:
         path: as typed.
@@ -136,26 +141,60 @@ def write_out(path: str, data: bytes) -> None:
     Raises:
         FailedError: it could not be written; a file that was there is unchanged.
     """
-    target = Path(path)
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)
-            return
-        target = target.resolve()
-        descriptor, beside = tempfile.mkstemp(prefix=".orlop-", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-                os.fchmod(stream.fileno(), stat.S_IMODE(target.stat().st_mode) if target.exists() else _default_mode())
-            Path(beside).replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(beside).unlink()
-            raise
+        _write_out(Path(path), data)
+    except UnavailableError as error:
+        raise FailedError(f"could not be written: {error.why}", where=clean(path, 200)) from error
     except (OSError, ValueError) as error:
         raise FailedError(f"could not be written: {_why(error)}", where=clean(path, 200)) from error
+
+
+def _refusal(target: Path) -> str:
+    """Why nothing can be written there; empty when it probably can."""
+    if not target.exists():
+        if target.is_symlink():
+            return _LINK_TO_NOTHING
+        return "" if target.parent.is_dir() and _is_open(target.parent) else _why_not_in(target.parent)
+    if target.is_dir():
+        return "is a directory, not a file"
+    if not os.access(target, os.W_OK):
+        return "cannot be written"
+    folder = Path(os.path.realpath(target)).parent
+    return _why_not_in(folder) if target.is_file() and not _is_open(folder) else ""
+
+
+def _is_open(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _why_not_in(folder: Path) -> str:
+    return "its directory cannot be written" if folder.is_dir() else "no such directory"
+
+
+def _write_out(target: Path, data: bytes) -> None:
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    except FileNotFoundError:
+        if target.is_symlink():
+            raise FileNotFoundError(errno.ENOENT, _LINK_TO_NOTHING) from None
+        durable.replace(target, data, mode=_default_mode())
+        return
+    with os.fdopen(descriptor, "wb", buffering=0):
+        status = os.fstat(descriptor)
+        ours = next((number for number in (1, 2) if os.path.samestat(status, os.fstat(number))), None)
+        if ours is not None or not stat.S_ISREG(status.st_mode):
+            _pour(descriptor if ours is None else ours, data)
+            return
+        found = Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 - a name, not a place to go to
+        if not os.path.samestat(found.lstat(), status):
+            raise FileNotFoundError(errno.ENOENT, "was moved away meanwhile")
+        durable.replace(found, data, mode=stat.S_IMODE(status.st_mode))
+
+
+def _pour(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _open_directory(text: str) -> int:

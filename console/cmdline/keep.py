@@ -124,7 +124,8 @@ def _checked(out: str, directory: Path) -> Path:
     shown = clean(out, 200)
     if out == "-":
         raise UsageError("a backup is a file that is whole or not there", where="-", hint="name a file")
-    check_out(out)
+    if not Path(out).is_symlink():
+        check_out(out)
     path = Path(os.path.realpath(Path(out).parent)) / Path(out).name
     if os.path.lexists(path):
         raise UsageError("exists already", where=shown, hint="name another file, or move that one away")
