@@ -63,7 +63,7 @@ class Chromium:
             os.close(descriptor)
         self._out = os.fdopen(ours_out, "wb")
         self._in = os.fdopen(ours_in, "rb")
-        self._open()
+        self._attach()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,12 +74,17 @@ class Chromium:
         self._in.close()
         self._process.wait()
 
-    def _open(self) -> None:
+    def _attach(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
+        for domain in ("Page", "Runtime"):
             self.call(f"{domain}.enable")
-        self.call("Page.navigate", url=self._page.as_uri())
+        self.open()
+
+    def open(self, page: Path | None = None) -> None:
+        """Loads the page anew, or another one; what happened before is forgotten."""
+        self._events.clear()
+        self.call("Page.navigate", url=(page or self._page).as_uri())
         self.event(lambda event: event["method"] == "Page.loadEventFired")
 
     def call(self, method: str, **params: object) -> Message:
@@ -106,11 +111,6 @@ class Chromium:
                     return event
             self._events.append(self._receive())
 
-    @property
-    def events(self) -> list[Message]:
-        """All events so far."""
-        return self._events
-
     def _receive(self) -> Message:
         raw = bytearray()
         while (byte := self._in.read(1)) != b"\0":
@@ -121,7 +121,8 @@ class Chromium:
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression in the page; a promise's is waited for."""
-        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        script = {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": True}
+        answer = self.call("Runtime.evaluate", **script)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

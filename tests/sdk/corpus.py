@@ -187,8 +187,12 @@ def substituted() -> Iterator[Case]:
         name="the key in capitals in the receipt",
         receipt=encode(RECEIPT | {"worker_pubkey": WORKER.public_hex.upper()}),
     )
-    for name, key in {"zeros": "0" * 64, "no point": "02" + "0" * 62, "all ones": "f" * 64}.items():
-        yield replace(FULL, name=f"a key of {name}", receipt=encode(RECEIPT | {"worker_pubkey": key}), key=key)
+    for key in oddities.KEYS:
+        for signature in (RECEIPT["signature"], "01" + "0" * 126):  # the second fits every message under the key 1
+            weak = encode(RECEIPT | {"worker_pubkey": key, "signature": signature})
+            yield replace(
+                FULL, name=f"the key {key[:4]}…{key[-4:]}, {signature[:4]}", receipt=weak, key=key, previous=None
+            )
     for name, signature in {
         "zeros": "0" * 128,
         "all ones": "f" * 128,

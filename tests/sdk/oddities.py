@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["AROUND", "INSTEAD", "LIMITS", "NUMBERS", "SECONDS", "TEXTS", "TIMES"]
+__all__ = ["AROUND", "INSTEAD", "KEYS", "LIMITS", "NUMBERS", "SECONDS", "TEXTS", "TIMES"]
 
 NUMBERS: Final = (
     *(
@@ -110,3 +110,17 @@ LIMITS: Final = (
     '{"x":"' + "y" * 5000 + '"}',
 )
 """Texts of `orlop.limits`."""
+
+KEYS: Final = tuple(
+    key[:62] + f"{int(key[62:], 16) | sign:02x}"
+    for sign in (0, 0x80)
+    for key in (
+        "0" * 64,
+        "01" + "0" * 62,
+        *(f"{byte}{'f' * 60}7f" for byte in ("ec", "ed", "ee", "ef", "ff")),
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "02" + "0" * 62,
+    )
+)
+"""Keys of small order, keys that are no point, and keys in a spelling that is not the shortest."""
