@@ -5,8 +5,9 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from rich.console import RenderableType
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -37,9 +38,6 @@ from runtime.clock import Clock, SystemClock
 from runtime.errors import OrlopError
 from runtime.events import Record
 from runtime.sanitise import clean
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 __all__ = ["OrlopApp", "run"]
 
@@ -212,7 +210,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         if trouble:
             self.actions.refuse(trouble)
 
-    def exit(self, result: int | None = None, return_code: int = 0, message: "RenderableType | None" = None) -> None:
+    def exit(self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leaves; what is on the screen is looked at once more before it goes."""
         self._gather()
         super().exit(result, return_code, message)

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from textual.binding import Binding
+from textual.binding import ActiveBinding, Binding
 from textual.keys import REPLACED_KEYS, key_to_character
 
 from console.ui.frame import Key
 from console.ui.screens.help import HelpEntry
 
 if TYPE_CHECKING:
-    from textual.binding import ActiveBinding
     from textual.dom import DOMNode
     from textual.screen import Screen
 
@@ -94,7 +93,7 @@ def visible_keys(screen: "Screen[object]", label: Callable[[str], str | None]) -
     return here, always
 
 
-def _ordered(screen: "Screen[object]") -> "list[tuple[str, ActiveBinding]]":
+def _ordered(screen: "Screen[object]") -> list[tuple[str, ActiveBinding]]:
     """The keys that work, each place's in the order in which it binds them: Textual puts those of a key map last."""
     active = screen.active_bindings
     ranks: dict[tuple[DOMNode, str | None], int] = {}

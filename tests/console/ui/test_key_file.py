@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from console.ui.app import OrlopApp
 from console.ui.bound import Keys
 from console.ui.key_file import read_key_map
 from console.ui.places import REACHES, SECTIONS, bindings_of
 from runtime.errors import UnavailableError, UsageError
 from tests.console.ui.harbor import harbor
-from tests.console.ui.screen import NARROW, opened, pane, press, row_of, said, toasts, typed, until
+from tests.console.ui.screen import NARROW, opened, pane, press, row_of, said, typed, until
 
 Written = Callable[[str], Path]
 
@@ -185,7 +186,9 @@ async def test_footer_help_and_hints_name_the_keys_that_hold(tmp_path: Path) -> 
         assert len(app.screen_stack) == 1
 
 
-async def test_keys_of_dialogs_can_be_rebound(tmp_path: Path) -> None:
+async def test_keys_of_dialogs_can_be_rebound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(OrlopApp, "notify", lambda _self, message, **_: told.append(message))
     chosen = keys(tmp_path, '"ui.form-go" = "f5"\n"ui.form-cancel" = "f6"\n"ui.interrupt" = "ctrl+g"')
     async with opened(harbor(), keys=chosen) as (app, pilot):
         await press(pilot, "1", "a")
@@ -196,7 +199,7 @@ async def test_keys_of_dialogs_can_be_rebound(tmp_path: Path) -> None:
         await press(pilot, "f6")
         assert len(app.screen_stack) == 1
         await press(pilot, "ctrl+g")
-        assert toasts(app) == ["ctrl+g again, or q, leaves"]
+        assert told == ["ctrl+g again, or q, leaves"]
 
 
 async def test_hints_of_a_narrow_screen_name_them_too(tmp_path: Path) -> None:
@@ -204,3 +207,17 @@ async def test_hints_of_a_narrow_screen_name_them_too(tmp_path: Path) -> None:
     async with opened(harbor(), NARROW, keys=chosen) as (app, pilot):
         await press(pilot, "2")
         assert "B probes once, f3 tells more" in said(app)
+
+
+def test_a_wrong_map_is_told_before_the_screen_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from console.cmdline.faces import run_screen
+    from console.cmdline.options import Options
+
+    monkeypatch.setattr("os.isatty", lambda _descriptor: True)
+    monkeypatch.setenv("TERM", "xterm")
+    (tmp_path / "config.toml").touch()
+    (tmp_path / "keys.toml").write_text('"ui.freeze" = "q"')
+    options = Options(state_dir=str(tmp_path / "state"), config=str(tmp_path / "config.toml"))
+    with pytest.raises(UsageError, match=r"is the key of ui\.leave in Rooms"):
+        run_screen(options)
+    assert not (tmp_path / "state").exists()
