@@ -1,7 +1,10 @@
 """Executes the snippets of the documentation: Python blocks, and console blocks in a state directory of the page's own.
 
 A console block holds lines `$ command` and, under each, what it prints; `…` stands for anything. The program is the
-real one, and its directory is made anew for every page. Blocks in other languages are for reading.
+real one, and its directory is made anew for every page. Blocks of PHP and JavaScript that name a file in their first
+line are put there for the commands below them. Other blocks are for reading.
+
+Pages that need more than Python packages have the marker `sdk` and are executed by `make test-sdk`.
 """
 
 import os
@@ -11,10 +14,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).resolve().parent.parent
+SDK_PAGES = {"use-from-javascript.md", "use-from-php.md", "verify-with-openssl.md", "verify-without-trusting-us.md"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before those without the wanted marker are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs other interpreters."""
+    for item in items:
+        if item.path.name in SDK_PAGES:
+            item.add_marker("sdk")
 
 
 def matches(expected: str, printed: str) -> bool:
@@ -40,6 +53,13 @@ def run_console(example: Example) -> str | None:
     return None
 
 
+def write_file(example: Example) -> None:
+    """Writes a block to the file that its first line names."""
+    source = str(example.parsed)
+    if named := re.match(r"(?:<\?php )?// ([a-z]+\.(?:php|mjs))\n", source):
+        Path(str(example.namespace["cwd"]), named[1]).write_text(source)
+
+
 def setup(namespace: dict[str, object]) -> None:
     """A state directory for one page, and the program of this checkout first in the path."""
     folder = tempfile.TemporaryDirectory()
@@ -59,7 +79,12 @@ def teardown(namespace: dict[str, object]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), CodeBlockParser("console", run_console)],
+    parsers=[
+        PythonCodeBlockParser(),
+        CodeBlockParser("console", run_console),
+        CodeBlockParser("php", write_file),
+        CodeBlockParser("js", write_file),
+    ],
     pattern="*.md",
     setup=setup,
     teardown=teardown,
