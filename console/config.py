@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from console.client import Json
 from console.settings import (
@@ -27,10 +27,13 @@ from console.settings import (
     UiConfig,
     Value,
 )
-from console.toml_file import read_toml
+from console.toml_file import TomlFile, read_toml
 from runtime import durable
 from runtime.errors import UsageError
 from runtime.sanitise import clean
+
+if TYPE_CHECKING:
+    from console.notify_rules import NotifyRule
 
 __all__ = [
     "Config",
@@ -47,6 +50,7 @@ __all__ = [
 
 _SET = "50-set.toml"
 _DEFAULT = "default"
+_NOTIFY = "notify"
 
 _Section = TypeVar("_Section")
 
@@ -87,6 +91,8 @@ class Config:
     journal: JournalConfig = field(default_factory=JournalConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     ui: UiConfig = field(default_factory=UiConfig)
+    notify: tuple["NotifyRule", ...] = ()
+    """What is told of events, and how; in the order of the files."""
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Where each key that is not at its default came from."""
 
@@ -168,16 +174,19 @@ def load(
         UnavailableError: a file cannot be read.
     """
     values: dict[str, tuple[Value, str]] = {}
+    rules: list[NotifyRule] = []
     # Not `Path.is_dir`, which raises where a folder above cannot be searched: who needs the directory says so itself.
     extra = sorted(config_d.glob("*.toml")) if config_d is not None and os.path.isdir(config_d) else []  # noqa: PTH112
     for path in ([file] if file is not None else []) + extra:
-        values.update(_read(path))
+        read = read_toml(path, what="configuration")
+        values.update(_values(read))
+        rules += _rules(read)
     for key in KEYS.values():
         if key.variable in environ:
             values[key.name] = (_from_text(key, environ[key.variable], key.variable), key.variable)
     for name, text in options.items():
         values[name] = (_from_text(find(name), text, "option"), "option")
-    return _build(values)
+    return _build(values, tuple(rules))
 
 
 def set_value(config_d: Path, name: str, given: str) -> Setting:
@@ -197,13 +206,15 @@ def set_value(config_d: Path, name: str, given: str) -> Setting:
     key = find(name)
     value = key.from_text(given)
     path = config_d / _SET
-    held = {known: held for known, (held, _) in _read(path).items()} if path.exists() else {}
+    file = read_toml(path, what="configuration") if path.exists() else None
+    held = {known: held for known, (held, _) in _values(file).items()} if file else {}
     held[name] = value
-    tables: dict[str, dict[str, Value]] = {}
+    tables: dict[str, object] = {_NOTIFY: file.tables[_NOTIFY]} if file and _NOTIFY in file.tables else {}
+    sections: dict[str, dict[str, Value]] = {}
     for known in sorted(held):
         section, _, bare = known.partition(".")
-        tables.setdefault(section, {})[bare] = KEYS[known].to_toml(held[known])
-    text = tomli_w.dumps(tables, multiline_strings=False)
+        sections.setdefault(section, {})[bare] = KEYS[known].to_toml(held[known])
+    text = tomli_w.dumps(sections | tables, multiline_strings=False)
     durable.make_directory(config_d)
     durable.replace(path, text.encode())
     return Setting(key, value, f"{_SET}:{read_toml(path, what='configuration').line_of(name)}")
@@ -224,7 +235,8 @@ def find(name: str) -> Key:
 def changed(before: Config, after: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The keys whose values differ, and those of them that take effect at the next start only."""
     keys = [new.key for old, new in zip(before, after, strict=True) if old.value != new.value]
-    return tuple(key.name for key in keys), tuple(key.name for key in keys if key.restart)
+    rules = (_NOTIFY,) if before.notify != after.notify else ()
+    return (*(key.name for key in keys), *rules), tuple(key.name for key in keys if key.restart)
 
 
 def keeping(before: Config, after: Config, names: Iterable[str]) -> Config:
@@ -241,7 +253,7 @@ def keeping(before: Config, after: Config, names: Iterable[str]) -> Config:
         setting = old if old.key.name in kept else new
         if setting.origin != _DEFAULT:
             values[setting.key.name] = (setting.value, setting.origin)
-    return _build(values)
+    return _build(values, after.notify)
 
 
 def describe() -> list[dict[str, Json]]:
@@ -266,10 +278,32 @@ def _from_text(key: Key, text: str, origin: str) -> Value:
         raise UsageError(error.why, what="configuration", where=origin, hint=error.hint) from error
 
 
-def _read(path: Path) -> dict[str, tuple[Value, str]]:
-    file = read_toml(path, what="configuration")
+def _rules(file: TomlFile) -> "list[NotifyRule]":
+    """The `[[notify]]` of a file."""
+    found = file.tables.get(_NOTIFY)
+    if found is None:
+        return []
+    from console.notify_rules import NotifyKeyError, read_rule
+
+    shown = clean(str(file.path))
+    if not isinstance(found, list) or not all(isinstance(table, dict) for table in found):
+        where = file.where(_NOTIFY)
+        raise UsageError("notify: expected tables", what="configuration", where=where, hint="write [[notify]]")
+    rules: list[NotifyRule] = []
+    for number, table in enumerate(found):
+        try:
+            rules.append(read_rule(table, f"{file.path.name}:{file.line_in(_NOTIFY, number)}"))
+        except NotifyKeyError as error:
+            where = f"{shown}:{file.line_in(_NOTIFY, number, error.key)}"
+            name = f"{_NOTIFY}.{clean(error.key, 60)}" if error.key else _NOTIFY
+            raise UsageError(f"{name}: {error.why}", what="configuration", where=where, hint=error.hint) from error
+    return rules
+
+
+def _values(file: TomlFile) -> dict[str, tuple[Value, str]]:
+    path = file.path
     values: dict[str, tuple[Value, str]] = {}
-    for name, value in _flat(file.tables):
+    for name, value in _flat({name: table for name, table in file.tables.items() if name != _NOTIFY}):
         where = file.where(name)
         key = KEYS.get(name)
         if key is None:
@@ -296,7 +330,7 @@ def _section(shape: Callable[..., _Section], values: Mapping[str, tuple[Value, s
     return shape(**{KEYS[name].attribute: value for name, (value, _) in values.items() if name.startswith(prefix)})
 
 
-def _build(values: Mapping[str, tuple[Value, str]]) -> Config:
+def _build(values: Mapping[str, tuple[Value, str]], rules: "tuple[NotifyRule, ...]") -> Config:
     return Config(
         node=_section(NodeConfig, values),
         core=_section(CoreConfig, values),
@@ -305,6 +339,7 @@ def _build(values: Mapping[str, tuple[Value, str]]) -> Config:
         journal=_section(JournalConfig, values),
         storage=_section(StorageConfig, values),
         ui=_section(UiConfig, values),
+        notify=rules,
         origins=MappingProxyType({name: origin for name, (_, origin) in values.items()}),
     )
 

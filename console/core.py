@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from console import config as configuration
 from console import wire
@@ -37,6 +37,9 @@ from runtime.sanitise import clean
 from runtime.statedir import OwnerLock, StateDir, acquire_owner, acquire_shared, prepare
 from runtime.store import Store, Transaction
 
+if TYPE_CHECKING:
+    from console.notify import Notifier
+
 __all__ = ["Core", "CoreOptions"]
 
 _TICK_MS = 30_000
@@ -58,6 +61,7 @@ class Core(Parts):
         self._began = self.clock.monotonic()
         self._lock = lock
         self._control: ControlServer | None = None
+        self._notifier: Notifier | None = None
         self._lag = LagMonitor(self.note)
         self._requests: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[None]] = set()
@@ -96,6 +100,10 @@ class Core(Parts):
         control = ControlServer(self.state.control_socket)
         control.bind()
         self._control = control
+        from console.notify import Notifier
+
+        self._notifier = Notifier(self.journal, self.clock, self.note)
+        self._notifier.use(self.config.notify)
         await self._settle_demo()
         unfinished = self.store.read_now(_unfinished_jobs)
         _ = self.account  # made or opened now: a vault that stays shut is said before anything runs
@@ -193,6 +201,8 @@ class Core(Parts):
     def hurry(self) -> None:
         """Ends the patience of `stop`: what runs is interrupted now."""
         self.dispatcher.hurry()
+        if self._notifier is not None:
+            self._notifier.hurry()
 
     async def _close_parts(self, exit_code: int) -> None:
         """Ends what was built, in the order of dependence."""
@@ -207,6 +217,10 @@ class Core(Parts):
         if self._control is not None:
             self._control.close("shutdown")
         await _cancelled(self._requests)
+        if self._notifier is not None:
+            with contextlib.suppress(OrlopError):
+                await self.write(lambda _: None)  # what was noted until now has been published
+            await self._notifier.close()
 
     def reload(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Reads the configuration again; what cannot change while it runs keeps its value until the next start.
@@ -222,6 +236,8 @@ class Core(Parts):
         new = self.options.reload()
         keys, later = configuration.changed(self.config, new)
         self.config = configuration.keeping(self.config, new, later)
+        if self._notifier is not None:
+            self._notifier.use(self.config.notify)
         self.note(CoreConfig(changed=keys, restart=later))
         return keys, later
 

@@ -14,7 +14,7 @@ __all__ = ["TomlFile", "read_toml"]
 
 _SIZE_MAX = 1 << 20
 _PLACE = re.compile(r"line ([0-9]+)")
-_HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
+_HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]")
 _ASSIGNED = re.compile(r"\s*([A-Za-z0-9_\-.\"' ]+?)\s*=")
 
 
@@ -44,6 +44,25 @@ class TomlFile:
                 return number
             if path and path == wanted[: len(path)]:
                 found = number  # an inline table
+        return found
+
+    def line_in(self, array: str, number: int, key: str = "") -> int:
+        """The line of a table of an array, `[[array]]`, or of a key in it; 1 where it is written in another way.
+
+        Args:
+            array: the array's name.
+            number: which of its tables, from 0.
+            key: of the table; empty for the table itself.
+        """
+        left, found = number, 1
+        for place, line in enumerate(self.text.splitlines(), 1):
+            if line.strip().partition("#")[0].replace(" ", "").rstrip() == f"[[{array}]]":
+                found = place if left == 0 else found
+                left -= 1
+            elif left < 0 and key and (assigned := _ASSIGNED.match(line)) and _parts(assigned[1])[0] == key:
+                return place
+            if left < -1:
+                break
         return found
 
     def where(self, name: str) -> str:

@@ -18,7 +18,7 @@ from runtime.errors import UsageError
 from runtime.events import Event, Record
 from runtime.sanitise import clean
 
-__all__ = ["EventFilter", "Until", "parse_events", "parse_until"]
+__all__ = ["EventFilter", "Until", "parse_events", "parse_until", "with_conditions"]
 
 _CONDITION = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(>=|<=|!=|=|>|<)(.*)", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
@@ -91,25 +91,42 @@ def parse_until(text: str) -> Until:
         UsageError: a type or field that does not exist, or a condition that is none.
     """
     glob, *rest = text.split(",")
-    types = _matching(glob.strip(), "--until")
+    return with_conditions(_matching(glob.strip(), "--until"), (part.strip() for part in rest), what="--until")
+
+
+def with_conditions(types: frozenset[str], texts: Iterable[str], *, what: str) -> Until:
+    """Events of some types whose fields fulfil conditions.
+
+    Args:
+        types: names of types.
+        texts: conditions, such as `verdict=valid`.
+        what: where they stand, for messages.
+
+    Raises:
+        UsageError: a field that none of the types has, or a condition that is none.
+    """
     known = {
         field.name: bool(field.metadata.get("content"))
         for name in types
         for field in fields(event_types()[name])
         if field.metadata.get("wire", True)
     }
-    return Until(types, tuple(_condition(part.strip(), known) for part in rest))
+    return Until(types, tuple(_condition(text, known, what) for text in texts))
 
 
-def parse_events(texts: Iterable[str]) -> EventFilter:
+def parse_events(texts: Iterable[str], *, what: str = "--events") -> EventFilter:
     """Reads lists of globs; globs with `!` take away, and stand for "everything but" when they are alone.
+
+    Args:
+        texts: the lists.
+        what: where they stand, for messages.
 
     Raises:
         UsageError: a glob that fits no type.
     """
     globs = [glob.strip() for text in texts for glob in text.split(",")]
-    wanted = [_matching(glob, "--events") for glob in globs if not glob.startswith("!")]
-    gone = [_matching(glob[1:], "--events") for glob in globs if glob.startswith("!")]
+    wanted = [_matching(glob, what) for glob in globs if not glob.startswith("!")]
+    gone = [_matching(glob[1:], what) for glob in globs if glob.startswith("!")]
     types = frozenset().union(*wanted) if wanted else frozenset(event_types())
     return EventFilter(types.difference(*gone))
 
@@ -124,17 +141,17 @@ def _matching(glob: str, what: str) -> frozenset[str]:
     return types
 
 
-def _condition(text: str, known: Mapping[str, bool]) -> _Condition:
+def _condition(text: str, known: Mapping[str, bool], what: str) -> _Condition:
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise UsageError(f"`{clean(text, 60)}` is no condition", what="--until", hint="write field=value or field>n")
+        raise UsageError(f"`{clean(text, 60)}` is no condition", what=what, hint="write field=value or field>n")
     name, operator, value = match.groups()
     if name not in known:
         near = get_close_matches(name, known, 1)
         hint = f"did you mean `{near[0]}`?" if near else f"its fields are {', '.join(sorted(known))}"
-        raise UsageError(f"no such event has a field `{clean(name, 60)}`", what="--until", hint=hint)
+        raise UsageError(f"no such event has a field `{clean(name, 60)}`", what=what, hint=hint)
     if known[name]:
-        raise UsageError(f"`{name}` is content, which events are not chosen by", what="--until")
+        raise UsageError(f"`{name}` is content, which events are not chosen by", what=what)
     if operator in _COMPARE and not _NUMBER.fullmatch(value):
-        raise UsageError(f"`{clean(value, 40)}` is no number", what="--until", where=text)
+        raise UsageError(f"`{clean(value, 40)}` is no number", what=what, where=text)
     return _Condition(name, operator, value)

@@ -36,7 +36,7 @@ from console.ui.widgets.searched import Searched
 from console.view import TOPICS, Changes
 from runtime.clock import Clock, SystemClock
 from runtime.errors import OrlopError
-from runtime.events import Record
+from runtime.events import NotifyBell, Record
 from runtime.sanitise import clean
 
 __all__ = ["OrlopApp", "run"]
@@ -155,6 +155,8 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
                 if lost:
                     changes.stale.update(TOPICS)
                 self.frame.took(records, lost)
+                if any(isinstance(record.event, NotifyBell) for record in records):
+                    self.bell()
                 if self.pane is not None and self.pane.whole:
                     self.pane.take(changes, records)
                 self._refresh_stale(changes)
