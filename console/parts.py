@@ -89,10 +89,10 @@ class Parts:
 
     @cached_property
     def identity(self) -> "Identity":
-        """The node's key."""
-        from runtime.identity import load_or_create
+        """The node's key, which knows those before it."""
+        from runtime.keys import load_identity
 
-        return load_or_create(self.state)
+        return load_identity(self.state, self.store)
 
     @cached_property
     def vault(self) -> "Vault":

@@ -20,6 +20,8 @@ INTEGER_MAX = 2**63 - 1
 """The largest integer, of either sign, that every language's verifier can hold."""
 
 _DEPTH_MAX = 64
+_SAFE_DIGITS = len(str(INTEGER_MAX))
+"""What is written in fewer characters is within the bounds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_10000_MS = 253_402_300_800_000
 _SIGNED_TIME = re.compile(
@@ -62,11 +64,20 @@ def _plain(value: object, path: str, depth: int) -> object:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise CanonicalError(f"a key of type {type(key).__name__}", where=path)
-            plain[_text(key, path)] = _plain(item, f"{path}.{ascii(key)[1:-1][:40]}", depth + 1)
+            name = _text(key, path)
+            plain[name] = item if _is_plain(item) else _plain(item, f"{path}.{ascii(key)[1:-1][:40]}", depth + 1)
         return plain
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return [
+            item if _is_plain(item) else _plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)
+        ]
     raise CanonicalError(f"a value of type {type(value).__name__}", where=path)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is one of the two that signed documents are full of: they need no path and no copy."""
+    kind = type(value)
+    return (kind is int and -INTEGER_MAX <= value <= INTEGER_MAX) or (kind is str and value.isascii())  # type: ignore[operator,attr-defined]
 
 
 def _text(value: str, path: str) -> str:
@@ -124,6 +135,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _integer(digits: str) -> int:
+    if len(digits) < _SAFE_DIGITS:
+        return int(digits)
     value = int(digits) if len(digits) <= len(str(-INTEGER_MAX)) else INTEGER_MAX + 1
     if not -INTEGER_MAX <= value <= INTEGER_MAX:
         raise CanonicalError("an integer beyond 63 bits")
@@ -153,10 +166,12 @@ def _check(value: object, depth: int, *, escapes: bool) -> None:
         for key, item in value.items():
             if escapes:
                 _text(key, "a key")
-            _check(item, depth + 1, escapes=escapes)
+            if not isinstance(item, int):
+                _check(item, depth + 1, escapes=escapes)
     elif isinstance(value, list):
         for item in value:
-            _check(item, depth + 1, escapes=escapes)
+            if not isinstance(item, int):
+                _check(item, depth + 1, escapes=escapes)
     elif escapes and isinstance(value, str):
         _text(value, "a text")
 

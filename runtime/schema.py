@@ -86,6 +86,10 @@ CREATE INDEX job_blobs_by_hash ON job_blobs (hash);
 CREATE TABLE submitters (
   key TEXT PRIMARY KEY, added_ms INTEGER NOT NULL, note TEXT NOT NULL
 ) WITHOUT ROWID;
+ALTER TABLE receipts ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
+CREATE INDEX receipts_by_time ON receipts (issued_ms DESC, number DESC);
+CREATE INDEX receipts_by_outcome ON receipts (outcome, issued_ms DESC, number DESC);
+CREATE INDEX receipts_by_worker ON receipts (worker, issued_ms DESC, number DESC, outcome);
 CREATE TABLE node_keys (
   public TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, statement TEXT NOT NULL, created_ms INTEGER NOT NULL
 ) WITHOUT ROWID;

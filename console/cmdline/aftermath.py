@@ -1,5 +1,6 @@
 """What a command leaves in files after it ended: receipts, exit files, exports. Each whole or not at all."""
 
+import base64
 import json
 from collections.abc import Mapping
 
@@ -74,7 +75,13 @@ def _export(line: Line, value: Mapping[str, Json]) -> Json:
     legacy = line.args.get("format") == "legacy"
     lines = [json.dumps(document).encode() if legacy else encode(document) for document in documents]
     data = b"".join(text + b"\n" for text in lines)
-    out = line.paths["out"]
+    signed = base64.b64decode(str(value.get("signed_message_b64", "")))
+    beside = line.paths.get("signed_message")
+    out = line.paths.get("out", "-")
+    if beside is not None and "out" not in line.paths:
+        return _signed_message(line, beside, signed)
+    if beside is not None:
+        write_out(beside, signed)
     if out == "-":
         if not line.options.json:
             streams.print_bytes(data)
@@ -82,3 +89,12 @@ def _export(line: Line, value: Mapping[str, Json]) -> Json:
         return value
     write_out(out, data)
     return {"v": 1, "out": line.args["out"], "receipts": len(documents)}
+
+
+def _signed_message(line: Line, path: str, message: bytes) -> Json:
+    """The bytes that a receipt's signature covers, by themselves."""
+    if path == "-":
+        streams.print_bytes(message)
+        return None
+    write_out(path, message)
+    return {"v": 1, "out": line.args["signed_message"], "bytes": len(message)}

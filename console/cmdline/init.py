@@ -4,10 +4,12 @@ import os
 import sys
 from dataclasses import replace
 
-from console.client import Result
+from console.client import Json, Result
 from console.cmdline.asking import asked_twice
 from console.cmdline.connect import connect, passphrase
 from console.cmdline.verbline import Line
+from runtime.errors import NotFoundError, ReadOnlyError
+from runtime.sanitise import clean
 from runtime.statedir import StateDir, locate
 
 __all__ = ["init"]
@@ -29,6 +31,7 @@ def init(line: Line) -> Result:
     asks = line.args.get("yes") != "true" and sys.stdin is not None and sys.stdin.isatty()
     if made and secret is None and asks:
         secret = _asked()
+    turned = _rotated(state, line) if line.args.get("rotate_identity") == "true" else {}
     client = connect(replace(options, quiet=True), secret=secret)
     try:
         result = client.execute("init", {}).result.result()
@@ -36,7 +39,25 @@ def init(line: Line) -> Result:
         client.close()
     if not result.ok or not isinstance(result.value, dict):
         return result
-    return Result(ok=True, value=result.value | {"made": made})
+    return Result(ok=True, value=result.value | {"made": made} | turned)
+
+
+def _rotated(state: StateDir, line: Line) -> dict[str, Json]:
+    """Gives the node a new key; nobody else may use the directory meanwhile."""
+    from runtime.clock import SystemClock
+    from runtime.identity import peer_id_of
+    from runtime.keys import rotate
+    from runtime.statedir import acquire_owner, find
+    from runtime.store import Store
+
+    if line.options.read_only:
+        raise ReadOnlyError("changes something, and this is --read-only", what="init --rotate-identity")
+    if find(state.path) is None or not state.identity_key.exists():
+        raise NotFoundError("there is no key to rotate", where=clean(str(state.path), 200))
+    clock = SystemClock()
+    with acquire_owner(state), Store.open(state.database, clock, owner=True) as store:
+        _, link = rotate(state, store, clock, uid=os.geteuid(), face="cli")
+    return {"previous_peer_id": peer_id_of(bytes.fromhex(link.old)), "key_number": link.number}
 
 
 def _asked() -> bytes | None:

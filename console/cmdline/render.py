@@ -316,11 +316,31 @@ def _document(value: Item) -> str:
 
 
 def _verification(value: Item) -> str:
+    if "chains" in value:
+        return _chains(value)
     steps = "".join(
         f"{_judged(step, 'ok', 'BAD', 'not checked'):<12}{text(step, 'name'):<12}{clean(text(step, 'detail'), 300)}\n"
         for step in items_of(value, "steps")
     )
     return f"{steps}{_judged(value, 'valid', 'INVALID', 'could not be checked')}\n"
+
+
+def _chains(value: Item) -> str:
+    lines = [
+        f"{_judged({'ok': chain.get('key')}, 'ok', 'BAD', 'unknown key'):<12}{text(chain, 'worker')[:16]}…"
+        f"  {text(chain, 'receipts')} receipts, numbers {text(chain, 'first')} to {text(chain, 'last')}"
+        f"{_pruned(chain)}\n"
+        for chain in items_of(value, "chains")
+    ]
+    lines += [
+        f"{clean(text(fault, 'kind'), 20):<12}{clean(text(fault, 'at'), 40)}: {clean(text(fault, 'why'), 300)}\n"
+        for fault in items_of(value, "faults")
+    ]
+    return f"{''.join(lines)}{_judged(value, 'valid', 'INVALID', 'could not be checked')}\n"
+
+
+def _pruned(chain: Item) -> str:
+    return f", of {text(chain, 'pruned')} only the place is kept" if chain.get("pruned") else ""
 
 
 def _judged(item: Item, good: str, bad: str, unknown: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 from console.client import Result
@@ -10,9 +11,17 @@ from console.cmdline.files import VERIFY, Files, names_file
 from console.cmdline.verbline import Line
 from console.registry import COMMANDS
 from console.verbs.reading import read_sync, readable_inputs
-from console.verbs.receipts import RECEIPT_MAX, evidence, verdict
-from runtime.errors import NotFoundError, OrlopError
-from runtime.jobs.verify import Evidence, Verification, verify
+from console.verbs.receipts import (
+    PROOF_MAX,
+    chain_of,
+    chain_verdict,
+    evidence,
+    refuse_beside_chain,
+    verdict,
+)
+from runtime.errors import NotFoundError, OrlopError, UsageError
+from runtime.jobs.evidence import Evidence
+from runtime.jobs.verify import Verification, verify
 from runtime.statedir import StateDir, find, locate, owner_running
 
 __all__ = ["verify_file"]
@@ -32,6 +41,10 @@ def verify_file(line: Line) -> Result | None:
         NotFoundError: a stored receipt is named, and there is no state directory.
     """
     state = _state(line)
+    if line.args.get("chain") == "true":
+        return _chain(line, state)
+    if "receipt" not in line.paths:
+        raise UsageError("RECEIPT is missing", hint="or --chain for those that are stored here")
     stored = [name for name in ("receipt", "previous") if name in line.paths and not names_file(line.paths[name])]
     if stored and state is None:
         raise NotFoundError(f"there is no receipt `{line.args[stored[0]]}`", hint="there is no state directory")
@@ -39,8 +52,38 @@ def verify_file(line: Line) -> Result | None:
         return None
     with Files(COMMANDS[VERIFY], line.paths) as files, readable_inputs():
         given = evidence(line.args, files.descriptors)
-        raw = read_sync(files.descriptors["receipt"], limit=RECEIPT_MAX, what="receipt")
+        raw = read_sync(files.descriptors["receipt"], limit=PROOF_MAX, what="receipt")
     return verdict(_verified(state, raw, given))
+
+
+def _chain(line: Line, state: StateDir | None) -> Result | None:
+    """A file of receipts; the stored ones are for a core, and so is every line that is wrong."""
+    path = line.paths.get("receipt")
+    if path is None and state is None:
+        raise NotFoundError("there are no receipts", hint="there is no state directory")
+    if path is None or not names_file(path) or (state is not None and owner_running(state) is not None):
+        return None
+    with Files(COMMANDS[VERIFY], line.paths) as files, readable_inputs():
+        refuse_beside_chain(line.args, files.descriptors)
+        return chain_verdict(chain_of(line.args, files.descriptors["receipt"], _own(state)))
+
+
+def _own(state: StateDir | None) -> Callable[[str], bool]:
+    """Which keys are this node's, as far as that can be told."""
+    from runtime.database import open_reader
+    from runtime.identity import load_or_create
+    from runtime.keys import ancestors, statements
+    from runtime.readers import read_with
+
+    if state is None or not state.identity_key.exists():
+        return lambda _key: False
+    with contextlib.suppress(OrlopError):
+        present = load_or_create(state)
+        with contextlib.suppress(OrlopError), contextlib.closing(open_reader(state.database)) as database:
+            links = read_with(database, state.database, statements)
+            return load_or_create(state, ancestors(links, present.public_hex)).is_own
+        return present.is_own
+    return lambda _key: False
 
 
 def _state(line: Line) -> StateDir | None:
@@ -55,11 +98,7 @@ def _verified(state: StateDir | None, raw: bytes, given: Evidence) -> Verificati
         return verify(raw, given)
     with contextlib.suppress(OrlopError):
         return asyncio.run(_with_store(state, raw, given))
-    with contextlib.suppress(OrlopError):
-        from runtime.identity import load_or_create
-
-        given = replace(given, accepts=load_or_create(state).is_own)
-    return verify(raw, given)
+    return verify(raw, replace(given, accepts=_own(state)))
 
 
 async def _with_store(state: StateDir, raw: bytes, given: Evidence) -> Verification:

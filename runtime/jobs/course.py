@@ -21,9 +21,10 @@ from runtime.jobs.ending import COMPLETIONS, STATES, JobEnd, JobOutcome, exit_co
 from runtime.jobs.feed import Feed, known_input
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool, Worker
-from runtime.jobs.receipts import Receipts, Statement
+from runtime.jobs.receipts import Receipts
 from runtime.jobs.runner import Finished, Run
 from runtime.jobs.spec import JobLimits, JobRequest, Manifest, module_name, new_nonce, sign_manifest
+from runtime.jobs.statement import Statement
 from runtime.jobs.streams import HeldStreams
 from runtime.sandbox.compile import Compiler
 from runtime.sandbox.modulecheck import check_job

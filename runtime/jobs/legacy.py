@@ -16,7 +16,7 @@ from runtime.identity import Identity, legacy_signature_fits
 from runtime.jobs.receipt_form import ReceiptRefusedError, read_receipt
 from runtime.jobs.schemas import SchemaName, SchemaRefusedError, check
 
-__all__ = ["LegacyReceipt", "is_legacy", "legacy_receipt", "read_legacy_manifest", "read_legacy_receipt"]
+__all__ = ["LegacyReceipt", "is_legacy", "legacy_receipt", "parse_legacy_receipt", "read_legacy_manifest"]
 
 _VERSION: Final = "0.1"
 _SIZE_MAX: Final = 65_536
@@ -44,30 +44,29 @@ class LegacyReceipt:
         return legacy_signature_fits(bytes.fromhex(self.worker), hashlib.sha256(self.message).digest(), self.signature)
 
 
-def is_legacy(raw: bytes) -> bool:
+def is_legacy(document: Json) -> bool:
     """Whether a document says that it is a receipt or manifest of a version before 1."""
-    try:
-        document = decode(raw, limit=_SIZE_MAX)
-    except CanonicalError:
-        return False
     return isinstance(document, Mapping) and "version" in document and "schema_version" not in document
 
 
-def read_legacy_receipt(raw: bytes) -> LegacyReceipt:
+def parse_legacy_receipt(document: Json) -> LegacyReceipt:
     """Reads a receipt of version 0.1 strictly.
+
+    Args:
+        document: what `runtime.canonical.decode` gave.
 
     Raises:
         ReceiptRefusedError: it has another form; the message names the path.
     """
-    document = _checked("receipt.v0.1", raw)
+    fields = _checked("receipt.v0.1", document)
     signed = "|".join(
-        str(document[name]) for name in ("version", "module_hash", "exit_code", "wall_time_ms", "timestamp")
+        str(fields[name]) for name in ("version", "module_hash", "exit_code", "wall_time_ms", "timestamp")
     )
     return LegacyReceipt(
-        module=str(document["module_hash"]),
-        worker=str(document["node_pubkey"]),
+        module=str(fields["module_hash"]),
+        worker=str(fields["node_pubkey"]),
         message=signed.encode(),
-        signature=bytes.fromhex(str(document["signature"])),
+        signature=bytes.fromhex(str(fields["signature"])),
     )
 
 
@@ -77,17 +76,17 @@ def read_legacy_manifest(raw: bytes) -> Mapping[str, Json]:
     Raises:
         ReceiptRefusedError: it has another form; the message names the path.
     """
-    return _checked("manifest.v0.1", raw)
-
-
-def _checked(schema: SchemaName, raw: bytes) -> Mapping[str, Json]:
     try:
-        document = decode(raw, limit=_SIZE_MAX)
-        check(schema, document)
-    except SchemaRefusedError as error:
-        raise ReceiptRefusedError(f"{error.where}: {error.why}" if error.where else error.why) from None
+        return _checked("manifest.v0.1", decode(raw, limit=_SIZE_MAX))
     except CanonicalError as error:
         raise ReceiptRefusedError(error.why) from None
+
+
+def _checked(schema: SchemaName, document: Json) -> Mapping[str, Json]:
+    try:
+        check(schema, document)
+    except SchemaRefusedError as error:
+        raise ReceiptRefusedError(error.line) from None
     return document if isinstance(document, Mapping) else {}
 
 

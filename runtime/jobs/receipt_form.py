@@ -23,6 +23,7 @@ __all__ = [
     "Receipt",
     "ReceiptRefusedError",
     "message",
+    "parse_receipt",
     "read_receipt",
     "receipt_id",
 ]
@@ -117,6 +118,13 @@ class Receipt:
         return hashlib.sha256(DOMAIN + self.message).hexdigest()
 
     @property
+    def canonical(self) -> bytes:
+        """The whole envelope in canonical JSON: its other two fields sort behind those that are signed."""
+        return b'%s,"signature":"%s","worker_pubkey":"%s"}' % (
+            self.message[:-1], self.signature.hex().encode(), self.worker.encode(),
+        )  # fmt: skip
+
+    @property
     def completed_s(self) -> int:
         """When the run ended, in whole seconds since the Unix epoch."""
         return parse_timestamp(f"{self.completed_at[:_SECONDS]}Z") // 1000
@@ -147,14 +155,27 @@ def read_receipt(raw: bytes) -> Receipt:
         ReceiptRefusedError: not JSON, a field missing, unknown or of a wrong form; the message names its path.
     """
     try:
-        return _read(decode(raw, limit=SIZE_MAX))
+        document = decode(raw, limit=SIZE_MAX)
+    except CanonicalError as error:
+        raise ReceiptRefusedError(error.why) from None
+    return parse_receipt(document)
+
+
+def parse_receipt(document: Json) -> Receipt:
+    """As `read_receipt`, from what `runtime.canonical.decode` gave.
+
+    Raises:
+        ReceiptRefusedError: as `read_receipt`.
+    """
+    try:
+        return _parsed(document)
     except SchemaRefusedError as error:
-        raise ReceiptRefusedError(f"{error.where}: {error.why}" if error.where else error.why) from None
+        raise ReceiptRefusedError(error.line) from None
     except CanonicalError as error:
         raise ReceiptRefusedError(error.why) from None
 
 
-def _read(document: Json) -> Receipt:
+def _parsed(document: Json) -> Receipt:
     envelope = _mapping(document)
     version = envelope.get("schema_version")
     if isinstance(version, int) and version > 1:

@@ -5,139 +5,40 @@ in the same transaction, under SQLite's write lock, by whichever process stores 
 """
 
 import asyncio
-import hashlib
+import contextlib
 import json
-import platform
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from runtime.canonical import CanonicalError, Json, decode, encode, timestamp
+from runtime.canonical import CanonicalError, Json, decode
 from runtime.errors import NotFoundError, RefusedError, UnavailableError
 from runtime.events import ChainBroken, ReceiptIssued, ReceiptVerified
 from runtime.identity import Identity
-from runtime.jobs.commitment import Commitment
-from runtime.jobs.ending import COMPLETIONS, JobOutcome, Usage
+from runtime.jobs import receipt_rows
+from runtime.jobs.attestation import attest
+from runtime.jobs.bundle import make_bundle
+from runtime.jobs.chain import ChainReport, ChainWalk
+from runtime.jobs.evidence import Evidence
+from runtime.jobs.legacy import legacy_receipt
 from runtime.jobs.output import OutputRefusedError, read_stream
-from runtime.jobs.receipt_form import DOMAIN, FIRST_PREVIOUS, message, read_receipt
+from runtime.jobs.receipt_form import FIRST_PREVIOUS, RESTORED, RESTORED_STEP, SIZE_MAX, read_receipt, receipt_id
+from runtime.jobs.receipt_rows import ReceiptFilter, ReceiptRecord
 from runtime.jobs.references import resolve
-from runtime.jobs.spec import JobLimits
-from runtime.jobs.verify import Evidence, Verification, verify
-from runtime.sandbox.engine import ENGINE
+from runtime.jobs.spec import new_nonce, sign_payload
+from runtime.jobs.statement import Statement, sign_receipt, sign_restored
+from runtime.jobs.verify import Verification, verify
+from runtime.keys import KeyStatement, statements
 from runtime.store import Store, Transaction
 
-__all__ = ["Issued", "ReceiptRecord", "Receipts", "Statement", "sign_receipt"]
+__all__ = ["Issued", "Proof", "Receipts"]
 
-_PAGE: Final = 500
-_SIZE_MAX: Final = 262_144
+T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """What a receipt says of a run, before it has its place in the chain.
-
-    Attributes:
-        job: the job's id.
-        module: the module's hash, `sha256:` and 64 hexadecimal characters.
-        nonce: that of the manifest.
-        argv: as in the manifest, and likewise `env` and `dirs`.
-        env: see `argv`.
-        dirs: see `argv`.
-        stdin_sha256: of the bytes that were given; None when that is not known.
-        limits: the bounds that were in force.
-        outcome: how it ended.
-        exit_code: what `jobs run` returns.
-        guest_exit_code: the guest's own number, where it is another.
-        usage: what it used.
-        commitment: over its output.
-        completed_ms: wall time of the end.
-    """
-
-    job: str
-    module: str
-    nonce: str
-    argv: tuple[str, ...]
-    env: tuple[str, ...]
-    dirs: tuple[str, ...]
-    stdin_sha256: str | None
-    limits: JobLimits
-    outcome: JobOutcome
-    exit_code: int
-    guest_exit_code: int | None
-    usage: Usage
-    commitment: Commitment
-    completed_ms: int
-
-    def entries(self, number: int, previous: str) -> dict[str, str]:
-        """The entries of `metrics.extra`: text only; what is not known is left out."""
-        known: dict[str, object | None] = {
-            "exit_code": self.exit_code,
-            "module_hash": self.module,
-            "orlop.outcome": self.outcome,
-            "orlop.seq": number,
-            "orlop.prev": previous,
-            "orlop.nonce": self.nonce,
-            "orlop.fuel_used": self.usage.fuel,
-            "orlop.engine": ENGINE,
-            "orlop.limits": encode(self.limits.document()).decode(),
-            "orlop.environment": self._environment(),
-            "orlop.stdin_sha256": self.stdin_sha256,
-            "orlop.argv_sha256": _list_hash(self.argv),
-            "orlop.env_sha256": _list_hash(self.env),
-            "orlop.dirs_sha256": _list_hash(self.dirs),
-        }
-        return {name: str(value) for name, value in known.items() if value is not None}
-
-    def _environment(self) -> str:
-        """Where it ran, and what has no entry of its own: the peak of memory, and the guest's number above 255."""
-        known: dict[str, Json] = {
-            "arch": platform.machine(),
-            "os": platform.system().lower(),
-            "memory_peak_bytes": self.usage.memory_peak_bytes,
-            "guest_exit_code": self.guest_exit_code,
-        }
-        return encode({name: value for name, value in known.items() if value is not None}).decode()
-
-
-def _list_hash(items: Sequence[str]) -> str:
-    return hashlib.sha256(encode(list(items))).hexdigest()
-
-
-def sign_receipt(identity: Identity, statement: Statement, number: int, previous: str) -> dict[str, Json]:
-    """Writes and signs a receipt.
-
-    Args:
-        identity: the worker's.
-        statement: what it says.
-        number: its place in this key's chain, from 0.
-        previous: the id of the receipt before it, 64 zeros for the first.
-
-    Returns:
-        The envelope.
-    """
-    signed: dict[str, Json] = {
-        "schema_version": 1,
-        "job_id": statement.job,
-        "completed_at": timestamp(statement.completed_ms),
-        "result": {
-            "job_spec_hash": list(bytes.fromhex(statement.job)),
-            "output_commitment": list(statement.commitment.digest),
-            "output_chunk_count": statement.commitment.count,
-            "completion": COMPLETIONS[statement.outcome],
-            "resumption": None,
-            "metrics": {
-                "total_duration_ms": statement.usage.wall_ms,
-                "prompt_tokens": 0,
-                "completion_tokens": 0,
-                "extra": statement.entries(number, previous),
-            },
-        },
-    }
-    signature = identity.sign(DOMAIN, message(signed)).hex()
-    return signed | {"worker_pubkey": identity.public_hex, "signature": signature}
+_COPY: Final = "put the database back from a copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,27 +50,24 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiptRecord:
-    """A stored receipt without its document; the fields are those of the listing."""
+class Proof:
+    """A stored receipt with what else is here of its run.
 
-    receipt: str
-    number: int
-    job: str
-    worker: str
-    own: bool
-    exit_code: int
-    outcome: str
-    previous: str
-    issued_ms: int
-    verdict: str
+    Attributes:
+        document: the receipt.
+        manifest: the signed manifest, when it is still here.
+        statements: those of this node's keys.
+        outputs: stdout and stderr, when all that was written is still here.
+    """
 
+    document: Mapping[str, Json]
+    manifest: Mapping[str, Json] | None
+    statements: tuple[KeyStatement, ...]
+    outputs: tuple[bytes, bytes] | None = None
 
-_COLUMNS: Final = "receipt, number, job, worker, own, exit_code, outcome, previous, issued_ms, verdict"
-
-
-def _record(row: Sequence[object]) -> ReceiptRecord:
-    names = ReceiptRecord.__slots__
-    return ReceiptRecord(**dict(zip(names, row, strict=True)) | {"own": bool(row[4])})  # type: ignore[arg-type]
+    def bundle(self) -> dict[str, Json]:
+        """The proof bundle."""
+        return make_bundle(self.document, manifest=self.manifest, statements=self.statements, outputs=self.outputs)
 
 
 class Receipts:
@@ -186,6 +84,8 @@ class Receipts:
         self._identity = identity
         self._output = output
 
+    # --- writing ------------------------------------------------------------------------------------------------------
+
     def issue(self, tx: Transaction, statement: Statement) -> Issued:
         """Signs and stores the next receipt of this key; part of the caller's transaction.
 
@@ -193,46 +93,81 @@ class Receipts:
             tx: holds the write lock, so that nobody else takes the same place.
             statement: what the receipt says.
         """
-        worker = self._identity.public_hex
-        last = tx.one("SELECT number, receipt FROM receipts WHERE worker = ? ORDER BY number DESC LIMIT 1", (worker,))
-        number, previous = (int(last[0]) + 1, str(last[1])) if last else (0, FIRST_PREVIOUS)
-        document = sign_receipt(self._identity, statement, number, previous)
-        receipt = hashlib.sha256(DOMAIN + message(document)).hexdigest()
-        tx.execute(
-            f"INSERT INTO receipts ({_COLUMNS}, document) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, '', ?)",  # noqa: S608 - constant columns
-            (
-                receipt,
-                number,
-                statement.job,
-                worker,
-                statement.exit_code,
-                statement.outcome,
-                previous,
-                statement.completed_ms,
-                encode(document).decode(),
-            ),
+        last, previous = receipt_rows.last_place(tx, self._identity.public_hex)
+        document = sign_receipt(self._identity, statement, last + 1, previous)
+        record = self._record(document, last + 1, previous, statement.job, statement.completed_ms)
+        return self._keep(tx, replace(record, exit_code=statement.exit_code, outcome=statement.outcome), document)
+
+    def issue_restored(self, tx: Transaction, *, backup_sha256: str) -> Issued:
+        """Signs and stores the entry of the chain that says that this node was restored from a backup.
+
+        Its number leaves out 2^32, so that no receipt that was signed after the backup was made shares one with a
+        later receipt; numbers are left out nowhere else.
+
+        Args:
+            tx: of the restored store; nothing was issued in it since.
+            backup_sha256: of the backup's file, 64 hexadecimal characters.
+        """
+        last, previous = receipt_rows.last_place(tx, self._identity.public_hex)
+        payload: dict[str, Json] = {
+            "kind": "orlop-restore", "backup_sha256": backup_sha256, "orlop": {"nonce": new_nonce()},
+        }  # fmt: skip
+        manifest = sign_payload(self._identity, payload, created_ms=tx.now_ms)
+        number = last + RESTORED_STEP
+        document = sign_restored(self._identity, manifest, number, previous, tx.now_ms)
+        record = self._record(document, number, previous, manifest.job, tx.now_ms)
+        return self._keep(tx, replace(record, outcome=RESTORED), document, dict(manifest.document))
+
+    def _record(self, document: Mapping[str, Json], number: int, previous: str, job: str, now_ms: int) -> ReceiptRecord:
+        return ReceiptRecord(
+            receipt=receipt_id(document),
+            number=number,
+            job=job,
+            worker=self._identity.public_hex,
+            own=True,
+            exit_code=0,
+            outcome="",
+            previous=previous,
+            issued_ms=now_ms,
+            verdict="",
         )
+
+    def _keep(self, tx: Transaction, record: ReceiptRecord, document: dict[str, Json], manifest: Json = None) -> Issued:
+        receipt_rows.insert(tx, record, document, manifest)
         tx.emit(
             ReceiptIssued(
-                receipt=receipt,
-                job=statement.job,
-                worker=worker,
-                number=number,
-                exit_code=statement.exit_code,
-                outcome=statement.outcome,
-                previous=previous,
+                receipt=record.receipt,
+                job=record.job,
+                worker=record.worker,
+                number=record.number,
+                exit_code=record.exit_code,
+                outcome=record.outcome,
+                previous=record.previous,
             )
         )
-        return Issued(receipt, document)
+        return Issued(record.receipt, document)
 
-    async def rows(self, limit: int = 1000) -> list[ReceiptRecord]:
-        """Stored receipts, newest first."""
+    async def prune(self, keep: int) -> int:
+        """Gives up the documents of all but the newest receipts; their places in the chains stay.
 
-        def query(db: sqlite3.Connection) -> list[ReceiptRecord]:
-            sql = f"SELECT {_COLUMNS} FROM receipts ORDER BY issued_ms DESC, number DESC LIMIT ?"  # noqa: S608 - constant columns
-            return [_record(row) for row in db.execute(sql, (limit,))]
+        Args:
+            keep: of how many the document stays.
 
-        return await asyncio.wrap_future(self._store.read(query))
+        Returns:
+            How many documents went.
+        """
+        gone = 0
+        while went := await asyncio.wrap_future(
+            self._store.write(lambda tx: receipt_rows.prune(tx, keep), urgent=False)
+        ):
+            gone += went
+        return gone
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    async def rows(self, limit: int = 1000, only: ReceiptFilter | None = None) -> list[ReceiptRecord]:
+        """Stored receipts, newest first; see `receipt_rows.receipt_rows`."""
+        return await self._read(lambda db: receipt_rows.receipt_rows(db, limit, only))
 
     async def document(self, ref: str) -> dict[str, Json]:
         """The receipt itself.
@@ -245,13 +180,7 @@ class Receipts:
             AmbiguousError: the prefix fits several.
             RefusedError: what is stored of it is damaged.
         """
-        raw = await asyncio.wrap_future(self._store.read(lambda db: _stored(db, ref)))
-        try:
-            document = decode(raw, limit=_SIZE_MAX)
-        except CanonicalError as error:
-            why = f"its stored document is damaged: {error.why}"
-            raise RefusedError(why, where=f"receipt {ref[:16]}", hint="put the database back from a copy") from None
-        return dict(document) if isinstance(document, Mapping) else {}
+        return _decoded(await self._read(lambda db: _stored(db, ref)), f"receipt {ref[:16]}")
 
     async def documents(self, refs: Sequence[str] = ()) -> AsyncIterator[bytes]:
         """Receipts as lines of canonical JSON, each with its line end.
@@ -267,13 +196,55 @@ class Receipts:
             AmbiguousError: as `document`.
         """
         for ref in refs:
-            yield await asyncio.wrap_future(self._store.read(partial(_stored, ref=ref))) + b"\n"
+            yield await self._read(partial(_stored, ref=ref)) + b"\n"
         after: tuple[str, int] | None = None if refs else ("", -1)
         while after is not None:
-            page = await asyncio.wrap_future(self._store.read(partial(_page, after=after)))
+            page = await self._read(partial(receipt_rows.page, after=after))
             for _, _, text in page:
                 yield text.encode() + b"\n"
             after = page[-1][:2] if page else None
+
+    # --- proving ------------------------------------------------------------------------------------------------------
+
+    async def proof(self, ref: str, *, outputs: bool = False) -> Proof:
+        """A receipt with all that is here to check it by.
+
+        Args:
+            ref: names it.
+            outputs: with what the job wrote.
+
+        Raises:
+            NotFoundError: as `document`; or the output is wanted and is not whole any more.
+            AmbiguousError: as `document`.
+            RefusedError: what is stored of it is damaged.
+        """
+
+        def query(db: sqlite3.Connection) -> tuple[bytes, Evidence, tuple[KeyStatement, ...]]:
+            raw = _stored(db, ref)
+            return raw, self._filled(db, raw, Evidence()), statements(db)
+
+        raw, found, links = await self._read(query)
+        whole = (found.stdout, found.stderr) if found.stdout is not None and found.stderr is not None else None
+        if outputs and whole is None:
+            raise NotFoundError("what it wrote is not here any more, or was cut", where=f"receipt {ref[:16]}")
+        return Proof(
+            document=_decoded(raw, f"receipt {ref[:16]}"),
+            manifest=None if found.manifest is None else _decoded(found.manifest, f"manifest of receipt {ref[:16]}"),
+            statements=links,
+            outputs=whole if outputs else None,
+        )
+
+    def attested(self, proof: Proof) -> dict[str, Json]:
+        """An own receipt as in-toto statement in a DSSE envelope.
+
+        Raises:
+            RefusedError: it is another node's.
+        """
+        return attest(self._identity, proof.document, manifest=proof.manifest, statements=proof.statements)
+
+    def in_older_form(self, document: Mapping[str, Json]) -> bytes:
+        """An own receipt in the form 0.1; see `runtime.jobs.legacy.legacy_receipt`."""
+        return legacy_receipt(document, self._identity)
 
     async def verify(
         self, ref: str, evidence: Evidence | None = None, *, raw: bytes | None = None, keep: bool = True
@@ -283,7 +254,7 @@ class Receipts:
         Args:
             ref: names a stored receipt; ignored with `raw`.
             evidence: what the operator gave; this node's keys, manifests, outputs and chain fill what is missing.
-            raw: the receipt itself, when it is not a stored one.
+            raw: the receipt itself, or a proof bundle, when it is not a stored one.
             keep: remember and tell the verdict of a stored receipt.
 
         Raises:
@@ -297,10 +268,26 @@ class Receipts:
             text = _stored(db, receipt) if raw is None else raw
             return receipt, verify(text, self._filled(db, text, given))
 
-        receipt, verification = await asyncio.wrap_future(self._store.read(query))
+        receipt, verification = await self._read(query)
         if keep and receipt:
             await asyncio.wrap_future(self._store.write(lambda tx: _keep_verdict(tx, receipt, verification)))
         return verification
+
+    async def verify_chain(self) -> ChainReport:
+        """Verifies all stored chains, receipt by receipt; other readers get their turn between two pages.
+
+        A chain of this node's keys must begin with its first receipt; a peer's may begin later.
+        """
+        walk = ChainWalk(lambda key: True if self._identity.is_own(key) else None)
+        after: tuple[str, int] | None = ("", -1)
+        while after is not None:
+            page = await self._read(partial(receipt_rows.links, after=after))
+            for _, found in page:
+                walk.add(found)
+            after = page[-1][0] if page else None
+        for fault in await self._read(receipt_rows.vanished):
+            walk.add(fault)
+        return walk.report(whole=self._identity.is_own)
 
     def _filled(self, db: sqlite3.Connection, raw: bytes, given: Evidence) -> Evidence:
         """The evidence with what this node knows."""
@@ -315,17 +302,31 @@ class Receipts:
             accepts=lambda key: self._identity.is_own(key) or given.accepts(key),
             chain=lambda worker, number: given.chain(worker, number) or chain(worker, number),
         )
-        try:
-            job = read_receipt(raw).job
-        except RefusedError:
+        job = _job_of(raw)
+        if job is None:
             return filled
         if filled.manifest is None:
-            row = db.execute("SELECT manifest FROM jobs WHERE job = ?", (job,)).fetchone()
-            if row is not None and row[0]:
-                filled = replace(filled, manifest=str(row[0]).encode())
+            filled = replace(filled, manifest=receipt_rows.manifest_of(db, job))
         if filled.stdout is None and filled.stderr is None and self._output is not None:
             filled = _with_output(filled, self._output / job, db, job)
         return filled
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.wrap_future(self._store.read(query))
+
+
+def _job_of(raw: bytes) -> str | None:
+    with contextlib.suppress(RefusedError):
+        return read_receipt(raw).job
+    return None
+
+
+def _decoded(raw: bytes, where: str) -> dict[str, Json]:
+    try:
+        document = decode(raw, limit=SIZE_MAX)
+    except CanonicalError as error:
+        raise RefusedError(f"its stored document is damaged: {error.why}", where=where, hint=_COPY) from None
+    return dict(document) if isinstance(document, Mapping) else {}
 
 
 def _with_output(evidence: Evidence, path: Path, db: sqlite3.Connection, job: str) -> Evidence:
@@ -348,14 +349,6 @@ def _stored(db: sqlite3.Connection, ref: str) -> bytes:
     if row is None or row[0] is None:
         raise NotFoundError("only its place in the chain was kept", where=f"receipt {receipt[:16]}")
     return str(row[0]).encode()
-
-
-def _page(db: sqlite3.Connection, after: tuple[str, int]) -> list[tuple[str, int, str]]:
-    sql = (
-        "SELECT worker, number, document FROM receipts WHERE document IS NOT NULL AND (worker, number) > (?, ?)"
-        " ORDER BY worker, number LIMIT ?"
-    )
-    return db.execute(sql, (*after, _PAGE)).fetchall()
 
 
 def _keep_verdict(tx: Transaction, receipt: str, verification: Verification) -> None:

@@ -27,6 +27,11 @@ _PATH_CHARS: Final = 160
 class SchemaRefusedError(RefusedError):
     """A document does not fit its schema; `where` is the path inside it, empty for the document itself."""
 
+    @property
+    def line(self) -> str:
+        """Path and reason."""
+        return f"{self.where}: {self.why}" if self.where else self.why
+
 
 def check(name: SchemaName, document: Json) -> None:
     """Holds a document against a schema.

@@ -29,6 +29,7 @@ __all__ = [
     "new_nonce",
     "read_manifest",
     "sign_manifest",
+    "sign_payload",
 ]
 
 DOMAIN: Final = b"phase-manifest:v1:"
@@ -260,18 +261,32 @@ def sign_manifest(
     }
     if stdin_sha256 is not None:
         own["stdin_sha256"] = stdin_sha256
-    signed: dict[str, Json] = {
-        "schema_version": 1,
-        "payload": {
-            "kind": "wasm",
-            "module_cid": module,
-            "input": [],
-            "max_duration_ms": request.limits.timeout_ms,
-            "max_memory_bytes": request.limits.memory_bytes,
-            "orlop": own,
-        },
-        "created_at": timestamp(created_ms),
+    payload: dict[str, Json] = {
+        "kind": "wasm",
+        "module_cid": module,
+        "input": [],
+        "max_duration_ms": request.limits.timeout_ms,
+        "max_memory_bytes": request.limits.memory_bytes,
+        "orlop": own,
     }
+    return sign_payload(identity, payload, created_ms=created_ms, expires_ms=expires_ms)
+
+
+def sign_payload(
+    identity: Identity, payload: Mapping[str, Json], *, created_ms: int, expires_ms: int | None = None
+) -> Manifest:
+    """Writes and signs a manifest of any payload; see `sign_manifest` for that of a job.
+
+    Args:
+        identity: the submitter's.
+        payload: what the schema `job-manifest.v1` allows.
+        created_ms: wall time.
+        expires_ms: as in `sign_manifest`.
+
+    Raises:
+        UsageError: it does not fit into a manifest.
+    """
+    signed: dict[str, Json] = {"schema_version": 1, "payload": payload, "created_at": timestamp(created_ms)}
     if expires_ms is not None:
         signed["expires_at"] = timestamp(expires_ms)
     message = encode(signed)
@@ -326,7 +341,7 @@ def _checked(document: Mapping[str, Json]) -> int | None:
             name: parse_timestamp(str(document[name])) for name in ("created_at", "expires_at") if name in document
         }
     except SchemaRefusedError as error:
-        raise ManifestRefusedError("schema", f"{error.where}: {error.why}") from None
+        raise ManifestRefusedError("schema", error.line) from None
     except CanonicalError as error:
         raise ManifestRefusedError("schema", error.why) from None
     return times.get("expires_at")

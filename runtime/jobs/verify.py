@@ -6,21 +6,36 @@ key leaves the receipt unchecked, however well its signature fits.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from runtime.canonical import CanonicalError, Json, decode, encode
-from runtime.errors import RefusedError, UsageError
 from runtime.events import Step
-from runtime.identity import public_of
 from runtime.identity import verify as signature_fits
+from runtime.jobs.bundle import BUNDLE_MAX, is_bundle, parse_bundle
 from runtime.jobs.commitment import chunk_count, commit
-from runtime.jobs.legacy import is_legacy, read_legacy_manifest, read_legacy_receipt
-from runtime.jobs.receipt_form import DOMAIN, Place, Receipt, ReceiptRefusedError, read_receipt
+from runtime.jobs.evidence import Evidence
+from runtime.jobs.legacy import is_legacy, parse_legacy_receipt, read_legacy_manifest
+from runtime.jobs.receipt_form import (
+    DOMAIN,
+    SIZE_MAX,
+    Place,
+    Receipt,
+    ReceiptRefusedError,
+    parse_receipt,
+    read_receipt,
+)
 from runtime.jobs.spec import Manifest, ManifestRefusedError, read_manifest
+from runtime.keys import same_node
 
-__all__ = ["STEPS", "Evidence", "Verification", "exit_status", "pinned_key", "verify"]
+__all__ = [
+    "STEPS",
+    "Verification",
+    "canonical",
+    "exit_status",
+    "signature",
+    "verify",
+]
 
 STEPS: Final = ("schema", "canonical", "key", "signature", "job_id", "module", "commitment", "chain")
 
@@ -33,39 +48,6 @@ _EXIT_UNREADABLE: Final = 2
 _EXIT_BAD: Final = 4
 
 _Finding = tuple[bool | None, str]
-
-
-def _knows_none(_key: str) -> bool:
-    return False
-
-
-def _knows_no_receipt(_worker: str, _number: int) -> str | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What a receipt is held against; whatever is missing leaves its step unchecked.
-
-    Attributes:
-        key: the worker's public key as the caller knows it, 64 hexadecimal characters.
-        accepts: whether a key is this node's own, past or present, or a trusted peer's.
-        manifest: the signed job manifest, JSON.
-        module: the hash of the module that was to run, `sha256:` and 64 hexadecimal characters.
-        stdout: everything that the job wrote there.
-        stderr: everything that the job wrote there.
-        previous: the preceding receipt of the same key, JSON.
-        chain: the id of a stored receipt by worker and number.
-    """
-
-    key: str | None = None
-    accepts: Callable[[str], bool] = _knows_none
-    manifest: bytes | None = None
-    module: str | None = None
-    stdout: bytes | None = None
-    stderr: bytes | None = None
-    previous: bytes | None = None
-    chain: Callable[[str, int], str | None] = _knows_no_receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +90,15 @@ def exit_status(verification: Verification | None) -> int:
     return {True: _EXIT_VALID, False: _EXIT_BAD, None: _EXIT_UNCHECKED}[verification.ok]
 
 
-def pinned_key(text: str) -> str:
-    """Reads a key that the operator gave.
-
-    Args:
-        text: 64 hexadecimal characters, or a PeerId.
-
-    Returns:
-        64 lower-case hexadecimal characters.
-
-    Raises:
-        UsageError: neither of the two.
-    """
-    lowered = text.lower()
-    if len(lowered) == 64 and not lowered.strip("0123456789abcdef"):  # noqa: PLR2004 - 32 bytes
-        return lowered
-    try:
-        return public_of(text).hex()
-    except RefusedError:
-        raise UsageError("neither 64 hexadecimal characters nor a PeerId", where="--key") from None
-
-
 def verify(raw: bytes, evidence: Evidence) -> Verification:
     """Verifies a receipt; never raises for anything that the receipt or the evidence holds.
 
     Args:
-        raw: the receipt's JSON.
+        raw: the receipt's JSON, or that of a proof bundle, which brings evidence of its own.
         evidence: what to hold it against.
     """
     try:
-        findings = _legacy(raw, evidence) if is_legacy(raw) else _findings(raw, read_receipt(raw), evidence)
+        findings = _examined(raw, evidence)
     except ReceiptRefusedError as error:
         findings = [(False, error.why)]
         findings += [(None, "not checked: this is no receipt")] * (len(STEPS) - 1)
@@ -145,13 +106,27 @@ def verify(raw: bytes, evidence: Evidence) -> Verification:
     return Verification(tuple(Step(name=name, ok=ok, detail=detail) for name, (ok, detail) in steps))
 
 
-def _findings(raw: bytes, receipt: Receipt, evidence: Evidence) -> list[_Finding]:
+def _examined(raw: bytes, evidence: Evidence) -> list[_Finding]:
+    try:
+        document = decode(raw, limit=BUNDLE_MAX)
+    except CanonicalError as error:
+        raise ReceiptRefusedError(error.why) from None
+    if is_bundle(document):
+        bundle = parse_bundle(document)
+        return _findings(None, bundle.receipt, evidence.filled_from(bundle))
+    if len(raw) > SIZE_MAX:
+        raise ReceiptRefusedError(f"larger than {SIZE_MAX} bytes")
+    return _legacy(document, evidence) if is_legacy(document) else _findings(raw, parse_receipt(document), evidence)
+
+
+def _findings(raw: bytes | None, receipt: Receipt, evidence: Evidence) -> list[_Finding]:
+    """The eight; `raw` is the receipt as it was laid out, None when it stood inside something else."""
     manifest, bad_manifest = _read(evidence.manifest)
     return [
-        (True, "receipt version 1"),
-        _canonical(raw, receipt),
+        (True, "receipt version 1" if raw is not None else "receipt version 1, in a proof bundle"),
+        canonical(raw, receipt),
         _key(receipt.worker, evidence),
-        _signature(receipt),
+        signature(receipt),
         _job_id(receipt, manifest, bad_manifest),
         _module(receipt, manifest, evidence.module),
         _commitment(receipt, evidence.stdout, evidence.stderr),
@@ -159,9 +134,9 @@ def _findings(raw: bytes, receipt: Receipt, evidence: Evidence) -> list[_Finding
     ]
 
 
-def _legacy(raw: bytes, evidence: Evidence) -> list[_Finding]:
+def _legacy(document: Json, evidence: Evidence) -> list[_Finding]:
     """Version 0.1 is never valid: with a signature that fits, it still says nothing of job, output or requester."""
-    receipt = read_legacy_receipt(raw)
+    receipt = parse_legacy_receipt(document)
     fits = receipt.signature_fits
     return [
         (None, "receipt version 0.1, which proves little: its five figures name no job, output or requester"),
@@ -188,29 +163,46 @@ def _legacy_module(stated: str, evidence: Evidence) -> _Finding:
     return asked == stated, "the module that the manifest names" if asked == stated else "another module is asked for"
 
 
-def _canonical(raw: bytes, receipt: Receipt) -> _Finding:
-    """The content has one written form, and nothing lies around it that another reader might read otherwise."""
+def canonical(raw: bytes | None, receipt: Receipt) -> tuple[bool | None, str]:
+    """Whether the content has one written form, and nothing lies around it that another reader might read otherwise.
+
+    Args:
+        raw: the receipt as it was laid out; None when it stood inside another document.
+        receipt: what was read of it.
+    """
     fraction = receipt.completed_at[:-1].partition(".")[2]
     if fraction and (len(fraction) % 3 or fraction.endswith("000")):
         return False, "the fraction of `completed_at` is not in its shortest form of 3, 6 or 9 digits"
+    if raw is None:
+        return True, "has one canonical form"
     body = raw.removesuffix(b"\r\n") if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
     if not body.startswith(b"{") or not body.endswith(b"}"):
         return False, "something stands before or behind the document"
-    same = body == encode(receipt.document)
+    same = body == receipt.canonical
     return True, "canonical JSON" if same else "has one canonical form; the file is laid out differently"
 
 
 def _key(worker: str, evidence: Evidence) -> _Finding:
     if evidence.key is not None:
-        if worker == evidence.key:
-            return True, "the key that was given"
-        return False, f"signed by {worker[:16]}…, not by the key that was given"
+        turns = same_node(evidence.statements, evidence.key, worker)
+        if turns is None:
+            return False, f"signed by {worker[:16]}…, not by the key that was given"
+        return True, "the key that was given" if turns == 0 else f"{_rotations(turns)} from the key that was given"
     if evidence.accepts(worker):
         return True, "a key of this node or of a trusted peer"
+    for link in evidence.statements:
+        for known in (link.old, link.new):
+            if evidence.accepts(known) and (turns := same_node(evidence.statements, known, worker)):
+                return True, f"{_rotations(turns)} from a key of this node or of a trusted peer"
     return None, f"nothing is known of key {worker[:16]}…; give the worker's key to check it"
 
 
-def _signature(receipt: Receipt) -> _Finding:
+def _rotations(turns: int) -> str:
+    return f"{turns} signed rotation{'' if turns == 1 else 's'}"
+
+
+def signature(receipt: Receipt) -> tuple[bool | None, str]:
+    """Whether the signature was made by the key that the receipt names."""
     fits = signature_fits(bytes.fromhex(receipt.worker), DOMAIN, receipt.message, receipt.signature)
     return fits, "Ed25519 over the canonical message" if fits else "does not fit the message and the key"
 
@@ -271,6 +263,11 @@ def _above(limits: str | None, manifest: Manifest) -> str:
         "timeout_ms": payload.get("max_duration_ms"),
         "fuel": own.get("fuel"),
         "max_output_bytes": own.get("max_output_bytes"),
+        "cpu_ms": own.get("cpu_ms"),
+        "stack_bytes": own.get("stack_bytes"),
+        "table_elements": own.get("table_elements"),
+        "open_files": own.get("open_files"),
+        "dir_bytes": own.get("dir_bytes"),
     }
     for name, most in allowed.items():
         used = ran.get(name)
@@ -340,7 +337,7 @@ def _follows(receipt: Receipt, place: Place, raw: bytes) -> _Finding:
         return False, f"the preceding receipt is bad: {error.why}"
     if before.worker != receipt.worker:
         return False, "the preceding receipt is of another key"
-    if _signature(before)[0] is False:
+    if signature(before)[0] is False:
         return False, "the preceding receipt's signature does not fit"
     if before.id != place.previous or before.place is None or before.place.number != place.before:
         return False, "does not follow the receipt that was given"

@@ -8,7 +8,8 @@ from typing import Any, Final
 from runtime.canonical import encode
 from runtime.identity import Identity
 from runtime.jobs.commitment import commit
-from runtime.jobs.verify import Evidence, Verification, pinned_key, verify
+from runtime.jobs.evidence import Evidence, pinned_key
+from runtime.jobs.verify import Verification, verify
 
 Document = dict[str, Any]
 

@@ -33,4 +33,4 @@ class ExportScreen(FormScreen):
     def words(self) -> list[str]:
         """`receipts export …`."""
         form = ["--format", "legacy"] if self.ticked("legacy") else []
-        return ["receipts", "export", self.value("out"), *self._receipts, *form]
+        return ["receipts", "export", *self._receipts, "--out", self.value("out"), *form]

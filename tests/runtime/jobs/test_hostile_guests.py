@@ -19,10 +19,10 @@ import pytest_asyncio
 
 from runtime.canonical import encode
 from runtime.jobs.ending import COMPLETIONS, STATES, JobEnd, JobOutcome
+from runtime.jobs.evidence import Evidence
 from runtime.jobs.receipt_form import read_receipt
 from runtime.jobs.spec import DirGrant, JobLimits
 from runtime.jobs.streams import Streams
-from runtime.jobs.verify import Evidence
 from runtime.sandbox.compile import Budget, Compiler
 from tests.guests import guest, names
 from tests.hostile import BOMBS, binary, job, job_exits, job_min_pages, job_wat, leb, section, vec, wat

@@ -11,10 +11,11 @@ from runtime.canonical import encode
 from runtime.errors import AmbiguousError, FailedError, NotFoundError, UnavailableError, UsageError
 from runtime.events import JobOutput, JobState, JobSubmitted, JobUsage, ReceiptIssued
 from runtime.jobs.ending import COMPLETIONS, JobOutcome
+from runtime.jobs.evidence import Evidence
 from runtime.jobs.receipt_form import read_receipt
 from runtime.jobs.spec import JobLimits, JobRequest, read_manifest
 from runtime.jobs.streams import Streams
-from runtime.jobs.verify import Evidence, verify
+from runtime.jobs.verify import verify
 from tests.hostile import binary, job, job_exits
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, writes
 

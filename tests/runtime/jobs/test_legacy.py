@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from runtime.canonical import Json, encode
 from runtime.errors import RefusedError
-from runtime.jobs.legacy import is_legacy, legacy_receipt, read_legacy_manifest, read_legacy_receipt
+from runtime.jobs.evidence import Evidence
+from runtime.jobs.legacy import is_legacy, legacy_receipt, parse_legacy_receipt, read_legacy_manifest
 from runtime.jobs.receipt_form import ReceiptRefusedError
-from runtime.jobs.verify import Evidence, exit_status, verify
+from runtime.jobs.verify import exit_status, verify
 from tests.runtime.jobs.test_verify import FULL, ME, MODULE, STRANGER, changed, oks, receipt
 
 MANIFEST: dict[str, Json] = {
@@ -43,12 +44,12 @@ def test_only_the_key_that_signed_a_receipt_signs_its_older_form() -> None:
 
 
 def test_what_is_written_is_read_again() -> None:
-    read = read_legacy_receipt(old())
+    read = parse_legacy_receipt(json.loads(old()))
     assert (read.module, read.worker, read.signature_fits) == (MODULE, ME.public_hex, True)
     assert len(read.message) == 91
-    assert is_legacy(old())
-    assert not is_legacy(receipt())
-    assert not is_legacy(b"junk")
+    assert is_legacy(json.loads(old()))
+    assert not is_legacy(json.loads(receipt()))
+    assert not is_legacy(["version"])
 
 
 def test_its_best_verdict_is_unchecked_whatever_is_given() -> None:
@@ -92,11 +93,11 @@ def test_a_changed_one_is_bad(change: dict[str, Json], step: str) -> None:
 
 
 def test_the_published_example_with_an_ecdsa_signature_is_refused() -> None:
-    raw = encode(json.loads(old()) | {"signature": "3045022100" + "ab" * 66})
+    document = json.loads(old()) | {"signature": "3045022100" + "ab" * 66}
     with pytest.raises(
         ReceiptRefusedError, match="signature: expected 128 lower-case hexadecimal characters, found 142"
     ):
-        read_legacy_receipt(raw)
+        parse_legacy_receipt(document)
 
 
 def test_the_module_is_held_against_a_manifest_of_its_version() -> None:

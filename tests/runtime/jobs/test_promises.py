@@ -21,7 +21,7 @@ from runtime.events import ReceiptVerified
 from runtime.identity import Identity, load_or_create
 from runtime.jobs.commitment import commit
 from runtime.jobs.confine import ENVIRONMENT
-from runtime.jobs.verify import Evidence
+from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import legacy_receipt
 from runtime.jobs.receipt_form import read_receipt
 from runtime.jobs.spec import JobLimits, JobRequest, ManifestRefusedError, module_name, read_manifest, sign_manifest

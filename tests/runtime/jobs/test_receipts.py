@@ -9,8 +9,9 @@ import pytest
 from runtime.canonical import encode
 from runtime.errors import AmbiguousError, NotFoundError, UsageError
 from runtime.events import ChainBroken, ReceiptIssued, ReceiptVerified
+from runtime.jobs.evidence import Evidence
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, read_receipt, receipt_id
-from runtime.jobs.verify import Evidence, exit_status
+from runtime.jobs.verify import exit_status
 from runtime.sandbox.compile import Compiler
 from tests.hostile import job
 from tests.runtime.jobs.jobs_node import HELLO, Node, open_node, writes

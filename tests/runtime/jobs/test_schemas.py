@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 import assets
 from runtime.canonical import Json, encode
 from runtime.errors import RefusedError
-from runtime.jobs.legacy import legacy_receipt, read_legacy_manifest, read_legacy_receipt
+from runtime.jobs.legacy import legacy_receipt, parse_legacy_receipt, read_legacy_manifest
 from runtime.jobs.receipt_form import ReceiptRefusedError, message, read_receipt
 from runtime.jobs.schemas import SchemaName, SchemaRefusedError, check
 from runtime.jobs.spec import ManifestRefusedError, read_manifest
@@ -33,7 +33,7 @@ def _signed(document: dict[str, Json]) -> bytes:
 FORMS: dict[SchemaName, tuple[dict[str, Json], Callable[[dict[str, Json]], object]]] = {
     "receipt.v1": (json.loads(receipt()), lambda document: read_receipt(encode(document))),
     "job-manifest.v1": (dict(MANIFEST.document), lambda document: read_manifest(_signed(document))),
-    "receipt.v0.1": (LEGACY, lambda document: read_legacy_receipt(encode(document))),
+    "receipt.v0.1": (LEGACY, parse_legacy_receipt),
     "manifest.v0.1": (LEGACY_MANIFEST, lambda document: read_legacy_manifest(encode(document))),
 }
 

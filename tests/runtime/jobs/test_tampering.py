@@ -21,11 +21,12 @@ from runtime.identity import DOMAINS, Identity
 from runtime.jobs import receipt_form, spec
 from runtime.jobs.commitment import commit
 from runtime.jobs.ending import Usage
+from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import legacy_receipt
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, ReceiptRefusedError, read_receipt
-from runtime.jobs.receipts import Statement, sign_receipt
 from runtime.jobs.spec import DirGrant, JobRequest, ManifestRefusedError, read_manifest, sign_manifest
-from runtime.jobs.verify import Evidence, verify
+from runtime.jobs.statement import Statement, sign_receipt
+from runtime.jobs.verify import verify
 from runtime.keys import read_statement
 
 ME = Identity(bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"))

@@ -12,10 +12,11 @@ from runtime.errors import UsageError
 from runtime.identity import Identity
 from runtime.jobs.commitment import CHUNK, commit
 from runtime.jobs.ending import Usage
+from runtime.jobs.evidence import Evidence, pinned_key
 from runtime.jobs.receipt_form import DOMAIN, FIRST_PREVIOUS, message, read_receipt, receipt_id
-from runtime.jobs.receipts import Statement, sign_receipt
 from runtime.jobs.spec import DirGrant, JobLimits, JobRequest, sign_manifest
-from runtime.jobs.verify import STEPS, Evidence, Verification, exit_status, pinned_key, verify
+from runtime.jobs.statement import Statement, sign_receipt
+from runtime.jobs.verify import STEPS, Verification, exit_status, verify
 
 ME = Identity(bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"))
 STRANGER = Identity(bytes(32))
