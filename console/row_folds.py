@@ -188,6 +188,14 @@ def submitted_row(event: events.JobSubmitted, ts_ms: int) -> JobRow:
         limit_fuel=event.fuel,
         limit_timeout_ms=event.timeout_ms,
         limit_output_bytes=event.max_output_bytes,
+        limit_cpu_ms=event.cpu_ms,
+        limit_stack_bytes=event.stack_bytes,
+        limit_table_elements=event.table_elements,
+        limit_open_files=event.open_files,
+        limit_dir_bytes=event.dir_bytes,
+        priority=event.priority,
+        retries=event.retries,
+        expires_ms=event.expires_ms,
         receipt="",
     )
 
@@ -204,7 +212,7 @@ def fold_job(row: JobRow, ends: dict[str, int], event: Event, ts_ms: int) -> Job
     after = row
     match event:
         case events.JobState(state=state) if state in TERMINAL:
-            after = replace(row, state=state, outcome=event.reason, ended_ms=ts_ms)
+            after = replace(row, state=state, outcome=event.reason, tripped=event.tripped, ended_ms=ts_ms)
         case events.JobState(state="running"):
             after = replace(row, state="running", started_ms=ts_ms)
         case events.JobState():

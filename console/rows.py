@@ -104,6 +104,20 @@ class JobRow:
     limit_output_bytes: int
     receipt: str
     """Id of its receipt, or empty."""
+    limit_cpu_ms: int = 0
+    limit_stack_bytes: int = 0
+    limit_table_elements: int = 0
+    limit_open_files: int = 0
+    limit_dir_bytes: int = 0
+    tripped: str = ""
+    """The name of the limit that struck, or empty."""
+    priority: int = 0
+    retries: int = 0
+    """How often it is run again when its worker is lost."""
+    attempt: int = 0
+    """How often it was started again."""
+    expires_ms: int | None = None
+    """Wall time after which it is not started any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,15 +29,17 @@ class Columns:
 
     Attributes:
         table: its name.
-        kinds: the column's types by name; none of them may be NULL.
+        kinds: the column's types by name.
         key: how many of the first columns name the row in messages.
         hint: what to do about a row that is damaged.
+        optional: the columns that may be NULL.
     """
 
     table: str
     kinds: Mapping[str, type]
     key: int = 1
     hint: str = "put the database back from a backup"
+    optional: frozenset[str] = frozenset()
 
     @property
     def names(self) -> str:
@@ -54,7 +56,7 @@ class Columns:
             RowDamagedError: the first that has not.
         """
         for value, (name, kind) in zip(row, self.kinds.items(), strict=True):
-            if type(value) is not kind:
+            if type(value) is not kind and not (value is None and name in self.optional):
                 found = _WORDS.get(type(value), "nothing")
                 raise self.damaged(row, f"`{name}` holds {found}, not {_WORDS[kind]}")
         return row

@@ -494,6 +494,14 @@ class JobSubmitted(Event):
     fuel: int
     timeout_ms: int
     max_output_bytes: int
+    cpu_ms: int = 0
+    stack_bytes: int = 0
+    table_elements: int = 0
+    open_files: int = 0
+    dir_bytes: int = 0
+    priority: int = 0
+    retries: int = 0
+    expires_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -505,6 +513,8 @@ class JobState(Event):
     state: str
     previous: str
     reason: str = ""
+    tripped: str = ""
+    """The name of the limit that struck; empty when none did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

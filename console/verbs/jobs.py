@@ -15,7 +15,7 @@ from console.verbs.values import number, pairs
 from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
 from runtime.jobs.ending import JobEnd
 from runtime.jobs.jobs import JobOutputs
-from runtime.jobs.spec import DirGrant, JobLimits, JobRequest
+from runtime.jobs.spec import LIMITS, DirGrant, JobLimits, JobRequest
 from runtime.jobs.streams import Streams
 from runtime.quantities import format_size
 from runtime.sandbox.modulecheck import JOB_CAPS
@@ -67,12 +67,7 @@ async def show(core: "Core", call: Call) -> Result:
     if record.receipt:
         with contextlib.suppress(NotFoundError):
             receipt = await core.receipts.document(record.receipt)
-    limits = JobLimits(
-        memory_bytes=record.limit_memory_bytes,
-        fuel=record.limit_fuel,
-        timeout_ms=record.limit_timeout_ms,
-        max_output_bytes=record.limit_output_bytes,
-    )
+    limits = {limit.name: getattr(record, f"limit_{limit.name.removeprefix('max_')}") for limit in LIMITS}
     usage: Json = {
         "wall_ms": record.wall_ms,
         "fuel": record.fuel,
@@ -83,7 +78,7 @@ async def show(core: "Core", call: Call) -> Result:
         "v": 1,
         **to_wire(record),
         "manifest": manifest,
-        "limits": limits.document(),
+        "limits": limits,
         "usage": usage,
         "receipt_document": receipt,
     }
@@ -172,7 +167,7 @@ async def _ended(core: "Core", call: Call, request: JobRequest, end: JobEnd) -> 
         verification = (await core.receipts.verify(end.receipt, keep=False)).document()
     value |= {
         "truncated": end.truncated,
-        "limits": end.limits.document(),
+        "limits": end.limits_document(),
         "usage": end.usage.document(),
         "receipt": end.receipt_document,
         "verification": verification,

@@ -19,11 +19,12 @@ from runtime.jobs import records
 from runtime.jobs.capture import Capture
 from runtime.jobs.ending import COMPLETIONS, STATES, JobEnd, JobOutcome, exit_code, reason
 from runtime.jobs.feed import Feed, known_input
+from runtime.jobs.meters import measured
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool, Worker
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.runner import Finished, Run
-from runtime.jobs.spec import JobLimits, JobRequest, Manifest, module_name, new_nonce, sign_manifest
+from runtime.jobs.spec import JobLimits, JobRequest, LimitRefusedError, Manifest, module_name, new_nonce, sign_manifest
 from runtime.jobs.statement import Statement
 from runtime.jobs.streams import HeldStreams
 from runtime.sandbox.compile import Compiler
@@ -82,6 +83,7 @@ class Course:
         self._worker: Worker | None = None
         self._placed = False
         self._compiled = -1
+        self._before = 0
 
     @property
     def running(self) -> bool:
@@ -113,13 +115,15 @@ class Course:
             await self._unless_cancelled(self._take_place())
             self._move("admitted")
             await self._unless_cancelled(self._admit())
+            await self._unless_cancelled(self._measure(held))
             await self._unless_cancelled(self._take_worker())
             capture = self._connect(source, held)
             finished = await self._go(held)
         except _StoppedError:
             return await self._not_run("cancelled", "cancelled before it started")
         except RefusedError as error:
-            return await self._not_run("refused", str(error))
+            tripped = error.tripped if isinstance(error, LimitRefusedError) else ""
+            return await self._not_run("refused", str(error), tripped)
         except UnavailableError as error:
             return await self._not_run("lost", str(error))
         finally:
@@ -138,7 +142,7 @@ class Course:
         """Holds the job against the ceilings, checks its module and finds its compiled code."""
         limits, pool = self._request.limits, self._parts.pool
         if above := limits.above(self._parts.ceilings):
-            raise RefusedError(above)
+            raise above
         await _checked(self._module, limits.memory_bytes)
         kept = pool.module(self._name)
         if kept is None:
@@ -148,6 +152,11 @@ class Course:
             )
         # A duplicate: the pool may let go of a module while we wait for a worker.
         self._compiled = os.dup(kept)
+
+    async def _measure(self, held: HeldStreams) -> None:
+        """Sees how much is in the directories that the guest may change."""
+        if writable := self._request.writable(held.dirs):
+            self._before = await asyncio.to_thread(measured, writable)
 
     async def _take_worker(self) -> None:
         self._worker = await self._parts.pool.acquire(self._request.submitter, alone=bool(self._request.dirs))
@@ -204,7 +213,7 @@ class Course:
         if run is None or worker is None:
             raise UnavailableError("no worker process could be had")
         self._move("running")
-        finished = await run.go(self._name, self._compiled, held.dirs)
+        finished = await run.go(self._name, self._compiled, held.dirs, self._before)
         self._worker = None
         alone = bool(self._request.dirs)
         self._parts.pool.release(worker, finished.reply, self._request.limits.memory_bytes, alone=alone)
@@ -228,7 +237,8 @@ class Course:
         """Signs what happened, and stores receipt, record and events in one transaction."""
         outcome, guest, limits = finished.outcome, finished.guest, self._request.limits
         number = guest.exit_code if guest is not None and outcome == "exit" else None
-        words = finished.reason or reason(outcome, limits, guest, finished.usage.memory_peak_bytes)
+        peak, tripped = finished.usage.memory_peak_bytes, finished.tripped
+        words = finished.reason or reason(outcome, limits, guest, peak, tripped)
         end = JobEnd(
             job=self.job,
             outcome=outcome,
@@ -237,6 +247,7 @@ class Course:
             reason="; ".join(text for text in (words, capture.trouble) if text),
             truncated=capture.truncated,
             limits=limits,
+            tripped=tripped,
             usage=finished.usage,
         )
         if outcome not in COMPLETIONS:
@@ -256,10 +267,11 @@ class Course:
             usage=finished.usage,
             commitment=finished.commitment,
             completed_ms=self._parts.clock.wall_ms(),
+            tripped=tripped,
         )
         return await self._store(end, statement)
 
-    async def _not_run(self, outcome: JobOutcome, words: str) -> JobEnd:
+    async def _not_run(self, outcome: JobOutcome, words: str, tripped: str = "") -> JobEnd:
         """The guest did not run: no receipt."""
         code = exit_code(outcome, cancelled_by=self._by)
         end = JobEnd(
@@ -269,6 +281,7 @@ class Course:
             exit_code=code,
             reason=words,
             limits=self._request.limits,
+            tripped=tripped,
         )
         return await self._store(end, None)
 

@@ -15,9 +15,11 @@ __all__ = [
     "EXIT_NOT_RUN",
     "EXIT_TRAPPED",
     "STATES",
+    "TRIPPED",
     "JobEnd",
     "JobOutcome",
     "Usage",
+    "effective",
     "exit_code",
     "reason",
 ]
@@ -58,6 +60,15 @@ COMPLETIONS: Final[dict[JobOutcome, str]] = {
     "cancelled": "cancelled",
 }
 """What a receipt says of a run; outcomes without a receipt of ours are missing."""
+
+TRIPPED: Final[dict[JobOutcome, str]] = {
+    "fuel": "fuel",
+    "memory": "memory_bytes",
+    "stack": "stack_bytes",
+    "output": "max_output_bytes",
+    "deadline": "timeout_ms",
+}
+"""The limit that struck, by outcome, where no other is known to have struck first."""
 
 _STACK_HINT: Final = "the guest's stack may have run out"
 
@@ -110,6 +121,7 @@ class JobEnd:
         undelivered: why output could not be passed on, though the job may have ended well; not stored.
         truncated: output was cut, at the limit or because its reader left.
         limits: its bounds.
+        tripped: the name of the limit that struck; empty when none did.
         usage: what it used.
         receipt: the receipt's id; empty without one.
         receipt_document: the receipt.
@@ -124,9 +136,24 @@ class JobEnd:
     undelivered: str = ""
     truncated: bool = False
     limits: JobLimits
+    tripped: str = ""
     usage: Usage = field(default_factory=Usage)
     receipt: str = ""
     receipt_document: dict[str, Json] | None = None
+
+    def limits_document(self) -> dict[str, Json]:
+        """The bounds that were in force and the one that struck, as in the receipt."""
+        return effective(self.limits, self.tripped)
+
+
+def effective(limits: JobLimits, tripped: str) -> dict[str, Json]:
+    """Limits as receipts state them.
+
+    Args:
+        limits: those in force.
+        tripped: the one that struck, or empty.
+    """
+    return limits.document() | ({"tripped": tripped} if tripped else {})
 
 
 def exit_code(outcome: JobOutcome, *, guest: int | None = None, cancelled_by: str = "command") -> int:
@@ -153,7 +180,7 @@ def exit_code(outcome: JobOutcome, *, guest: int | None = None, cancelled_by: st
             return EXIT_TRAPPED
 
 
-def reason(outcome: JobOutcome, limits: JobLimits, guest: Outcome | None, peak: int | None) -> str:
+def reason(outcome: JobOutcome, limits: JobLimits, guest: Outcome | None, peak: int | None, tripped: str = "") -> str:
     """One line that says why a run that had started did not end well; empty when it ended by itself.
 
     Args:
@@ -161,7 +188,12 @@ def reason(outcome: JobOutcome, limits: JobLimits, guest: Outcome | None, peak: 
         limits: its bounds.
         guest: what the engine said, when the worker could still report.
         peak: bytes of linear memory at the end, when known.
+        tripped: the limit that struck, where the outcome alone does not say it.
     """
+    if tripped == "cpu_ms":
+        return f"CPU time limit (cpu_ms) of {format_duration_ms(limits.cpu_ms)} reached"
+    if tripped == "dir_bytes":
+        return f"directory quota (dir_bytes) of {format_size(limits.dir_bytes)} reached"
     detail = guest.detail if guest else ""
     number = guest.exit_code if guest else None
     most = format_size(limits.memory_bytes)

@@ -23,8 +23,9 @@ from runtime.jobs.output import read_stream
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool
 from runtime.jobs.receipts import Receipts
-from runtime.jobs.records import UNFINISHED, JobRecord
+from runtime.jobs.records import UNFINISHED
 from runtime.jobs.references import resolve
+from runtime.jobs.rows import JobRecord, job_rows, job_text, kept_output
 from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest
 from runtime.jobs.streams import HeldStreams, Streams
 from runtime.sandbox.compile import Compiler
@@ -233,7 +234,7 @@ class Jobs:
         await self._see_lost()
         course = self._courses.get(job)
         if course is None:
-            state = (await self._read(lambda db: records.job_rows(db, job=job)))[0].state
+            state = (await self._read(lambda db: job_rows(db, job=job)))[0].state
             where = f"job {job[:16]}"
             if state in UNFINISHED:
                 raise FailedError("another program runs it", where=where, hint="interrupt that program")
@@ -242,15 +243,16 @@ class Jobs:
         await asyncio.wait({course.ended})
         return course.state
 
-    async def rows(self, *, state: str = "", limit: int = 1000) -> list[JobRecord]:
-        """Jobs, newest first.
+    async def rows(self, *, state: str = "", submitter: str = "", limit: int = 1000) -> list[JobRecord]:
+        """Jobs, newest first; one whose row is damaged says so in its reason.
 
         Args:
             state: only those in this state.
+            submitter: only those of this submitter.
             limit: at most so many.
         """
         await self._see_lost()
-        return await self._read(lambda db: records.job_rows(db, state=state, limit=limit))
+        return await self._read(lambda db: job_rows(db, state=state, submitter=submitter, limit=limit))
 
     async def show(self, ref: str) -> tuple[JobRecord, dict[str, Json]]:
         """A job, and its signed manifest.
@@ -263,8 +265,7 @@ class Jobs:
 
         def query(db: sqlite3.Connection) -> tuple[JobRecord, bytes]:
             job = resolve(db, "jobs", ref)
-            text = db.execute("SELECT manifest FROM jobs WHERE job = ?", (job,)).fetchone()[0]
-            return records.job_rows(db, job=job)[0], str(text).encode()
+            return job_rows(db, job=job)[0], job_text(db, "manifest", job).encode()
 
         await self._see_lost()
         record, raw = await self._read(query)
@@ -284,7 +285,7 @@ class Jobs:
             RefusedError: the file of its output is damaged.
             UnavailableError: it cannot be read.
         """
-        kept = await self._read(lambda db: records.kept_output(db, resolve(db, "jobs", ref)))
+        kept = await self._read(lambda db: kept_output(db, resolve(db, "jobs", ref)))
         path = self._parts.output / kept.job
         stdout = await asyncio.to_thread(read_stream, path, "stdout")
         stderr = await asyncio.to_thread(read_stream, path, "stderr")

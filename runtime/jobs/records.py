@@ -1,13 +1,10 @@
-"""Jobs as rows: what the store keeps of each, and every change of a job's state with its events. Pure SQL."""
+"""Every change of a job's row, with its events. Pure SQL; `runtime.jobs.rows` reads."""
 
-import json
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from runtime.canonical import Json, encode
+from runtime.canonical import encode
 from runtime.events import JobState, JobSubmitted, JobUsage
 from runtime.jobs.ending import JobEnd
 from runtime.jobs.processes import is_running, start_mark
@@ -17,13 +14,9 @@ from runtime.store import Transaction
 
 __all__ = [
     "UNFINISHED",
-    "JobRecord",
-    "KeptOutput",
     "abandoned",
     "finish",
     "insert",
-    "job_rows",
-    "kept_output",
     "lose_unfinished",
     "move",
     "recover",
@@ -33,48 +26,6 @@ UNFINISHED: Final = ("queued", "admitted", "compiling", "running")
 """The states of a job that has not ended."""
 
 _LOST: Final = "the program that ran it ended before the job did"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """A job; the fields are those of the listing, without the manifest."""
-
-    job: str
-    name: str
-    module: str
-    where: str
-    submitter: str
-    state: str
-    outcome: str
-    reason: str
-    created_ms: int
-    started_ms: int | None
-    ended_ms: int | None
-    exit_code: int | None
-    wall_ms: int | None
-    fuel: int | None
-    memory_peak_bytes: int | None
-    output_bytes: int
-    limit_memory_bytes: int
-    limit_fuel: int
-    limit_timeout_ms: int
-    limit_output_bytes: int
-    receipt: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeptOutput:
-    """What is on record about a job's output.
-
-    Attributes:
-        job: its id.
-        size: bytes that were kept of both streams; 0 as long as it has not ended.
-        truncated: something that the guest wrote is missing.
-    """
-
-    job: str
-    size: int
-    truncated: bool
 
 
 def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str) -> None:
@@ -110,6 +61,11 @@ def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str
             fuel=limits.fuel,
             timeout_ms=limits.timeout_ms,
             max_output_bytes=limits.max_output_bytes,
+            cpu_ms=limits.cpu_ms,
+            stack_bytes=limits.stack_bytes,
+            table_elements=limits.table_elements,
+            open_files=limits.open_files,
+            dir_bytes=limits.dir_bytes,
         )
     )
     tx.emit(JobState(job=manifest.job, state="queued", previous=""))
@@ -128,8 +84,8 @@ def finish(tx: Transaction, end: JobEnd, previous: str) -> None:
     """A job ended. The receipt, if there is one, was stored in the same transaction before."""
     usage = end.usage.document() | {"truncated": end.truncated}
     tx.execute(
-        "UPDATE jobs SET state = ?, outcome = ?, reason = ?, ended_ms = ?, exit_code = ?, usage = ?, receipt = ?"
-        " WHERE job = ?",
+        "UPDATE jobs SET state = ?, outcome = ?, reason = ?, ended_ms = ?, exit_code = ?, usage = ?, receipt = ?,"
+        " tripped = ? WHERE job = ?",
         (
             end.state,
             end.outcome,
@@ -138,10 +94,11 @@ def finish(tx: Transaction, end: JobEnd, previous: str) -> None:
             end.exit_code,
             encode(usage).decode(),
             end.receipt,
+            end.tripped,
             end.job,
         ),
     )
-    tx.emit(JobState(job=end.job, state=end.state, previous=previous, reason=end.outcome))
+    tx.emit(JobState(job=end.job, state=end.state, previous=previous, reason=end.outcome, tripped=end.tripped))
     tx.emit(
         JobUsage(
             job=end.job,
@@ -160,14 +117,6 @@ def abandoned(db: sqlite3.Connection) -> bool:
         "SELECT DISTINCT runner_pid, runner_start FROM jobs WHERE state IN (?, ?, ?, ?)", UNFINISHED
     ).fetchall()
     return any(not is_running(int(pid), str(mark)) for pid, mark in runners)
-
-
-def kept_output(db: sqlite3.Connection, job: str) -> KeptOutput:
-    """What the record says about a job's output."""
-    row = db.execute("SELECT usage FROM jobs WHERE job = ?", (job,)).fetchone()
-    usage = _mapping(row[0]) if row is not None else {}
-    size = (_count(usage.get("stdout_bytes")) or 0) + (_count(usage.get("stderr_bytes")) or 0)
-    return KeptOutput(job, size, usage.get("truncated") is True)
 
 
 def recover(tx: Transaction) -> tuple[str, ...]:
@@ -207,51 +156,3 @@ def _lose(tx: Transaction, job: str, state: str, reason: str) -> None:
         (reason, tx.now_ms, job),
     )
     tx.emit(JobState(job=job, state="lost", previous=state, reason="lost"))
-
-
-_COLUMNS: Final = (
-    "job, name, module, place, submitter, state, outcome, reason, created_ms, started_ms, ended_ms, exit_code, usage,"
-    " limits, receipt"
-)
-
-
-def job_rows(db: sqlite3.Connection, *, job: str = "", state: str = "", limit: int = 1000) -> list[JobRecord]:
-    """Jobs, newest first.
-
-    Args:
-        db: the store.
-        job: only the one with this id.
-        state: only those in this state.
-        limit: at most so many.
-    """
-    wanted = {column: value for column, value in (("job", job), ("state", state)) if value}
-    where = " AND ".join(f"{column} = ?" for column in wanted) or "1"
-    sql = f"SELECT {_COLUMNS} FROM jobs WHERE {where} ORDER BY number DESC LIMIT ?"  # noqa: S608 - constant columns
-    return [_record(row) for row in db.execute(sql, (*wanted.values(), limit))]
-
-
-def _record(row: Sequence[object]) -> JobRecord:
-    *plain, usage_text, limits_text, receipt = row
-    usage, limits = _mapping(usage_text), _mapping(limits_text)
-    names = JobRecord.__slots__[: len(plain)]
-    return JobRecord(
-        **dict(zip(names, plain, strict=True)),  # type: ignore[arg-type]
-        wall_ms=_count(usage.get("wall_ms")),
-        fuel=_count(usage.get("fuel")),
-        memory_peak_bytes=_count(usage.get("memory_peak_bytes")),
-        output_bytes=(_count(usage.get("stdout_bytes")) or 0) + (_count(usage.get("stderr_bytes")) or 0),
-        limit_memory_bytes=_count(limits.get("memory_bytes")) or 0,
-        limit_fuel=_count(limits.get("fuel")) or 0,
-        limit_timeout_ms=_count(limits.get("timeout_ms")) or 0,
-        limit_output_bytes=_count(limits.get("max_output_bytes")) or 0,
-        receipt=str(receipt),
-    )
-
-
-def _mapping(text: object) -> Mapping[str, Json]:
-    value = json.loads(str(text))
-    return value if isinstance(value, dict) else {}
-
-
-def _count(value: Json) -> int | None:
-    return value if isinstance(value, int) else None

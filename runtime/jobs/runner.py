@@ -12,8 +12,9 @@ from typing import Final, Literal
 from runtime.clock import Clock
 from runtime.jobs.capture import Capture
 from runtime.jobs.commitment import Commitment
-from runtime.jobs.ending import JobOutcome, Usage
+from runtime.jobs.ending import TRIPPED, JobOutcome, Usage
 from runtime.jobs.feed import Feed
+from runtime.jobs.meters import CpuMeter, DirMeter
 from runtime.jobs.pool import Worker
 from runtime.jobs.spec import JobRequest
 from runtime.jobs.wire import Reply, RunMessage
@@ -50,6 +51,7 @@ class Finished:
         commitment: over the output that was kept.
         stdin_sha256: of the bytes that were given.
         usage: what it used.
+        tripped: the name of the limit that struck; empty when none did.
         reason: set for `refused` and `lost`.
     """
 
@@ -59,6 +61,7 @@ class Finished:
     commitment: Commitment
     stdin_sha256: str
     usage: Usage
+    tripped: str = ""
     reason: str = ""
 
 
@@ -80,20 +83,27 @@ class Run:
         self._feed = feed
         self._clock = clock
         self._stopped: StopReason | None = None
+        self._tripped = ""
 
-    def stop(self, reason: StopReason) -> None:
-        """Ends the run at once; only the first reason counts."""
+    def stop(self, reason: StopReason, tripped: str = "") -> None:
+        """Ends the run at once; only the first reason counts.
+
+        Args:
+            reason: why.
+            tripped: the limit that struck, where the reason alone does not say it.
+        """
         if self._stopped is None:
-            self._stopped = reason
+            self._stopped, self._tripped = reason, tripped
             self._worker.kill()
 
-    async def go(self, module: str, compiled: int, directories: Sequence[int]) -> Finished:
+    async def go(self, module: str, compiled: int, directories: Sequence[int], before: int = 0) -> Finished:
         """Runs the guest to its end.
 
         Args:
             module: its hash.
             compiled: its compiled code, a descriptor that stays the caller's.
             directories: one descriptor for each of the request's directories; they stay the caller's.
+            before: bytes on the disk that the writable ones of them take.
 
         Raises:
             UnavailableError: the output cannot be read back.
@@ -109,9 +119,16 @@ class Run:
             fuel=limits.fuel,
             timeout_ms=limits.timeout_ms,
             input=self._feed.input,
+            stack=limits.stack_bytes,
+            table=limits.table_elements,
+            files=limits.open_files,
+            cpu_ms=limits.cpu_ms,
+            dir_bytes=limits.dir_bytes,
         )
         stdin = [self._feed.reader] if message.stdin else []
         began = self._clock.monotonic()
+        dirs = self._dir_meter(directories, before)
+        cpu = self._cpu_meter()
         replied = self._worker.run(message, [compiled, *self._capture.writers, *stdin, *directories])
         self._capture.given()
         self._feed.given()
@@ -125,10 +142,28 @@ class Run:
                 await self._worker.ended
         finally:
             timer.cancel()
+            if cpu is not None:
+                cpu.stop()
             digest = self._feed.stop()
         wall_ms = round((self._clock.monotonic() - began) * 1000)
         commitment = await self._capture.finish()
+        if dirs is not None and await dirs.stop():
+            self.stop("output", "dir_bytes")
         return self._judge(reply, commitment, digest, wall_ms)
+
+    def _dir_meter(self, directories: Sequence[int], before: int) -> DirMeter | None:
+        """Watches the writable ones of its directories; None when there are none."""
+        writable = self._request.writable(directories)
+        if not writable:
+            return None
+        return DirMeter(writable, before, self._request.limits.dir_bytes, lambda: self.stop("output", "dir_bytes"))
+
+    def _cpu_meter(self) -> CpuMeter | None:
+        """Watches CPU time; None where the time limit strikes no later, since a guest computes on one thread."""
+        limits = self._request.limits
+        if limits.cpu_ms >= limits.timeout_ms:
+            return None
+        return CpuMeter(self._worker.pid, limits.cpu_ms, lambda: self.stop("deadline", "cpu_ms"))
 
     def _judge(self, reply: Reply | None, commitment: Commitment, digest: str, wall_ms: int) -> Finished:
         outcome, reason = self._outcome(reply)
@@ -147,12 +182,19 @@ class Run:
                 stdout_bytes=stdout,
                 stderr_bytes=stderr,
             ),
+            tripped=self._struck(outcome),
             reason=reason,
         )
+
+    def _struck(self, outcome: JobOutcome) -> str:
+        """The limit that this outcome comes from."""
+        return (self._tripped if outcome == self._stopped else "") or TRIPPED.get(outcome, "")
 
     def _outcome(self, reply: Reply | None) -> tuple[JobOutcome, str]:
         if self._capture.full:
             return "output", ""
+        if self._tripped == "dir_bytes" and (reply is None or reply.started):
+            return "output", ""  # also when the guest was faster than the last look
         if reply is None:
             if self._stopped is not None:
                 return self._stopped, ""

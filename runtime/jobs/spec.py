@@ -5,7 +5,7 @@ A request is checked when it is made, so that whatever holds one may rely on it.
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -20,9 +20,12 @@ __all__ = [
     "CEILINGS",
     "DOMAIN",
     "FUEL_PER_SECOND",
+    "LIMITS",
     "DirGrant",
     "JobLimits",
     "JobRequest",
+    "Limit",
+    "LimitRefusedError",
     "Manifest",
     "ManifestRefusedError",
     "module_name",
@@ -57,9 +60,69 @@ class ManifestRefusedError(RefusedError):
         self.check = check
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One of a job's bounds: how people read it, and what a job can have at all.
+
+    Attributes:
+        name: its key in manifests, receipts, rows and answers, and its field in `JobLimits`.
+        what: in words.
+        low: the least that can be asked for.
+        high: the most.
+        words: writes a value for people.
+    """
+
+    name: str
+    what: str
+    low: int
+    high: int
+    words: Callable[[int], str]
+
+
+_YEAR_MS: Final = 366 * 86_400_000
+_FILES_MAX: Final = 1024
+_ELEMENTS_MAX: Final = 10_000
+
+LIMITS: Final = (
+    Limit("memory_bytes", "memory limit", _PAGE, 1 << 32, format_size),
+    Limit("fuel", "fuel limit", 1, INTEGER_MAX, str),
+    Limit("timeout_ms", "time limit", 1, _YEAR_MS, format_duration_ms),
+    Limit("max_output_bytes", "output limit", 1, 1 << 40, format_size),
+    Limit("cpu_ms", "CPU time limit", 1, _YEAR_MS, format_duration_ms),
+    Limit("stack_bytes", "stack limit", 64 << 10, _MIB, format_size),
+    Limit("table_elements", "table limit", 1, _ELEMENTS_MAX, str),
+    Limit("open_files", "limit of open files", 1, _FILES_MAX, str),
+    Limit("dir_bytes", "directory quota", 1, 1 << 40, format_size),
+)
+"""Every bound of a run, in the order in which they are checked and shown."""
+
+
+class LimitRefusedError(RefusedError):
+    """A job that is not run because of a limit.
+
+    Attributes:
+        tripped: the limit's name, as in `JobLimits`; or `module_bytes`, `stdin_bytes`, `queue`, `queue_ms`, `expires`.
+    """
+
+    def __init__(self, tripped: str, why: str) -> None:
+        super().__init__(f"{why} ({tripped})")
+        self.tripped = tripped
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLimits:
-    """The bounds of one run; `max_output_bytes` counts for stdout and for stderr, each by itself.
+    """The bounds of one run.
+
+    Attributes:
+        memory_bytes: of linear memory.
+        fuel: units of the engine, roughly instructions.
+        timeout_ms: on the clock, from the guest's start.
+        max_output_bytes: of stdout, and as many of stderr.
+        cpu_ms: CPU time of the worker; nothing that is not below the time limit can strike.
+        stack_bytes: of the engine's stack, which is not the one in linear memory.
+        table_elements: in each of its tables.
+        open_files: at a time.
+        dir_bytes: by which its writable directories may grow on the disk, all together.
 
     Raises:
         UsageError: a value outside what a job can have at all.
@@ -69,47 +132,76 @@ class JobLimits:
     fuel: int = 30 * FUEL_PER_SECOND
     timeout_ms: int = 30_000
     max_output_bytes: int = 8 * _MIB
+    cpu_ms: int = 30_000
+    stack_bytes: int = _MIB
+    table_elements: int = _ELEMENTS_MAX
+    open_files: int = 64
+    dir_bytes: int = 256 * _MIB
 
     def __post_init__(self) -> None:
         """Checks each value against what the engine can do."""
-        for what, value, low, high, words in (
-            ("memory limit", self.memory_bytes, _PAGE, 1 << 32, format_size),
-            ("fuel", self.fuel, 1, INTEGER_MAX, str),
-            ("time limit", self.timeout_ms, 1, 366 * 86_400_000, format_duration_ms),
-            ("output limit", self.max_output_bytes, 1, 1 << 40, format_size),
-        ):
-            if not low <= value <= high:
-                raise UsageError(f"{words(value)} is outside {words(low)} to {words(high)}", where=what)
+        for limit in LIMITS:
+            value: int = getattr(self, limit.name)
+            if not limit.low <= value <= limit.high:
+                why = f"{limit.words(value)} is outside {limit.words(limit.low)} to {limit.words(limit.high)}"
+                raise UsageError(why, where=limit.what)
 
     @classmethod
-    def of(cls, *, memory_bytes: int, timeout_ms: int, max_output_bytes: int, fuel: int | None = None) -> Self:
-        """Limits with the default budget of fuel for their time limit, unless one is named."""
+    def of(
+        cls,
+        *,
+        memory_bytes: int,
+        timeout_ms: int,
+        max_output_bytes: int,
+        fuel: int | None = None,
+        cpu_ms: int | None = None,
+    ) -> Self:
+        """Limits with the default budgets of fuel and CPU time for their time limit, unless they are named."""
         budget = max(1, timeout_ms * FUEL_PER_SECOND // 1000) if fuel is None else fuel
-        return cls(memory_bytes=memory_bytes, fuel=budget, timeout_ms=timeout_ms, max_output_bytes=max_output_bytes)
+        return cls(
+            memory_bytes=memory_bytes,
+            fuel=budget,
+            timeout_ms=timeout_ms,
+            max_output_bytes=max_output_bytes,
+            cpu_ms=timeout_ms if cpu_ms is None else cpu_ms,
+        )
 
-    def above(self, ceilings: "JobLimits") -> str:
-        """What exceeds an operator's ceilings, in words with both figures; empty when nothing does."""
-        for what, asked, allowed, words in (
-            ("memory", self.memory_bytes, ceilings.memory_bytes, format_size),
-            ("fuel", self.fuel, ceilings.fuel, str),
-            ("time", self.timeout_ms, ceilings.timeout_ms, format_duration_ms),
-            ("output", self.max_output_bytes, ceilings.max_output_bytes, format_size),
-        ):
+    @classmethod
+    def read(cls, document: Mapping[str, Json]) -> Self:
+        """Limits from what `document` made; what is missing or of another type has its default.
+
+        Raises:
+            UsageError: a value that a job cannot have.
+        """
+        known = {limit.name: document.get(limit.name) for limit in LIMITS}
+        return cls(**{name: value for name, value in known.items() if type(value) is int})
+
+    def above(self, ceilings: "JobLimits") -> LimitRefusedError | None:
+        """What exceeds an operator's ceilings, in words with both figures; None when nothing does."""
+        for limit in LIMITS:
+            asked: int = getattr(self, limit.name)
+            allowed: int = getattr(ceilings, limit.name)
             if asked > allowed:
-                return f"{what} limit {words(asked)} is above this node's {words(allowed)}"
-        return ""
+                why = f"{limit.what} {limit.words(asked)} is above this node's {limit.words(allowed)}"
+                return LimitRefusedError(limit.name, why)
+        return None
 
     def document(self) -> dict[str, Json]:
         """The limits as JSON, the same in manifests, receipts, rows and answers."""
-        return {
-            "fuel": self.fuel,
-            "max_output_bytes": self.max_output_bytes,
-            "memory_bytes": self.memory_bytes,
-            "timeout_ms": self.timeout_ms,
-        }
+        return {limit.name: getattr(self, limit.name) for limit in sorted(LIMITS, key=lambda limit: limit.name)}
 
 
-CEILINGS: Final = JobLimits(memory_bytes=1 << 32, fuel=INTEGER_MAX, timeout_ms=24 * 3_600_000, max_output_bytes=1 << 30)
+CEILINGS: Final = JobLimits(
+    memory_bytes=1 << 32,
+    fuel=INTEGER_MAX,
+    timeout_ms=24 * 3_600_000,
+    max_output_bytes=1 << 30,
+    cpu_ms=24 * 3_600_000,
+    stack_bytes=_MIB,
+    table_elements=_ELEMENTS_MAX,
+    open_files=_FILES_MAX,
+    dir_bytes=1 << 40,
+)
 """What an operator who sets no ceilings allows."""
 
 
@@ -178,6 +270,10 @@ class JobRequest:
     def argv(self) -> tuple[str, ...]:
         """All of the guest's arguments; the name made harmless comes first."""
         return (clean(self.name, 100) or "job", *self.args)
+
+    def writable(self, directories: Sequence[int]) -> list[int]:
+        """The descriptors of those directories that the guest may change, of one for each."""
+        return [number for number, grant in zip(directories, self.dirs, strict=True) if grant.writable]
 
 
 def _check_text(text: str, where: str) -> None:
@@ -256,6 +352,11 @@ def sign_manifest(
         "env": list(request.env),
         "fuel": request.limits.fuel,
         "max_output_bytes": request.limits.max_output_bytes,
+        "cpu_ms": request.limits.cpu_ms,
+        "stack_bytes": request.limits.stack_bytes,
+        "table_elements": request.limits.table_elements,
+        "open_files": request.limits.open_files,
+        "dir_bytes": request.limits.dir_bytes,
         "dirs": [str(grant) for grant in request.dirs],
         "deterministic": False,
     }

@@ -50,6 +50,11 @@ class RunMessage:
         timeout_ms: wall-clock time from the guest's start.
         input: the input itself where it is no descriptor, at most `INPUT_MAX`. The engine serves it without a thread,
             in half of the time that a short job takes with a pipe.
+        stack: bytes of the engine's stack.
+        table: elements of each table.
+        files: open at a time.
+        cpu_ms: CPU time; the console holds it too, and more exactly.
+        dir_bytes: by which writable directories may grow; the console measures them, here it bounds one file.
     """
 
     module: str
@@ -61,11 +66,19 @@ class RunMessage:
     fuel: int
     timeout_ms: int
     input: bytes = b""
+    stack: int = 1 << 20
+    table: int = 10_000
+    files: int = 64
+    cpu_ms: int = 0
+    dir_bytes: int = 0
 
     def encode(self) -> bytes:
         """As it travels: the fields in order, in the interpreter's own format. Both ends are the same program."""
         lists = list(self.argv), list(self.env), [tuple(grant) for grant in self.dirs]
-        return marshal.dumps((self.module, *lists, self.stdin, self.memory, self.fuel, self.timeout_ms, self.input))
+        bounds = self.stack, self.table, self.files, self.cpu_ms, self.dir_bytes
+        return marshal.dumps(
+            (self.module, *lists, self.stdin, self.memory, self.fuel, self.timeout_ms, self.input, *bounds)
+        )
 
     @classmethod
     def parse(cls, raw: bytes | bytearray) -> Self:

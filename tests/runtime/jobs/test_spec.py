@@ -1,6 +1,7 @@
 """Requests, limits and signed job manifests: the worked example, and everything that must be refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from runtime.jobs.spec import (
     CEILINGS,
     DOMAIN,
     FUEL_PER_SECOND,
+    LIMITS,
     DirGrant,
     JobLimits,
     JobRequest,
@@ -84,6 +86,11 @@ def test_a_manifest_holds_what_was_asked_for_and_no_host_path() -> None:
             "env": ["K=V"],
             "fuel": 1500 * FUEL_PER_SECOND // 1000,
             "max_output_bytes": 10,
+            "cpu_ms": 1500,
+            "stack_bytes": 1 << 20,
+            "table_elements": 10_000,
+            "open_files": 64,
+            "dir_bytes": 256 << 20,
             "dirs": ["/in:ro", "/out:rw"],
             "deterministic": False,
             "stdin_sha256": "0" * 64,
@@ -217,6 +224,13 @@ def test_too_much_for_a_manifest_is_a_usage_error() -> None:
         {"max_output_bytes": 0},
         {"fuel": 0},
         {"fuel": 1 << 63},
+        {"cpu_ms": 0},
+        {"stack_bytes": 65_535},
+        {"stack_bytes": (1 << 20) + 1},
+        {"table_elements": 0},
+        {"table_elements": 10_001},
+        {"open_files": 0},
+        {"dir_bytes": 0},
     ],
 )
 def test_impossible_limits_are_usage_errors(limits: dict[str, int]) -> None:
@@ -225,20 +239,23 @@ def test_impossible_limits_are_usage_errors(limits: dict[str, int]) -> None:
 
 
 def test_limits_above_the_ceilings_are_named() -> None:
-    small = JobLimits(memory_bytes=1 << 20, fuel=10, timeout_ms=10, max_output_bytes=10)
-    assert JobLimits().above(CEILINGS) == ""
-    assert small.above(small) == ""
-    words = [
-        JobLimits(memory_bytes=2 << 20, fuel=10, timeout_ms=10, max_output_bytes=10).above(small),
-        JobLimits(memory_bytes=1 << 20, fuel=11, timeout_ms=10, max_output_bytes=10).above(small),
-        JobLimits(memory_bytes=1 << 20, fuel=10, timeout_ms=11, max_output_bytes=10).above(small),
-        JobLimits(memory_bytes=1 << 20, fuel=10, timeout_ms=10, max_output_bytes=11).above(small),
-    ]
-    assert words == [
-        "memory limit 2MiB is above this node's 1MiB",
-        "fuel limit 11 is above this node's 10",
-        "time limit 11ms is above this node's 10ms",
-        "output limit 11B is above this node's 10B",
+    small = JobLimits(
+        memory_bytes=1 << 20, fuel=10, timeout_ms=10, max_output_bytes=10, cpu_ms=10, stack_bytes=1 << 16,
+        table_elements=10, open_files=10, dir_bytes=10,
+    )  # fmt: skip
+    assert JobLimits().above(CEILINGS) is None
+    assert small.above(small) is None
+    found = [replace(small, **{limit.name: getattr(small, limit.name) * 2}).above(small) for limit in LIMITS]
+    assert [(error.tripped, error.why) for error in found if error] == [
+        ("memory_bytes", "memory limit 2MiB is above this node's 1MiB (memory_bytes)"),
+        ("fuel", "fuel limit 20 is above this node's 10 (fuel)"),
+        ("timeout_ms", "time limit 20ms is above this node's 10ms (timeout_ms)"),
+        ("max_output_bytes", "output limit 20B is above this node's 10B (max_output_bytes)"),
+        ("cpu_ms", "CPU time limit 20ms is above this node's 10ms (cpu_ms)"),
+        ("stack_bytes", "stack limit 128KiB is above this node's 64KiB (stack_bytes)"),
+        ("table_elements", "table limit 20 is above this node's 10 (table_elements)"),
+        ("open_files", "limit of open files 20 is above this node's 10 (open_files)"),
+        ("dir_bytes", "directory quota 20B is above this node's 10B (dir_bytes)"),
     ]
 
 
