@@ -46,7 +46,7 @@ async def opened(
 
 async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
     """Waits until something holds; the test's own time limit is the bound."""
-    for _ in range(5_000):
+    for _ in range(30_000):
         if holds() or pilot.app._exception is not None:
             return
         await asyncio.sleep(0.004)
