@@ -9,18 +9,19 @@ __all__ = ["keep_memory_private", "prctl"]
 _PR_SET_DUMPABLE: Final = 4
 
 
-def prctl(option: int, value: int) -> None:
+def prctl(option: int, value: int, more: int = 0) -> None:
     """Sets a process attribute.
 
     Args:
         option: `PR_…`.
         value: its argument.
+        more: the next argument.
 
     Raises:
         OSError: the kernel refused.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(more), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 

@@ -1,18 +1,61 @@
 """What the operating system holds a worker process to: limits, no new privileges, a clean environment.
 
-The engine bounds a guest; these bound the process around it, should the engine fail. Kernel sandboxes are a layer of
-their own.
+The engine bounds a guest; these bound the process around it, should the engine fail: limits of its own, and where the
+kernel has them a filter of system calls (`runtime.jobs.seccomp`) and a wall around files (`runtime.jobs.landlock`).
 """
 
 import resource
 import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
+from runtime.canonical import Json
+from runtime.jobs import landlock, seccomp
 from runtime.process import prctl
 
-__all__ = ["ENVIRONMENT", "HEADROOM", "die_with_parent", "ignore_terminal_signals", "limit_job", "limit_worker"]
+__all__ = [
+    "ENVIRONMENT",
+    "HEADROOM",
+    "Confinement",
+    "confinement",
+    "die_with_parent",
+    "ignore_terminal_signals",
+    "limit_job",
+    "limit_worker",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """Which of the kernel's walls stand around workers on this machine.
+
+    Attributes:
+        seccomp: a filter of system calls.
+        landlock: the version of Landlock; 0 without it.
+    """
+
+    seccomp: bool
+    landlock: int
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What could not be had, in words."""
+        walls = {"seccomp (a filter of system calls)": self.seccomp, "Landlock (a wall around files)": self.landlock}
+        return tuple(name for name, stands in walls.items() if not stands)
+
+    def document(self) -> dict[str, Json]:
+        """As receipts state it."""
+        return {"landlock": self.landlock, "no_new_privs": True, "seccomp": self.seccomp}
+
+
+@cache
+def confinement() -> Confinement:
+    """What this kernel offers; a worker that then cannot have it ends instead of running a guest without."""
+    return Confinement(seccomp.available(), landlock.abi())
+
 
 ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
     {

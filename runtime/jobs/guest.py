@@ -16,6 +16,7 @@ from wasmtime import _ffi as ffi
 from wasmtime._extern import wrap_extern
 
 from runtime.jobs.confine import limit_job
+from runtime.jobs.landlock import restrict
 from runtime.jobs.wire import Reply, RunMessage
 from runtime.sandbox.call import enter
 from runtime.sandbox.compile import load
@@ -95,11 +96,27 @@ class Guests:
         self._used: wasmtime.Store | None = None
         self._limits: tuple[int, bool] | None = None
         self._resident_kib = 0
+        self._landlock = False
+        self._closed_in = False
 
-    def start(self) -> None:
-        """Makes this process ready for its first job."""
-        self._alarm.start()
+    def start(self, *, landlock: bool, directories: bool) -> None:
+        """Makes this process ready for its first job.
+
+        Args:
+            landlock: whether the kernel is to hold it to the directories of its job.
+            directories: its one job has some; else none of its jobs has any.
+        """
+        self._landlock = landlock
+        if not directories:
+            self._close_in(())
         self._next = wasmtime.Store(self._engine)
+
+    def _close_in(self, directories: Sequence[tuple[int, bool]]) -> None:
+        """Gives up all other files, then starts the first thread: only threads that come later are held as well."""
+        if self._landlock:
+            restrict(directories)
+        self._alarm.start()
+        self._closed_in = True
 
     def run(self, message: RunMessage, descriptors: Sequence[int]) -> Reply:
         """Runs one job; never raises for what the guest or its module does.
@@ -113,6 +130,9 @@ class Guests:
         try:
             ready = self._load(message.module, descriptors[0])
             self._limit(message)
+            if not self._closed_in:
+                grants = zip(descriptors[len(descriptors) - len(message.dirs) :], message.dirs, strict=True)
+                self._close_in([(number, writable) for number, (_, writable) in grants])
             limit_job_store(store, message.memory)
             store.set_fuel(message.fuel)
             origin_ns = time.monotonic_ns()

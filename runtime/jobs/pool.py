@@ -113,7 +113,10 @@ class Pool:
                 worker.kill()
                 continue
             except asyncio.CancelledError:
-                self._idle.append(worker)
+                if alone:
+                    worker.kill()
+                else:
+                    self._idle.append(worker)
                 raise
             if not worker.ended.done():
                 worker.submitter = submitter
@@ -191,13 +194,15 @@ class Pool:
 
     def _pick(self, submitter: str, *, alone: bool) -> Worker:
         """An idle worker that may serve this job, or a new one."""
-        fitting = [w for w in self._idle if w.submitter == "" or (w.submitter == submitter and not alone)]
+        if alone:  # those that wait have given up all files already
+            return self._fork(directories=True)
+        fitting = [w for w in self._idle if w.submitter in {"", submitter}]
         used = [w for w in fitting if w.submitter]
         if fitting:
             chosen = (used or fitting)[0]
             self._idle.remove(chosen)
             return chosen
-        if self._idle and not alone:  # they serve others: make room
+        if self._idle:  # they serve others: make room
             self._idle.pop(0).kill()
         return self._fork()
 
@@ -209,7 +214,7 @@ class Pool:
         except UnavailableError as error:
             self._on_trouble(str(error))
 
-    def _fork(self) -> Worker:
+    def _fork(self, *, directories: bool = False) -> Worker:
         zygote = self._running_zygote()
         self._next_token += 1
         token = self._next_token
@@ -219,7 +224,7 @@ class Pool:
         try:
             with theirs:
                 folder.mkdir(mode=0o700, parents=True)
-                zygote.request(token, theirs, folder, self._memory_ceiling)
+                zygote.request(token, theirs, folder, self._memory_ceiling, directories=directories)
         except OSError as error:
             mine.close()
             shutil.rmtree(folder, ignore_errors=True)

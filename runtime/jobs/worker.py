@@ -14,14 +14,16 @@ _DESCRIPTOR: Final = array("i")
 _JOBS_BETWEEN_COLLECTIONS: Final = 64
 
 
-def serve(channel: socket.socket, guests: Guests) -> None:
+def serve(channel: socket.socket, guests: Guests, *, landlock: bool, directories: bool) -> None:
     """Takes jobs and replies, until the console closes its end.
 
     Args:
         channel: this worker's end; one message, with descriptors, per job.
         guests: ready, but not started.
+        landlock: whether the kernel is to hold it to the directories of its job.
+        directories: the one job that it will run has directories; else none of its jobs has any.
     """
-    guests.start()
+    guests.start(landlock=landlock, directories=directories)
     # A collection would fall into some job; stores are closed by hand, and what cycles remain wait for a quiet moment.
     gc.disable()
     # One buffer for all messages: a fresh one of this size would be mapped and cleared each time.

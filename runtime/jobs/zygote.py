@@ -4,8 +4,8 @@ It runs no guest and starts no thread, so forking stays sound. Its socket is its
 however it goes, the socket ends, and the zygote kills its workers and exits. (A death signal would be tied to the
 thread that started it.) The workers hang on the zygote by a death signal.
 
-Requests: `{"fork": token, "cwd": folder, "memory": ceiling}` with the worker's end of its channel. Answers:
-`{"forked": token, "pid": n}` with a pidfd, and later
+Requests: `{"fork": token, "cwd": folder, "memory": ceiling, "directories": whether its job has any}` with the worker's
+end of its channel. Answers: `{"forked": token, "pid": n}` with a pidfd, and later
 `{"ended": token, "status": wait status, "cpu_ms": n, "resident_kib": n}`.
 """
 
@@ -17,7 +17,8 @@ import signal
 import socket
 from typing import Final, NoReturn
 
-from runtime.jobs.confine import die_with_parent, ignore_terminal_signals, limit_worker
+from runtime.jobs import seccomp
+from runtime.jobs.confine import confinement, die_with_parent, ignore_terminal_signals, limit_worker
 from runtime.jobs.guest import Guests
 from runtime.jobs.worker import serve
 from runtime.process import keep_memory_private
@@ -33,6 +34,7 @@ class _Zygote:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._guests = Guests()
+        self._confinement = confinement()
         self._workers: dict[int, tuple[int, int]] = {}
         """By pidfd: the worker's pid and token."""
         self._selector = selectors.DefaultSelector()
@@ -63,14 +65,16 @@ class _Zygote:
         zygote = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_worker(channel, zygote, str(request["cwd"]), int(request["memory"]))
+            self._become_worker(
+                channel, zygote, str(request["cwd"]), int(request["memory"]), directories=bool(request["directories"])
+            )
         os.close(channel)
         pidfd = os.pidfd_open(pid)
         self._workers[pidfd] = (pid, token)
         self._selector.register(pidfd, selectors.EVENT_READ)
         return self._say({"forked": token, "pid": pid}, [pidfd])
 
-    def _become_worker(self, channel: int, zygote: int, cwd: str, memory: int) -> NoReturn:
+    def _become_worker(self, channel: int, zygote: int, cwd: str, memory: int, *, directories: bool) -> NoReturn:
         status = 1
         try:
             die_with_parent()
@@ -79,7 +83,10 @@ class _Zygote:
             close_all_but({channel})
             os.chdir(cwd)
             limit_worker(memory)
-            serve(socket.socket(fileno=channel), self._guests)
+            told = socket.socket(fileno=channel)
+            if self._confinement.seccomp:
+                seccomp.apply()
+            serve(told, self._guests, landlock=self._confinement.landlock > 0, directories=directories)
             status = 0
         except BaseException as error:  # noqa: BLE001 - a forked child must not go on as its parent
             os.write(2, f"worker: {type(error).__name__}: {error}\n".encode(errors="replace"))

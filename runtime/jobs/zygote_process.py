@@ -138,7 +138,7 @@ class ZygoteProcess:
             raise UnavailableError(f"the process for workers does not start: {error.strerror}") from error
         return cls(process, mine, talk)
 
-    def request(self, token: int, channel: socket.socket, cwd: Path, memory_ceiling: int) -> None:
+    def request(self, token: int, channel: socket.socket, cwd: Path, memory_ceiling: int, *, directories: bool) -> None:
         """Asks for a worker; `Forked` follows.
 
         Args:
@@ -146,11 +146,14 @@ class ZygoteProcess:
             channel: the worker's end.
             cwd: a private folder that exists.
             memory_ceiling: bytes of guest memory that none of its jobs may exceed.
+            directories: it will run one job, which has directories; else none of its jobs has any.
 
         Raises:
             OSError: the zygote is gone.
         """
-        message = json.dumps({"fork": token, "cwd": str(cwd), "memory": memory_ceiling}).encode()
+        message = json.dumps(
+            {"fork": token, "cwd": str(cwd), "memory": memory_ceiling, "directories": directories}
+        ).encode()
         socket.send_fds(self.control, [message], [channel.fileno()])
 
     def read(self) -> Forked | Ended | None:
