@@ -1,7 +1,8 @@
 """What a restored directory is told before anybody uses it: that time was lost, and that no number comes twice.
 
 The moment of the backup is not the last that others saw. So the journal becomes another instance and goes on from a
-greater seq, and what was running or waiting then is lost, not run a second time.
+greater seq, the chain of receipts goes on behind a gap with a signed entry that says why, and what was running or
+waiting then is lost, not run a second time.
 """
 
 import os
@@ -13,7 +14,9 @@ from runtime.archive import Index
 from runtime.clock import Clock
 from runtime.database import open_writer
 from runtime.events import CommandDone, CoreRestored
+from runtime.jobs.receipts import Receipts
 from runtime.jobs.records import lose_unfinished
+from runtime.keys import load_identity
 from runtime.statedir import StateDir
 from runtime.store import Store, Transaction
 
@@ -60,12 +63,13 @@ def begin_again(
     """
     _renumber(state, clock.wall_ms())
     with Store.open(state.database, clock, owner=True) as store:
+        receipts = Receipts(store, load_identity(state, store))
 
         def tell(tx: Transaction) -> Aftermath:
             restores = int(tx.meta(RESTORES) or 0) + 1
             tx.set_meta(RESTORES, restores)
             lost = lose_unfinished(tx, _REASON)
-            receipt = ""
+            receipt = receipts.issue_restored(tx, backup_sha256=sha256).receipt
             tx.emit(
                 CoreRestored(
                     backup_sha256=sha256, backup_ms=index.created_ms, restores=restores, lost=lost, receipt=receipt

@@ -1,5 +1,6 @@
 """Restoring: all or nothing, nothing outside, nothing open to others, and no number that comes twice."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -17,6 +18,9 @@ from runtime import restore as module
 from runtime.archive import Entry, Index
 from runtime.clock import ManualClock
 from runtime.errors import FailedError, InUseError, OrlopError, RefusedError, UnavailableError, UsageError
+from runtime.jobs.receipt_form import RESTORED_STEP
+from runtime.jobs.receipts import Receipts
+from runtime.keys import load_identity
 from runtime.schema import MIGRATIONS
 from runtime.sealed_stream import SealedWriter
 from runtime.statedir import StateDir, acquire_owner, acquire_shared
@@ -371,6 +375,30 @@ def test_the_journal_says_so_and_the_commands_list_it(backup: Path, new: Path) -
     assert (body["backup_ms"], body["restores"], body["lost"]) == (7, 1, aftermath.lost)
     done = json.loads(str(rows(new, "SELECT body FROM journal WHERE type = 'command.done'")[0][0]))
     assert (done["command"], done["uid"], done["face"], done["ok"]) == ("restore", 7, "cli", True)
+
+
+def test_the_chain_of_receipts_says_so_in_a_signed_entry(backup: Path, new: Path) -> None:
+    restored, aftermath = put_back(backup, new)
+    with acquire_owner(StateDir(new)), Store.open(new / "orlop.db", CLOCK, owner=True) as store:
+        receipts = Receipts(store, load_identity(StateDir(new), store))
+        [row] = asyncio.run(receipts.rows())
+        verification = asyncio.run(receipts.verify(row.receipt))
+    assert (row.receipt, row.outcome, row.number) == (aftermath.receipt, "restored", RESTORED_STEP - 1)
+    assert verification.ok is True
+    assert {step.name: step.ok for step in verification.steps}["chain"] is True
+    manifest = json.loads(str(rows(new, "SELECT manifest FROM receipts")[0][0]))
+    assert manifest["payload"]["backup_sha256"] == restored.sha256
+
+
+def test_the_entry_follows_the_last_receipt_of_the_backup(
+    backup: Path, state: StateDir, tmp_path: Path, new: Path
+) -> None:
+    put_back(backup, new)
+    back_up(StateDir(new), tmp_path / "again")
+    put_back(tmp_path / "again", new, replace=True)
+    found = rows(new, "SELECT number, previous, receipt FROM receipts ORDER BY number")
+    assert [row[0] for row in found] == [RESTORED_STEP - 1, 2 * RESTORED_STEP - 1]
+    assert found[1][1] == found[0][2]
 
 
 def test_each_restore_is_counted(backup: Path, state: StateDir, tmp_path: Path, new: Path) -> None:
