@@ -6,6 +6,7 @@ signed (output). Which key to believe is still the verifier's to say.
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -129,7 +130,9 @@ def _statements(items: Json) -> list[KeyStatement]:
 def _output(outputs: Json, name: str) -> bytes | None:
     if not isinstance(outputs, Mapping):
         return None
-    try:
-        return base64.b64decode(str(outputs[name]).encode(), validate=True)
-    except (binascii.Error, ValueError):
-        raise ReceiptRefusedError(f"outputs.{name}: is not base64") from None
+    text = str(outputs[name]).encode(errors="replace")
+    with contextlib.suppress(binascii.Error):
+        data = base64.b64decode(text, validate=True)
+        if base64.b64encode(data) == text:
+            return data
+    raise ReceiptRefusedError(f"outputs.{name}: is not base64 in its one spelling")
