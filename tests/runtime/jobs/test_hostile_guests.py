@@ -6,10 +6,12 @@ outside the guest's folder was touched, and that the next job runs well.
 """
 
 import asyncio
+import json
 import os
+import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +20,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.canonical import encode
-from runtime.jobs.ending import COMPLETIONS, STATES, JobEnd, JobOutcome
+from runtime.jobs.ending import COMPLETIONS, STATES, TRIPPED, JobEnd, JobOutcome
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.receipt_form import read_receipt
 from runtime.jobs.spec import DirGrant, JobLimits
@@ -33,6 +35,10 @@ in_one_loop = pytest.mark.asyncio(loop_scope="module")
 MIB = 1 << 20
 LIMITS = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=60_000, max_output_bytes=MIB, fuel=1 << 60)
 SHORT = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=150, max_output_bytes=MIB, fuel=1 << 60)
+LITTLE_CPU = replace(LIMITS, cpu_ms=50)
+LITTLE_STACK = replace(LIMITS, stack_bytes=64 << 10)
+LITTLE_ROOM = replace(LIMITS, dir_bytes=MIB)
+FEW_ELEMENTS = replace(LIMITS, table_elements=100)
 LITTLE_FUEL = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=60_000, max_output_bytes=MIB, fuel=1_000_000)
 
 Given = bytes | Literal["silent", "endless"] | None
@@ -54,6 +60,13 @@ class Row:
     stdin: Given = b"some input"
     folder: Literal["", "ro", "rw"] = ""
     made: Sequence[str] = ()
+    tripped: str | None = None
+    """The limit that struck; None is the one that belongs to the outcome."""
+
+    @property
+    def limit(self) -> str:
+        """The name of the limit that must be said to have struck."""
+        return TRIPPED.get(self.outcome, "") if self.tripped is None else self.tripped
 
     @property
     def module(self) -> bytes:
@@ -165,6 +178,11 @@ COMPUTING = [
     Row(guest="spins-behind-a-table", outcome="fuel", code=134, words="fuel limit", limits=LITTLE_FUEL),
 ]
 
+CPU = [
+    Row(guest=name, outcome="deadline", code=124, words="cpu_ms", limits=LITTLE_CPU, tripped="cpu_ms")
+    for name in ("job:spin", "counts-rabbits", "spins-before-it-starts", "copies-memory-for-ever", "spins-on-the-clock")
+]
+
 MEMORY = [
     Row(guest="takes-all-memory"),
     # It never came to be, so that nobody can say how large its memory was.
@@ -179,12 +197,20 @@ STACK = [
     traps("recursion-with-large-frames", "stack may have run out", "stack"),
     traps("recursion-through-a-table", "stack may have run out", "stack"),
     traps("recursion-before-it-starts", "stack may have run out", "stack"),
+    Row(
+        guest="two-that-call-each-other",
+        outcome="stack",
+        code=134,
+        words="stack may have run out",
+        limits=LITTLE_STACK,
+    ),
     traps("two-that-call-each-other", "stack may have run out", "stack"),
     traps("job:c_stack_overflow", "stack in linear memory"),
 ]
 
 TABLES = [
     Row(guest="grows-its-table"),
+    Row(guest="grows-its-table", limits=FEW_ELEMENTS),
     traps("grows-its-table-and-traps", "unreachable"),
     traps("element-outside-its-table", "out of bounds table access"),
     refused("five-tables", "5 tables"),
@@ -283,6 +309,26 @@ FOLDER = [
     kept_in("changes-times-outside", NOT_ALLOWED),
     kept_in("makes-a-folder-outside", NOT_ALLOWED),
     kept_in("takes-all-descriptors", TOO_MANY),
+    Row(
+        guest="fills-its-folder",
+        outcome="output",
+        code=134,
+        words="dir_bytes",
+        folder="rw",
+        made=[f"f{chr(48 + number)}" for number in range(64)],
+        limits=LITTLE_ROOM,
+        tripped="dir_bytes",
+    ),
+    Row(
+        guest="digs-folders-into-folders",
+        outcome="output",
+        code=134,
+        words="dir_bytes",
+        folder="rw",
+        made=["/".join("d" * depth) for depth in range(1, 151)],
+        limits=LITTLE_ROOM,
+        tripped="dir_bytes",
+    ),
     kept_in("a-file-of-an-exbibyte", TOO_LARGE, made=["huge"]),
     kept_in("writes-far-out", TOO_LARGE, made=["huge"]),
 ]
@@ -331,6 +377,7 @@ SHAPES = [
 
 CATALOGUE = [
     *COMPUTING,
+    *CPU,
     *MEMORY,
     *STACK,
     *TABLES,
@@ -360,8 +407,8 @@ def at_first(house: Node) -> "Counter[str]":
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Path:
-    """What lies around a guest's folder, and traps in it."""
+def world(tmp_path: Path) -> Iterator[Path]:
+    """What lies around a guest's folder, and traps in it; goes with all that guests wrote."""
     shared = tmp_path / "world" / "shared"
     shared.mkdir(parents=True)
     (tmp_path / "world" / "secret").write_bytes(b"secret")
@@ -371,7 +418,8 @@ def world(tmp_path: Path) -> Path:
     (shared / "circle").symlink_to("circle")
     (shared / "up").symlink_to("..")
     os.mkfifo(shared / "pipe")
-    return tmp_path / "world"
+    yield tmp_path / "world"
+    shutil.rmtree(tmp_path / "world")
 
 
 @in_one_loop
@@ -384,10 +432,11 @@ async def test_each_hostile_guest_comes_to_its_end_and_harms_nobody(
     assert (end.outcome, end.state, end.exit_code) == (row.outcome, STATES[row.outcome], row.code), end.reason
     assert row.words in end.reason
     assert end.reason.isprintable()
+    assert end.tripped == row.limit
     kept = await house.jobs.output(end.job)
     assert row.stdout in {None, kept.stdout}
     assert row.stderr in {None, kept.stderr}
-    assert end.truncated is (row.outcome == "output")
+    assert end.truncated is (row.limit == "max_output_bytes")
     await the_receipt_says_the_same(house, end, kept.stdout, kept.stderr)
     assert snapshot(world) == outside | {f"shared/{name}" for name in row.made}
     assert (world / "secret").read_bytes() == b"secret"
@@ -427,6 +476,7 @@ async def the_receipt_says_the_same(node: Node, end: JobEnd, stdout: bytes, stde
     receipt = read_receipt(encode(end.receipt_document))
     assert receipt.completion == COMPLETIONS[end.outcome]
     assert (receipt.extra["orlop.outcome"], receipt.extra["exit_code"]) == (end.outcome, str(end.exit_code))
+    assert json.loads(receipt.extra["orlop.limits"]).get("tripped", "") == end.tripped
     assert (await node.receipts.verify(end.receipt, Evidence(stdout=stdout, stderr=stderr))).ok is True
 
 

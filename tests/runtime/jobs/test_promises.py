@@ -342,7 +342,7 @@ async def test_11_1_a_receipt_is_checked_with_its_bytes_and_a_key_in_hex_alone(n
     end = await node.run(HELLO, b"x")
     raw = await receipt_of(node, end.receipt)
     code = (
-        "import sys; from runtime.jobs.verify import Evidence; from runtime.jobs.verify import verify\n"
+        "import sys; from runtime.jobs.evidence import Evidence; from runtime.jobs.verify import verify\n"
         "raw = sys.stdin.buffer.read()\n"
         "slow = raw.replace(b'\"total_duration_ms\":', b'\"total_duration_ms\":1')\n"
         "assert slow != raw\n"
