@@ -23,6 +23,7 @@ from console.settings import (
     JournalConfig,
     Key,
     NodeConfig,
+    ReceiptsConfig,
     StorageConfig,
     UiConfig,
     Value,
@@ -89,6 +90,7 @@ class Config:
     agents: AgentsConfig = field(default_factory=AgentsConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
+    receipts: ReceiptsConfig = field(default_factory=ReceiptsConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     ui: UiConfig = field(default_factory=UiConfig)
     notify: tuple["NotifyRule", ...] = ()
@@ -337,6 +339,7 @@ def _build(values: Mapping[str, tuple[Value, str]], rules: "tuple[NotifyRule, ..
         agents=_section(AgentsConfig, values),
         jobs=_section(JobsConfig, values),
         journal=_section(JournalConfig, values),
+        receipts=_section(ReceiptsConfig, values),
         storage=_section(StorageConfig, values),
         ui=_section(UiConfig, values),
         notify=rules,

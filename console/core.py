@@ -152,7 +152,17 @@ class Core(Parts):
             limits = self.config.journal
             pruned = self.journal.prune(self.clock.wall_ms(), days=limits.days, max_bytes=limits.max_bytes)
             pruned.add_done_callback(self._pruned)
+            await self._prune_receipts()
             await asyncio.sleep(_HOUR_S)
+
+    async def _prune_receipts(self) -> None:
+        """What cannot be done now is told, and tried again in an hour."""
+        keep = self.config.receipts.keep
+        try:
+            if keep:
+                await self.receipts.prune(keep)
+        except OrlopError as error:
+            self.report("receipts", error)
 
     async def _watch_clock(self) -> None:
         watch = ClockWatch(self.store.read_now(_newest_ms))

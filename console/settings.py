@@ -22,6 +22,7 @@ __all__ = [
     "JournalConfig",
     "Key",
     "NodeConfig",
+    "ReceiptsConfig",
     "StorageConfig",
     "UiConfig",
     "Unit",
@@ -314,6 +315,21 @@ class StorageConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptsConfig:
+    """`[receipts]`."""
+
+    keep: int = field(
+        default=0,
+        metadata={
+            "unit": Unit.COUNT,
+            "help": "receipts that are kept whole, the newest; of older ones id, number and predecessor; 0: all",
+            "low": 0,
+            "high": (1 << 63) - 1,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class UiConfig:
     """`[ui]`."""
 
@@ -338,6 +354,7 @@ _SECTIONS = {
     "agents": AgentsConfig,
     "jobs": JobsConfig,
     "journal": JournalConfig,
+    "receipts": ReceiptsConfig,
     "storage": StorageConfig,
     "ui": UiConfig,
 }
