@@ -470,7 +470,7 @@ def changed(home: Path, sql: str) -> None:
         ("UPDATE jobs SET usage = '{'", "jobs list", "a row holds no JSON where it should"),
         ("UPDATE jobs SET manifest = '{'", SHOW_JOB, "its stored manifest is damaged: not JSON"),
         ("UPDATE receipts SET document = '{'", SHOW_RECEIPT, "its stored document is damaged: not JSON"),
-        ("UPDATE receipts SET document = '{'", "receipts export -", "a stored receipt: not JSON"),
+        ("UPDATE receipts SET document = '{'", "receipts export", "a stored receipt: not JSON"),
         ("UPDATE rooms SET sealed_key = x'00'", "rooms show harbor", "room harbor: sealed data of an unknown form"),
         ("UPDATE room_members SET sealed = x'00'", "rooms tasks harbor", "room harbor: sealed data of an unknown form"),
         ("UPDATE room_log SET sealed = x'00'", "rooms tasks harbor", "entry 1 of its log: sealed data"),

@@ -62,7 +62,7 @@ def test_nothing_opens_the_screen() -> None:
         ("rooms show", "rooms show: ROOM is missing; the room: its name, its id, or at least four characters of it"),
         ("rooms list x", "rooms list: x: one argument too many"),
         ("jobs run a b", "jobs run: b: one argument too many; arguments of the guest stand behind --: -- b"),
-        ("receipts export - --format v2", "receipts export: --format: `v2` is none of v1, legacy"),
+        ("receipts export --format v2", "receipts export: --format: `v2` is none of receipt, legacy, in-toto, bundle"),
         ("jobs run a --memory 1 --memory 2", "jobs run: --memory: given more than once"),
         ("--demo rooms list", "rooms list: --demo: stands only without a command"),
         ("rooms list --no-ui", "rooms list: --no-ui: unknown option; see orlop rooms list --help"),

@@ -146,13 +146,13 @@ def test_show_is_the_receipt_itself(home: Path, made: Path) -> None:
 
 def test_export_to_a_file_and_to_stdout(home: Path, made: Path, tmp_path: Path) -> None:
     out = tmp_path / "all.jsonl"
-    ran = orlop(home, "receipts", "export", str(out))
+    ran = orlop(home, "receipts", "export", "--out", str(out))
     assert (ran.code, ran.text.split()[:2]) == (0, ["out", str(out)])
     documents = [json.loads(line) for line in out.read_text().splitlines()]
     assert json.loads((made / "1.json").read_text()) in documents
-    one = orlop(home, "receipts", "export", "-", (made / "id").read_text())
+    one = orlop(home, "receipts", "export", (made / "id").read_text())
     assert one.out == (made / "1.json").read_bytes()
-    legacy = orlop(home, "receipts", "export", "-", (made / "id").read_text(), "--format", "legacy").json
+    legacy = orlop(home, "receipts", "export", (made / "id").read_text(), "--format", "legacy").json
     assert list(legacy) == [
         "version", "module_hash", "exit_code", "wall_time_ms", "timestamp", "node_pubkey", "signature",
     ]  # fmt: skip
@@ -161,8 +161,8 @@ def test_export_to_a_file_and_to_stdout(home: Path, made: Path, tmp_path: Path) 
 def test_export_replaces_whole_or_not_at_all(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "all.jsonl"
     out.write_text("before")
-    ran = orlop(home, "receipts", "export", str(out), "ffff")
+    ran = orlop(home, "receipts", "export", "ffff", "--out", str(out))
     assert ran.code == 1
     assert out.read_text() == "before"
-    assert orlop(home, "receipts", "export", str(tmp_path)).code == 2
+    assert orlop(home, "receipts", "export", "--out", str(tmp_path)).code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["all.jsonl"]
