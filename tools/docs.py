@@ -121,7 +121,7 @@ def configuration() -> str:
     head = (
         f"# Configuration\n\n{NOTE}\nFor operators: every key of `config.toml` (`$XDG_CONFIG_HOME/orlop/config.toml`). An option"
         " counts over the environment, the environment over the file, the file over the default; `orlop config` says where each"
-        " value comes from. Unknown keys are refused with file and line. `keys.toml` beside it [rebinds keys](../how-to/rebind-keys.md).\n\n"
+        " value comes from. Unknown keys are refused with file and line. `keys.toml` beside it [rebinds keys](../how-to/rebind-keys.md), and tables `[[notify]]` in it [tell events](../how-to/get-notified.md).\n\n"
         "What is chosen on the screen (theme, mouse, pane, sort orders, following) is remembered in `ui.toml` of the state directory;"
         " an option or a value that is set here counts over it. A damaged `ui.toml` is kept as `ui.toml.damaged`. Under `--read-only`"
         " nothing is written.\n\n"
