@@ -19,7 +19,7 @@ from runtime.jobs import processes, zygote_process
 from runtime.jobs.pool import Pool
 from runtime.jobs.processes import is_running, start_mark, start_of
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, read_receipt
-from runtime.jobs.spec import JobLimits
+from runtime.jobs.spec import DirGrant, JobLimits
 from runtime.jobs.streams import Streams
 from runtime.jobs.zygote_process import ZygoteProcess
 from runtime.sandbox.compile import Compiler
@@ -149,6 +149,7 @@ async def test_a_worker_is_confined(node: Node, monkeypatch: pytest.MonkeyPatch)
     await node.until_running()
     worker = worker_of(node)
     assert "NoNewPrivs:\t1\n" in status_of(worker)
+    assert "Seccomp:\t2\n" in status_of(worker)
     assert set(worker.environ()) <= {"LC_ALL", "RUST_BACKTRACE", "TOKIO_WORKER_THREADS", "LC_CTYPE"}
     assert Path(worker.cwd()).is_relative_to(node.state.run)
     assert os.stat(worker.cwd()).st_mode & 0o777 == 0o700  # noqa: PTH116 - Path.stat is said to block
@@ -160,6 +161,54 @@ async def test_a_worker_is_confined(node: Node, monkeypatch: pytest.MonkeyPatch)
     os.close(writer)
     assert (await task).exit_code == 0
     os.close(reader)
+
+
+TAKEN_OVER = """
+import os
+from runtime.jobs import guest
+real = guest.Guests.run
+def run(self, message, descriptors):
+    told = os.dup(descriptors[1])
+    mine = ["/proc/self/fd/%d" % os.dup(number) for number in descriptors[3:]]
+    reply = real(self, message, descriptors)
+    reads, writes = lambda: os.listdir(mine[0]), lambda: open(mine[0] + "/new", "w")
+    for act in (lambda: open("/etc/hostname"), os.fork, reads, writes):
+        try:
+            act()
+            os.write(told, b"done ")
+        except (OSError, IndexError) as error:
+            os.write(told, type(error).__name__.encode() + b" ")
+    os.close(told)
+    return reply
+guest.Guests.run = run
+"""
+"""What a guest could do that runs its own code in its worker."""
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (None, "PermissionError PermissionError IndexError IndexError "),
+        ("ro", "PermissionError PermissionError done PermissionError "),
+        ("rw", "PermissionError PermissionError done done "),
+    ],
+)
+async def test_a_worker_that_was_taken_over_reaches_its_own_directories_only(
+    node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str | None, expected: str
+) -> None:
+    program = zygote_process._PROGRAM.replace(
+        "from runtime.jobs.zygote", f"exec({TAKEN_OVER!r}); from runtime.jobs.zygote"
+    )
+    monkeypatch.setattr(zygote_process, "_PROGRAM", program)
+    (tmp_path / "given").mkdir()
+    given = os.open(tmp_path / "given", os.O_RDONLY | os.O_DIRECTORY)
+    grants = (DirGrant("/given", writable=mode == "rw"),) if mode else ()
+    streams = Streams(stdin=b"", dirs=[given] if mode else [])
+    end = await node.run(job("echo"), dirs=grants, streams=streams)
+    os.close(given)
+    assert end.outcome == "exit"
+    assert (await node.jobs.output(end.job)).stdout.decode() == expected
+    assert (tmp_path / "given" / "new").exists() == (mode == "rw")
 
 
 async def test_a_signal_to_the_workers_does_not_lose_jobs(node: Node) -> None:
