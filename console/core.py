@@ -33,9 +33,9 @@ from runtime.events import (
 )
 from runtime.jobs.ending import EXIT_CANCELLED
 from runtime.journal import Journal
+from runtime.node import OpenDirectory
 from runtime.sanitise import clean
-from runtime.statedir import OwnerLock, StateDir, acquire_owner, acquire_shared, prepare
-from runtime.store import Store, Transaction
+from runtime.store import Transaction
 
 if TYPE_CHECKING:
     from console.notify import Notifier
@@ -53,13 +53,13 @@ T = TypeVar("T")
 class Core(Parts):
     """Everything of one state directory. Made by `Core.start`; its methods belong to the loop's thread."""
 
-    def __init__(self, options: CoreOptions, state: StateDir, lock: OwnerLock, store: Store) -> None:
-        super().__init__(options, state, store)
-        self.journal = Journal(store)
+    def __init__(self, options: CoreOptions, directory: OpenDirectory) -> None:
+        super().__init__(options, directory.state, directory.store)
+        self.journal = Journal(directory.store)
         self.dispatcher = Dispatcher(self)
         self.started_ms = self.clock.wall_ms()
         self._began = self.clock.monotonic()
-        self._lock = lock
+        self._directory = directory
         self._control: ControlServer | None = None
         self._notifier: Notifier | None = None
         self._lag = LagMonitor(self.note)
@@ -79,19 +79,14 @@ class Core(Parts):
             OrlopError: anything else that keeps it from being used; what was opened is closed again.
         """
         async with contextlib.AsyncExitStack() as opened:
-            state = prepare(options.state_path)
-            lock = acquire_owner(state) if options.owner else acquire_shared(state)
-            opened.callback(lock.close)
-            store = Store.open(state.database, options.clock, owner=options.owner)
-            opened.callback(store.close)
-            core = cls(options, state, lock, store)
+            directory = OpenDirectory.open(options.state_path, options.clock, owner=options.owner)
+            opened.callback(directory.close)
+            core = cls(options, directory)
             if options.owner:
                 opened.push_async_callback(core._close_parts, 0)
                 await core._own()
-            elif not (state.identity_key.exists() and state.vault_key.exists()):
-                _ = core.identity, core.account  # a directory has its three secrets from its first use on
-            elif state.identity_next.exists():
-                _ = core.identity  # a rotation that was cut off is settled before anybody signs or copies
+            else:
+                core.settle()
             opened.pop_all()
         return core
 
@@ -205,8 +200,7 @@ class Core(Parts):
                 uptime_s = int(self.clock.monotonic() - self._began)
                 await self.write(lambda tx: tx.emit(CoreStopped(exit_code=exit_code, uptime_s=uptime_s)))
         finally:
-            self.store.close()
-            self._lock.close()
+            self._directory.close()
 
     def hurry(self) -> None:
         """Ends the patience of `stop`: what runs is interrupted now."""
@@ -222,8 +216,7 @@ class Core(Parts):
         if self.built("jobs"):
             by = f"signal:{exit_code}"
             await self.jobs.close(drain_s=0, by=by if by in EXIT_CANCELLED else "command")
-        if self.built("compiler"):
-            await asyncio.to_thread(self.compiler.close)
+        await self.close_compiler()
         if self._control is not None:
             self._control.close("shutdown")
         await _cancelled(self._requests)

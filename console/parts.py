@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 import sys
 import traceback
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING
 from console._version import __version__
 from console.config import Config
 from runtime.clock import Clock, SystemClock
-from runtime.errors import OrlopError, RefusedError, UnavailableError
-from runtime.events import CoreError, Event, StorageLow, StorageOk
+from runtime.errors import OrlopError, UnavailableError
+from runtime.events import CoreError, StorageLow, StorageOk
+from runtime.node import NodeParts
 from runtime.quantities import format_size
 from runtime.sanitise import clean
 from runtime.space import Space, SpaceWatch, free_bytes
@@ -24,16 +24,11 @@ from runtime.statedir import StateDir
 from runtime.store import Store
 
 if TYPE_CHECKING:
-    from runtime.account import MemberAccount
     from runtime.agents.executor import Executor
     from runtime.agents.modules import AgentModules
-    from runtime.identity import Identity
     from runtime.jobs.jobs import Jobs
-    from runtime.jobs.receipts import Receipts
     from runtime.rooms.room import Rooms
     from runtime.rooms.tasks import TaskEvent
-    from runtime.sandbox.compile import Compiler
-    from runtime.vault import Vault
 
 __all__ = ["DEMO", "DEMO_TICK_MS", "CoreOptions", "Parts"]
 
@@ -65,7 +60,7 @@ class CoreOptions:
     """Tracebacks of unexpected errors go to stderr."""
 
 
-class Parts:
+class Parts(NodeParts):
     """What handlers and faces find on a core.
 
     Args:
@@ -75,53 +70,15 @@ class Parts:
     """
 
     def __init__(self, options: CoreOptions, state: StateDir, store: Store) -> None:
+        super().__init__(state, store, options.clock, passphrase=options.passphrase)
         self.options = options
-        self.state = state
-        self.store = store
         self.config = options.config
-        self.clock = options.clock
         self._loop = asyncio.get_running_loop()
         self._space = SpaceWatch(lambda: free_bytes(state.path))
         self.backup_door = asyncio.Lock()
         """Held while a backup is written."""
         self.demo = store.read_now(_is_demo)
         """Whether the directory is marked as one for demonstrations."""
-
-    @cached_property
-    def identity(self) -> "Identity":
-        """The node's key, which knows those before it."""
-        from runtime.keys import load_identity
-
-        return load_identity(self.state, self.store)
-
-    @cached_property
-    def vault(self) -> "Vault":
-        """What seals and opens; asks for the passphrase of the options."""
-        from runtime.vault import Vault
-
-        path = self.state.vault_key
-        # In this order: the key is older than anything that it sealed, also while another process makes both.
-        if self.store.read_now(_holds_sealed) and not os.path.lexists(path):
-            hint = "put it back from a backup; without it nothing sealed opens"
-            raise RefusedError("is gone, and the database holds what it sealed", where=clean(str(path), 200), hint=hint)
-        return Vault.load_or_create(self.state, self.options.passphrase)
-
-    @cached_property
-    def account(self) -> "MemberAccount":
-        """This node's member in every room."""
-        from runtime.account import MemberAccount
-
-        return MemberAccount.load_or_create(self.store, self.vault)
-
-    @cached_property
-    def compiler(self) -> "Compiler":
-        """Native code of modules, from its cache or from a child process."""
-        from runtime.sandbox.compile import Compiler
-
-        def corrupt(words: str) -> None:
-            self.note(CoreError(where="compiled modules", error=clean(words)))
-
-        return Compiler(self.state.compiled_cache, self.vault.subkey("compiled-cache"), on_corrupt=corrupt)
 
     @cached_property
     def rooms(self) -> "Rooms":
@@ -167,16 +124,8 @@ class Parts:
             self.agents.dispatch(room, events)
 
     @cached_property
-    def receipts(self) -> "Receipts":
-        """The receipts of this node."""
-        from runtime.jobs.receipts import Receipts
-
-        return Receipts(self.store, self.identity, self.state.output)
-
-    @cached_property
     def jobs(self) -> "Jobs":
         """Runs jobs and keeps their records."""
-        from runtime.jobs.jobs import Jobs
         from runtime.jobs.spec import JobLimits
 
         settings = self.config.jobs
@@ -186,16 +135,7 @@ class Parts:
             timeout_ms=settings.ceiling_timeout_ms,
             max_output_bytes=settings.ceiling_output_bytes,
         )
-        return Jobs(
-            self.store,
-            identity=self.identity,
-            receipts=self.receipts,
-            compiler=self.compiler,
-            state=self.state,
-            clock=self.clock,
-            workers=settings.workers,
-            ceilings=ceilings,
-        )
+        return self.new_jobs(workers=settings.workers, ceilings=ceilings)
 
     @property
     def tick_ms(self) -> int:
@@ -228,14 +168,6 @@ class Parts:
             hint = "free some space, or set storage.min_free"
             raise UnavailableError(why, where=clean(str(self.state.path), 200), hint=hint)
 
-    def built(self, name: str) -> bool:
-        """Whether a part was needed so far."""
-        return name in self.__dict__
-
-    def note(self, event: Event) -> None:
-        """Adds an event to the journal, without waiting."""
-        self.store.emit(event)
-
     def report(self, where: str, error: BaseException) -> None:
         """Tells an error that nobody waits for as `core.error`."""
         known = isinstance(error, OrlopError)
@@ -243,10 +175,6 @@ class Parts:
         self.note(CoreError(where=clean(where, 100), error=clean(text)))
         if self.options.debug and not known:
             traceback.print_exception(error, file=sys.stderr)
-
-
-def _holds_sealed(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM secrets LIMIT 1").fetchone() is not None
 
 
 def _is_demo(connection: sqlite3.Connection) -> bool:
