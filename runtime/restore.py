@@ -8,6 +8,7 @@ whole new one. Blocking, and never on a directory that somebody uses.
 import contextlib
 import errno
 import fcntl
+import glob
 import os
 import shutil
 import time
@@ -36,6 +37,9 @@ _SPARE: Final = 16 << 20
 
 _INCOMPLETE: Final = ".incomplete"
 """Locked by who writes a directory, gone when it is whole: what is found with it, and unlocked, is nobody's."""
+
+_NAME_MAX: Final = 150
+"""Bytes of the directory's name that the name beside it begins with; a name may have 255."""
 
 _TAKEN: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
@@ -118,7 +122,7 @@ def _check_target(path: Path, *, replace: bool) -> None:
 
 def _sweep(path: Path) -> None:
     """Removes what restores that died left of this directory, half written and open to nobody but us."""
-    for folder in path.parent.glob(f"{_prefix(path)}*"):
+    for folder in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
         try:
             mark = os.open(folder / _INCOMPLETE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
@@ -153,7 +157,8 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.name}.restoring-"
+    short = os.fsdecode(os.fsencode(path.name)[:_NAME_MAX])
+    return f".{short}.restoring-"
 
 
 def _index(reader: SealedReader) -> Index:

@@ -16,10 +16,16 @@ def asked(question: str) -> bytes:
 
     Args:
         question: what the prompt says behind `orlop: `.
+
+    Raises:
+        UsageError: the terminal ended instead.
     """
     from getpass import getpass
 
-    return getpass(f"orlop: {question}: ").encode("utf-8", "surrogateescape")
+    try:
+        return getpass(f"orlop: {question}: ").encode("utf-8", "surrogateescape")
+    except EOFError:
+        raise UsageError("no passphrase was typed") from None
 
 
 def asked_twice(question: str, *, again: str) -> bytes:

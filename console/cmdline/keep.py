@@ -143,7 +143,7 @@ class _Beside:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._working = path.with_name(f".{path.name[:200]}.{os.urandom(6).hex()}")
+        self._working = path.with_name(f".orlop-backup-{os.urandom(6).hex()}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with self._told():
             self.descriptor = os.open(self._working, flags, 0o600)

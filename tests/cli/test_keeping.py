@@ -159,6 +159,8 @@ def test_on_a_terminal_a_new_passphrase_is_typed_twice_and_shown_never(kept_home
     words = ("backup", str(elsewhere / "kept"))
     code, said = session(kept_home, *words, answers=[(first, b"correct horse\n"), (again, b"wrong horse\n")])
     assert (code, b"the two passphrases differ; run orlop backup again" in said) == (2, True)
+    code, said = session(kept_home, *words, answers=[(first, b"\x04")])
+    assert (code, b"backup: no passphrase was typed" in said) == (2, True)
     code, said = session(kept_home, *words, answers=[(first, b"\n")])
     assert (code, b"this one is empty" in said) == (2, True)
     code, said = session(kept_home, *words, answers=[(first, b"correct horse\n"), (again, b"correct horse\n")])

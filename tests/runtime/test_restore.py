@@ -363,6 +363,19 @@ def test_what_a_killed_restore_left_is_removed_by_the_next(backup: Path, new: Pa
     assert whole.exists()
 
 
+@pytest.mark.parametrize("name", ["[new]*", "n" * 255, "neuer-ä" * 30])
+def test_any_name_of_a_directory_will_do(backup: Path, tmp_path: Path, name: str) -> None:
+    left = tmp_path / ".n.restoring-0123"
+    left.mkdir(mode=0o700)
+    (left / ".incomplete").touch()
+    put_back(backup, tmp_path / name)
+    restored, _ = put_back(backup, tmp_path / name, replace=True)
+    assert restored.replaced is not None
+    assert restored.replaced.is_dir()
+    assert set(files_of(tmp_path / name)) == kept_names()
+    assert left.exists()
+
+
 # --- afterwards -----------------------------------------------------------------------------------------------------
 
 
