@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from runtime.canonical import Json, encode, timestamp
 from runtime.identity import Identity
 from runtime.jobs.commitment import Commitment, commit
+from runtime.jobs.confine import confinement
 from runtime.jobs.ending import COMPLETIONS, JobOutcome, Usage, effective
 from runtime.jobs.receipt_form import DOMAIN, RESTORED, message
 from runtime.jobs.spec import JobLimits, Manifest
@@ -75,10 +76,11 @@ class Statement:
         return {name: str(value) for name, value in known.items() if value is not None}
 
     def _environment(self) -> str:
-        """Where it ran, and what has no entry of its own: the peak of memory, and the guest's number above 255."""
+        """Where it ran and within which walls, the peak of memory, and the guest's number above 255."""
         known: dict[str, Json] = {
             "arch": platform.machine(),
             "os": platform.system().lower(),
+            "confinement": confinement().document(),
             "memory_peak_bytes": self.usage.memory_peak_bytes,
             "guest_exit_code": self.guest_exit_code,
         }

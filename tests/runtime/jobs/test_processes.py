@@ -18,7 +18,7 @@ from runtime.identity import load_or_create
 from runtime.jobs import processes, zygote_process
 from runtime.jobs.pool import Pool
 from runtime.jobs.processes import is_running, start_mark, start_of
-from runtime.jobs.receipt_form import FIRST_PREVIOUS, read_receipt
+from runtime.jobs.receipt_form import FIRST_PREVIOUS, Place, read_receipt
 from runtime.jobs.spec import DirGrant, JobLimits
 from runtime.jobs.streams import Streams
 from runtime.jobs.zygote_process import ZygoteProcess
@@ -320,7 +320,7 @@ async def test_four_programs_at_once_make_one_unbroken_chain(tmp_path: Path, com
         receipts = [read_receipt(line) for line in lines]
         assert {receipt.id for receipt in receipts} == {line for lines in said for line in lines}
         assert [receipt.place for receipt in receipts] == [
-            (number, receipts[number - 1].id if number else FIRST_PREVIOUS) for number in range(12)
+            Place(number, receipts[number - 1].id if number else FIRST_PREVIOUS) for number in range(12)
         ]
         assert {receipt.worker for receipt in receipts} == {own}
         for receipt in receipts:
@@ -339,7 +339,7 @@ async def test_a_program_killed_in_the_middle_leaves_a_chain_and_a_lost_job(tmp_
         records = await node.jobs.rows()
         assert {record.state for record in records} <= {"done", "lost"}
         places = [read_receipt(line).place async for line in node.receipts.documents()]
-        assert [place[0] for place in places if place] == list(range(len(places)))
+        assert [place.number for place in places if place] == list(range(len(places)))
         assert len(places) == sum(record.state == "done" for record in records)
         assert list(node.state.run.iterdir()) == []
         assert (await node.run(HELLO, b"next")).exit_code == 0

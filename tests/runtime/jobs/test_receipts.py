@@ -9,6 +9,7 @@ import pytest
 from runtime.canonical import encode
 from runtime.errors import AmbiguousError, NotFoundError, UsageError
 from runtime.events import ChainBroken, ReceiptIssued, ReceiptVerified
+from runtime.jobs import landlock
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, read_receipt, receipt_id
 from runtime.jobs.verify import exit_status
@@ -55,7 +56,8 @@ async def test_what_is_signed_is_what_happened(node: Node) -> None:
     assert json.loads(extra["orlop.limits"]) == end.limits.document()
     assert extra["orlop.engine"] == "wasmtime 50.0.1"
     environment = json.loads(extra["orlop.environment"])
-    assert set(environment) == {"arch", "os", "memory_peak_bytes"}
+    assert set(environment) == {"arch", "os", "memory_peak_bytes", "confinement"}
+    assert environment["confinement"] == {"landlock": landlock.abi(), "no_new_privs": True, "seccomp": True}
     assert environment["memory_peak_bytes"] == end.usage.memory_peak_bytes
     assert set(extra) == {
         "exit_code", "module_hash", "orlop.outcome", "orlop.seq", "orlop.prev", "orlop.nonce", "orlop.fuel_used",
