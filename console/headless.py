@@ -13,12 +13,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FrameType
 
 from console.core import CoreOptions
 from console.exit_codes import ExitCode
 from console.local import LocalCore
 from console.outlet import Outlet
+from console.signal_listener import SignalListener
 from console.since import parse_since
 from console.until import EventFilter, Until, parse_events, parse_until
 from console.view import View
@@ -89,7 +89,10 @@ class _Run:
     def run(self) -> int:
         handled = (*_SIGNALS, signal.SIGHUP)
         # Before anything else: a terminal that goes away must not end what was started from it.
-        before = {number: signal.signal(number, self._signalled) for number in handled}
+        with SignalListener(handled, self._mail.put):
+            return self._run()
+
+    def _run(self) -> int:
         faulthandler.register(signal.SIGUSR1, file=sys.__stderr__ or sys.stderr, all_threads=True)
         try:
             self._core = LocalCore(self._options.core, face="headless")
@@ -102,17 +105,12 @@ class _Run:
                 self._outlet.close()
         finally:
             faulthandler.unregister(signal.SIGUSR1)
-            for number, handler in before.items():
-                signal.signal(number, handler)
         error = self._outlet.error
         if error is not None and not isinstance(error, BrokenPipeError):
             raise FailedError(f"could not be written: {error.strerror}".lower(), where="standard output")
         return self._code
 
     # --- what happens -------------------------------------------------------------------------------------------------
-
-    def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        self._mail.put(number)  # SimpleQueue is re-entrant
 
     def _wake(self) -> None:
         self._mail.put(None)

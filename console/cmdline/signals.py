@@ -5,11 +5,11 @@ A terminal that goes away (SIGHUP) counts as SIGTERM, so that a job ends with it
 
 import os
 import signal
-from types import FrameType
 from typing import Self
 
 from console.client import Execution
 from console.exit_codes import ExitCode
+from console.signal_listener import SignalListener
 
 __all__ = ["Signals"]
 
@@ -30,7 +30,8 @@ class Signals:
     def __init__(self) -> None:
         self.code: int | None = None
         self._execution: Execution | None = None
-        self._before: dict[int, object] = {}
+        heeded = [number for number in _CODES if signal.getsignal(number) is not signal.SIG_IGN]
+        self._listener = SignalListener(heeded, self._hear)
 
     def watch(self, execution: Execution) -> None:
         """Interrupts this command when a signal comes, or now if one came already.
@@ -43,18 +44,17 @@ class Signals:
             execution.interrupt(self.code)
 
     def __enter__(self) -> Self:
-        for number in _CODES:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._hear)
+        self._listener.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # it is what signal.signal returned
+        self._listener.__exit__()
 
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
+    def _hear(self, number: int) -> None:
+        """On the listener's thread."""
+        code = _CODES[signal.Signals(number)]
         if self.code is not None:
-            os._exit(_CODES[signal.Signals(number)])
-        self.code = int(_CODES[signal.Signals(number)])
+            os._exit(code)
+        self.code = int(code)
         if self._execution is not None:
             self._execution.interrupt(self.code)
