@@ -41,8 +41,8 @@ class _Alarm:
     Arming costs one system call and wakes no thread, so a short job does not pay for its deadline.
     """
 
-    def __init__(self, engine: wasmtime.Engine) -> None:
-        self._engine = engine
+    def __init__(self) -> None:
+        self._engine: wasmtime.Engine | None = None
         self._lock = threading.Lock()
         self._due: float | None = None
 
@@ -52,8 +52,9 @@ class _Alarm:
         threading.stack_size(_WATCHER_STACK)
         threading.Thread(target=self._watch, name="orlop-deadline", daemon=True).start()
 
-    def arm(self, limit_ms: int) -> float:
-        """Starts a run; gives its deadline, in seconds of `time.monotonic`."""
+    def arm(self, limit_ms: int, engine: wasmtime.Engine) -> float:
+        """Starts a run in an engine; gives its deadline, in seconds of `time.monotonic`."""
+        self._engine = engine
         seconds = limit_ms / 1000
         due = self._due = time.monotonic() + seconds
         # It repeats, in case the first alarm comes a moment before the deadline is seen to be over.
@@ -71,8 +72,16 @@ class _Alarm:
             signal.sigwait({signal.SIGALRM})
             # Under the lock, so that a late alarm of one run never falls into the next.
             with self._lock:
-                if self._due is not None and time.monotonic() >= self._due:
+                if self._engine and self._due is not None and time.monotonic() >= self._due:
                     self._engine.increment_epoch()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """An engine of jobs, and what its guests may import: that of deterministic ones differs in both."""
+
+    engine: wasmtime.Engine
+    linker: wasmtime.Linker
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +96,9 @@ class Guests:
     """Loads and runs guests. Built before the fork, where none may run; started after it."""
 
     def __init__(self) -> None:
-        self._engine = job_engine()
         self._world = JobWorld()
-        self._linker = job_linker(self._engine, self._world)
-        self._alarm = _Alarm(self._engine)
+        self._plain, self._deterministic = (self._kind(deterministic=flag) for flag in (False, True))
+        self._alarm = _Alarm()
         self._ready: OrderedDict[str, _Ready] = OrderedDict()
         self._next: wasmtime.Store | None = None
         self._used: wasmtime.Store | None = None
@@ -98,6 +106,10 @@ class Guests:
         self._resident_kib = 0
         self._landlock = False
         self._closed_in = False
+
+    def _kind(self, *, deterministic: bool) -> _Kind:
+        engine = job_engine(deterministic=deterministic)
+        return _Kind(engine, job_linker(engine, self._world, deterministic=deterministic))
 
     def start(self, *, landlock: bool, directories: bool) -> None:
         """Makes this process ready for its first job.
@@ -109,7 +121,7 @@ class Guests:
         self._landlock = landlock
         if not directories:
             self._close_in(())
-        self._next = wasmtime.Store(self._engine)
+        self._next = wasmtime.Store(self._plain.engine)
 
     def _close_in(self, directories: Sequence[tuple[int, bool]]) -> None:
         """Gives up all other files, then starts the first thread: only threads that come later are held as well."""
@@ -125,10 +137,11 @@ class Guests:
             message: the job.
             descriptors: as `RunMessage` says; all are closed when this returns.
         """
-        store = self._next or wasmtime.Store(self._engine)
+        kind = self._deterministic if message.seed else self._plain
+        store = wasmtime.Store(kind.engine) if message.seed or self._next is None else self._next
         self._next, self._used = None, store
         try:
-            ready = self._load(message.module, descriptors[0])
+            ready = self._load(kind, message.module, descriptors[0])
             self._limit(message)
             if not self._closed_in:
                 grants = zip(descriptors[len(descriptors) - len(message.dirs) :], message.dirs, strict=True)
@@ -143,7 +156,7 @@ class Guests:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-        return self._enter(store, ready, message, origin_ns)
+        return self._enter(kind, store, ready, message, origin_ns)
 
     def refresh(self) -> None:
         """Lets go of the last job and prepares for the next; after the reply, so that nobody waits for it."""
@@ -152,9 +165,9 @@ class Guests:
         if self._used is not None:
             self._used.close()
         self._used = None
-        self._next = wasmtime.Store(self._engine)
+        self._next = wasmtime.Store(self._plain.engine)
 
-    def _enter(self, store: wasmtime.Store, ready: _Ready, message: RunMessage, origin_ns: int) -> Reply:
+    def _enter(self, kind: _Kind, store: wasmtime.Store, ready: _Ready, message: RunMessage, origin_ns: int) -> Reply:
         memory: wasmtime.Memory | None = None
         started = False
 
@@ -168,8 +181,8 @@ class Guests:
             started = True
             start(store)
 
-        due = self._alarm.arm(message.timeout_ms)
-        self._world.begin(deadline=due, origin_ns=origin_ns)
+        due = self._alarm.arm(message.timeout_ms, kind.engine)
+        self._world.begin(deadline=due, seed=message.seed or bytes(32), origin_ns=origin_ns)
         _, outcome = enter(store, entry, _ONE_EPOCH)
         peak = memory.data_len(store) if memory else None
         return Reply(
@@ -186,13 +199,13 @@ class Guests:
             limit_job(limits[0], may_write=limits[1])
             self._limits = limits
 
-    def _load(self, name: str, descriptor: int) -> _Ready:
+    def _load(self, kind: _Kind, name: str, descriptor: int) -> _Ready:
         ready = self._ready.get(name)
         if ready is None:
             compiled = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-            module = load(self._engine, compiled)
+            module = load(kind.engine, compiled)
             sizes = [e.type.limits.min * PAGE for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
-            ready = _Ready(self._linker.instantiate_pre(module), max(sizes, default=0))
+            ready = _Ready(kind.linker.instantiate_pre(module), max(sizes, default=0))
             self._ready[name] = ready
             while len(self._ready) > _KEPT_MODULES:
                 self._ready.popitem(last=False)

@@ -96,14 +96,17 @@ class Run:
             self._stopped, self._tripped = reason, tripped
             self._worker.kill()
 
-    async def go(self, module: str, compiled: int, directories: Sequence[int], before: int = 0) -> Finished:
+    async def go(
+        self, module: str, compiled: int, directories: Sequence[int], before: int = 0, *, seed: bytes = b""
+    ) -> Finished:
         """Runs the guest to its end.
 
         Args:
-            module: its hash.
+            module: names its compiled code.
             compiled: its compiled code, a descriptor that stays the caller's.
             directories: one descriptor for each of the request's directories; they stay the caller's.
             before: bytes on the disk that the writable ones of them take.
+            seed: as in `RunMessage`.
 
         Raises:
             UnavailableError: the output cannot be read back.
@@ -124,6 +127,7 @@ class Run:
             files=limits.open_files,
             cpu_ms=limits.cpu_ms,
             dir_bytes=limits.dir_bytes,
+            seed=seed,
         )
         stdin = [self._feed.reader] if message.stdin else []
         began = self._clock.monotonic()

@@ -240,6 +240,8 @@ class JobRequest:
         dirs: what it sees of the file system; as many descriptors come with the request.
         limits: its bounds.
         submitter: whose job it is: `local`, or a PeerId. A worker process serves one submitter.
+        deterministic: whether clock and random bytes follow from the nonce alone, so that it can be repeated.
+        nonce: that of the job which it repeats, 32 hexadecimal characters; empty for a new one.
 
     Raises:
         UsageError: text that a guest cannot be given.
@@ -251,6 +253,8 @@ class JobRequest:
     dirs: tuple[DirGrant, ...] = ()
     limits: JobLimits = field(default_factory=JobLimits)
     submitter: str = "local"
+    deterministic: bool = False
+    nonce: str = ""
 
     def __post_init__(self) -> None:
         """Checks every text."""
@@ -270,6 +274,10 @@ class JobRequest:
     def argv(self) -> tuple[str, ...]:
         """All of the guest's arguments; the name made harmless comes first."""
         return (clean(self.name, 100) or "job", *self.args)
+
+    def seed(self, nonce: str) -> bytes:
+        """What a deterministic job's clock and random bytes follow from: SHA-256 of its nonce; else nothing."""
+        return hashlib.sha256(bytes.fromhex(nonce)).digest() if self.deterministic else b""
 
     def writable(self, directories: Sequence[int]) -> list[int]:
         """The descriptors of those directories that the guest may change, of one for each."""
@@ -358,7 +366,7 @@ def sign_manifest(
         "open_files": request.limits.open_files,
         "dir_bytes": request.limits.dir_bytes,
         "dirs": [str(grant) for grant in request.dirs],
-        "deterministic": False,
+        "deterministic": request.deterministic,
     }
     if stdin_sha256 is not None:
         own["stdin_sha256"] = stdin_sha256

@@ -55,6 +55,7 @@ class RunMessage:
         files: open at a time.
         cpu_ms: CPU time; the console holds it too, and more exactly.
         dir_bytes: by which writable directories may grow; the console measures them, here it bounds one file.
+        seed: 32 bytes from which a deterministic job's clock and random bytes come; empty for any other job.
     """
 
     module: str
@@ -71,11 +72,12 @@ class RunMessage:
     files: int = 64
     cpu_ms: int = 0
     dir_bytes: int = 0
+    seed: bytes = b""
 
     def encode(self) -> bytes:
         """As it travels: the fields in order, in the interpreter's own format. Both ends are the same program."""
         lists = list(self.argv), list(self.env), [tuple(grant) for grant in self.dirs]
-        bounds = self.stack, self.table, self.files, self.cpu_ms, self.dir_bytes
+        bounds = self.stack, self.table, self.files, self.cpu_ms, self.dir_bytes, self.seed
         return marshal.dumps(
             (self.module, *lists, self.stdin, self.memory, self.fuel, self.timeout_ms, self.input, *bounds)
         )
