@@ -36,9 +36,7 @@ MIB = 1 << 20
 LIMITS = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=60_000, max_output_bytes=MIB, fuel=1 << 60)
 SHORT = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=150, max_output_bytes=MIB, fuel=1 << 60)
 LITTLE_CPU = replace(LIMITS, cpu_ms=50)
-LITTLE_STACK = replace(LIMITS, stack_bytes=64 << 10)
 LITTLE_ROOM = replace(LIMITS, dir_bytes=MIB)
-FEW_ELEMENTS = replace(LIMITS, table_elements=100)
 LITTLE_FUEL = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=60_000, max_output_bytes=MIB, fuel=1_000_000)
 
 Given = bytes | Literal["silent", "endless"] | None
@@ -126,10 +124,6 @@ def four_gib() -> bytes:
     return job_min_pages(65_536)
 
 
-def too_large() -> bytes:
-    return HELLO + bytes(16 * MIB)
-
-
 def full_of_data() -> bytes:
     """15 MiB of data in a memory of 16 MiB."""
     return as_job(binary("bare"), memory_pages=256, content=b"\xa5" * (15 * MIB))
@@ -197,20 +191,13 @@ STACK = [
     traps("recursion-with-large-frames", "stack may have run out", "stack"),
     traps("recursion-through-a-table", "stack may have run out", "stack"),
     traps("recursion-before-it-starts", "stack may have run out", "stack"),
-    Row(
-        guest="two-that-call-each-other",
-        outcome="stack",
-        code=134,
-        words="stack may have run out",
-        limits=LITTLE_STACK,
-    ),
+    Row(guest="goes-two-thousand-deep"),
     traps("two-that-call-each-other", "stack may have run out", "stack"),
     traps("job:c_stack_overflow", "stack in linear memory"),
 ]
 
 TABLES = [
-    Row(guest="grows-its-table"),
-    Row(guest="grows-its-table", limits=FEW_ELEMENTS),
+    Row(guest="grows-its-table", code=1),
     traps("grows-its-table-and-traps", "unreachable"),
     traps("element-outside-its-table", "out of bounds table access"),
     refused("five-tables", "5 tables"),
@@ -372,7 +359,6 @@ SHAPES = [
     refused("file:export_name_10mb", "name"),
     refused("file:huge_count", "types"),
     refused(four_gib, "4GiB"),
-    refused(too_large, "16,777,216 are allowed"),
 ]
 
 CATALOGUE = [
