@@ -6,28 +6,35 @@ before its guest starts; its end is stored with receipt and events in one transa
 
 import asyncio
 import hashlib
+import math
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from runtime.blob_references import refer
+from runtime.blobs import Blob, Blobs
 from runtime.clock import Clock
-from runtime.errors import RefusedError, UnavailableError
+from runtime.errors import NotFoundError, RefusedError, UnavailableError
 from runtime.identity import Identity
 from runtime.jobs import records
 from runtime.jobs.capture import Capture
 from runtime.jobs.ending import COMPLETIONS, STATES, JobEnd, JobOutcome, exit_code, reason
 from runtime.jobs.feed import Feed, known_input
+from runtime.jobs.inputs import Given, Inputs, Ready, keep_inputs, keep_outputs, too_large
 from runtime.jobs.meters import measured
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool, Worker
+from runtime.jobs.queue import NOW, QueueLimits, Terms
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.runner import Finished, Run
 from runtime.jobs.spec import JobLimits, JobRequest, LimitRefusedError, Manifest, module_name, new_nonce, sign_manifest
 from runtime.jobs.statement import Statement
-from runtime.jobs.streams import HeldStreams
+from runtime.jobs.streams import HeldStreams, Streams
+from runtime.quantities import format_duration_ms
 from runtime.sandbox.compile import Compiler
+from runtime.sandbox.engine import EngineKind
 from runtime.sandbox.modulecheck import check_job
 from runtime.store import Store, Transaction
 
@@ -35,6 +42,9 @@ __all__ = ["Course", "Parts", "submit"]
 
 _SMALL: Final = 65_536
 """Bytes of a module that is hashed and checked on the loop, in far less than a millisecond."""
+
+_LEAVE: Final = "leave"
+"""Who cancels a job that is only left to the next program."""
 
 _LOCAL: Final = "command"
 """Who cancelled a job when nobody said."""
@@ -53,22 +63,37 @@ class Parts:
     clock: Clock
     ceilings: JobLimits
     output: Path
+    queue: QueueLimits
+    blobs: Blobs
 
 
 class _StoppedError(Exception):
-    """The job was cancelled before its guest started; never leaves this module."""
+    """The job was cancelled, or left to the queue, before its guest started; never leaves this module."""
+
+
+class _AgainError(Exception):
+    """The job was put back into the queue; never leaves this module."""
 
 
 class Course:
-    """A job under way. Belongs to the loop's thread; made by `submit`.
+    """A job under way. Belongs to the loop's thread.
+
+    Args:
+        parts: of the node.
+        request: what is to be run.
+        manifest: signed, and written down with the job.
+        inputs: closed at the end.
+        terms: how it waits.
 
     Attributes:
         job: its id.
         state: its current state.
-        ended: done when its end is stored and its output was passed on.
+        ended: done when its end is stored and its output was passed on, or it was left in the queue.
     """
 
-    def __init__(self, parts: Parts, request: JobRequest, module: bytes, name: str, manifest: Manifest) -> None:
+    def __init__(
+        self, parts: Parts, request: JobRequest, manifest: Manifest, inputs: Inputs, terms: Terms = NOW
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.job = manifest.job
         self.state = "queued"
@@ -76,9 +101,12 @@ class Course:
         self._cancelled: asyncio.Future[str] = loop.create_future()
         self._parts = parts
         self._request = request
-        self._module = module
-        self._name = name
+        self._name = str(manifest.payload["module_cid"])
         self._manifest = manifest
+        self._inputs = inputs
+        self._terms = terms
+        self._begun = False
+        self._given: Given | None = None
         self._run: Run | None = None
         self._worker: Worker | None = None
         self._placed = False
@@ -88,7 +116,12 @@ class Course:
     @property
     def running(self) -> bool:
         """Whether its guest was started."""
-        return self._run is not None
+        return self._begun
+
+    @property
+    def detached(self) -> bool:
+        """Whether it waits in the store, and another program may run it."""
+        return self._terms.detached
 
     def cancel(self, by: str) -> None:
         """Ends it early; the first one counts.
@@ -101,27 +134,44 @@ class Course:
             if self._run is not None:
                 self._run.stop("cancelled")
 
-    async def follow(self, source: bytes | int, held: HeldStreams) -> JobEnd:
+    def stop(self, by: str) -> None:
+        """The program ends: what waits in the queue is left to the next one, any other job is cancelled."""
+        self.cancel(_LEAVE if self.detached and not self._begun else by)
+
+    async def follow(self) -> JobEnd | None:
         """Waits for a place, runs the guest in it, stores the end and passes on what it wrote.
 
-        Args:
-            source: its input, from `known_input`.
-            held: what is connected to it.
+        Returns:
+            The end; None when it was left in the queue.
 
         Raises:
             UnavailableError: the end could not be stored.
         """
         try:
+            while True:
+                try:
+                    return await self._once()
+                except _AgainError:
+                    self._begun, self._run = False, None
+        finally:
+            self._inputs.close()
+
+    async def _once(self) -> JobEnd | None:
+        try:
             await self._unless_cancelled(self._take_place())
+            await self._unless_cancelled(self._take_inputs())
             self._move("admitted")
             await self._unless_cancelled(self._admit())
-            await self._unless_cancelled(self._measure(held))
+            await self._unless_cancelled(self._measure())
             await self._unless_cancelled(self._take_worker())
-            capture = self._connect(source, held)
-            finished = await self._go(held)
+            await self._begin()
+            capture = self._connect()
+            finished = await self._go()
         except _StoppedError:
+            if self._by == _LEAVE:
+                return None
             return await self._not_run("cancelled", "cancelled before it started")
-        except RefusedError as error:
+        except (RefusedError, NotFoundError) as error:
             tripped = error.tripped if isinstance(error, LimitRefusedError) else ""
             return await self._not_run("refused", str(error), tripped)
         except UnavailableError as error:
@@ -135,27 +185,62 @@ class Course:
     # --- before the guest ---------------------------------------------------------------------------------------------
 
     async def _take_place(self) -> None:
-        await self._parts.places.take()
+        queue, places = self._parts.queue, self._parts.places
+        if not self.detached and places.waiting >= queue.length:
+            raise LimitRefusedError("queue", f"{places.waiting} jobs wait already")
+        left_ms = self._left_ms()
+        try:
+            async with asyncio.timeout(min(left_ms, queue.wait_ms) / 1000):
+                await places.take(self._terms.priority)
+        except TimeoutError:
+            if left_ms <= queue.wait_ms:
+                raise _expired() from None
+            why = f"its turn did not come within {format_duration_ms(queue.wait_ms)}"
+            raise LimitRefusedError("queue_ms", why) from None
         self._placed = True
+        if self._left_ms() <= 0:
+            raise _expired()
+
+    def _left_ms(self) -> float:
+        """Until it is not to be started any more."""
+        expires_ms = self._terms.expires_ms
+        return math.inf if expires_ms is None else expires_ms - self._parts.clock.wall_ms()
+
+    async def _take_inputs(self) -> None:
+        if self._given is None:
+            self._given = await self._inputs.open()
 
     async def _admit(self) -> None:
         """Holds the job against the ceilings, checks its module and finds its compiled code."""
         limits, pool = self._request.limits, self._parts.pool
         if above := limits.above(self._parts.ceilings):
             raise above
-        await _checked(self._module, limits.memory_bytes)
-        kept = pool.module(self._name)
+        module = self._at_hand.module
+        if len(module) > self._parts.queue.module_bytes:
+            raise too_large("module_bytes", "module", len(module), self._parts.queue.module_bytes)
+        await _checked(module, limits.memory_bytes)
+        kind: EngineKind = "deterministic" if self._request.deterministic else "job"
+        kept = pool.module(self._code)
         if kept is None:
             self._move("compiling")
-            kept = pool.keep_module(
-                self._name, await asyncio.to_thread(self._parts.compiler.compile, "job", self._module)
-            )
+            kept = pool.keep_module(self._code, await asyncio.to_thread(self._parts.compiler.compile, kind, module))
         # A duplicate: the pool may let go of a module while we wait for a worker.
         self._compiled = os.dup(kept)
 
-    async def _measure(self, held: HeldStreams) -> None:
+    @property
+    def _code(self) -> str:
+        """Names the compiled code of its module; that of the deterministic engine is another."""
+        return f"{self._name}:deterministic" if self._request.deterministic else self._name
+
+    @property
+    def _at_hand(self) -> Given:
+        if self._given is None:
+            raise UnavailableError("its inputs are not at hand")
+        return self._given
+
+    async def _measure(self) -> None:
         """Sees how much is in the directories that the guest may change."""
-        if writable := self._request.writable(held.dirs):
+        if writable := self._request.writable(self._at_hand.held.dirs):
             self._before = await asyncio.to_thread(measured, writable)
 
     async def _take_worker(self) -> None:
@@ -181,8 +266,19 @@ class Course:
 
     # --- the guest ----------------------------------------------------------------------------------------------------
 
-    def _connect(self, source: bytes | int, held: HeldStreams) -> Capture:
-        worker = self._worker
+    async def _begin(self) -> None:
+        """From here on a crash loses it. For a job of the queue that is on the disk before its guest starts."""
+        self._begun = True
+        if self.detached:
+            (self._parts.output / self.job).unlink(missing_ok=True)  # of an earlier attempt
+            job, previous = self.job, self.state
+            self.state = "running"
+            await asyncio.wrap_future(self._parts.store.write(lambda tx: records.move(tx, job, "running", previous)))
+        else:
+            self._move("running")
+
+    def _connect(self) -> Capture:
+        worker, held = self._worker, self._at_hand.held
         if worker is None:
             raise UnavailableError("no worker process could be had")
         try:
@@ -195,25 +291,27 @@ class Course:
                 on_full=self._full,
             )
             try:
-                feed = Feed(source)
+                feed = Feed(self._at_hand.source)
             except OSError:
                 capture.discard()
                 raise
         except OSError as error:
             raise UnavailableError(f"no room for the streams of a job: {error.strerror}") from error
         self._run = Run(worker, self._request, capture, feed, self._parts.clock)
+        if self._cancelled.done():
+            self._run.stop("cancelled")
         return capture
 
     def _full(self) -> None:
         if self._run is not None:
             self._run.stop("output")
 
-    async def _go(self, held: HeldStreams) -> Finished:
+    async def _go(self) -> Finished:
         run, worker = self._run, self._worker
         if run is None or worker is None:
             raise UnavailableError("no worker process could be had")
-        self._move("running")
-        finished = await run.go(self._name, self._compiled, held.dirs, self._before)
+        seed = self._request.seed(str(self._manifest.extension["nonce"]))
+        finished = await run.go(self._code, self._compiled, self._at_hand.held.dirs, self._before, seed=seed)
         self._worker = None
         alone = bool(self._request.dirs)
         self._parts.pool.release(worker, finished.reply, self._request.limits.memory_bytes, alone=alone)
@@ -287,9 +385,14 @@ class Course:
 
     async def _store(self, end: JobEnd, statement: Statement | None) -> JobEnd:
         previous = self.state
+        if end.outcome == "lost" and self._terms.attempt < self._terms.retries and not self._cancelled.done():
+            await self._again(previous)
+        kept = await self._kept_outputs(statement)
 
         def work(tx: Transaction) -> JobEnd:
             stored = end
+            for role, blob in kept.items():
+                refer(tx, end.job, role, blob)
             if statement is not None:
                 issued = self._parts.receipts.issue(tx, statement)
                 stored = replace(end, receipt=issued.receipt, receipt_document=issued.document)
@@ -299,6 +402,21 @@ class Course:
         stored = await asyncio.wrap_future(self._parts.store.write(work))
         self.state = stored.state
         return stored
+
+    async def _again(self, previous: str) -> None:
+        """Puts it back into the queue, since its worker was lost and not by its own doing, as far as can be known."""
+        self._terms = replace(self._terms, attempt=self._terms.attempt + 1)
+        job, attempt = self.job, self._terms.attempt
+        work = self._parts.store.write(lambda tx: records.requeue(tx, job, previous, attempt=attempt, reason="lost"))
+        await asyncio.wrap_future(work)
+        self.state = "queued"
+        raise _AgainError
+
+    async def _kept_outputs(self, statement: Statement | None) -> Mapping[str, Blob]:
+        """Both streams by hash, where they are wanted and there is a receipt that they belong to."""
+        if statement is None or not self._terms.keep_output:
+            return {}
+        return await asyncio.to_thread(keep_outputs, self._parts.blobs, self._parts.output / self.job)
 
     async def _pass_on(self, capture: Capture) -> None:
         """Waits until what was written has reached its readers, or the job is cancelled."""
@@ -325,11 +443,12 @@ async def _checked(module: bytes, memory_bytes: int) -> None:
         await asyncio.to_thread(check_job, module, memory_bytes)
 
 
-async def submit(parts: Parts, request: JobRequest, module: bytes, held: HeldStreams) -> tuple[Course, bytes | int]:
-    """Signs the manifest and writes the job down.
+def _expired() -> LimitRefusedError:
+    return LimitRefusedError("expires", "its turn did not come before it expired")
 
-    Returns:
-        The job, and its input for `Course.follow`.
+
+async def submit(parts: Parts, request: JobRequest, module: bytes, held: HeldStreams, terms: Terms = NOW) -> Course:
+    """Signs the manifest and writes the job down, for somebody who waits for its end.
 
     Raises:
         UsageError: arguments and environment do not fit into a manifest.
@@ -345,9 +464,19 @@ async def submit(parts: Parts, request: JobRequest, module: bytes, held: HeldStr
         parts.identity,
         request,
         name,
-        nonce=new_nonce(),
+        nonce=request.nonce or new_nonce(),
         created_ms=parts.clock.wall_ms(),
         stdin_sha256=hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else None,
     )
-    await asyncio.wrap_future(parts.store.write(lambda tx: records.insert(tx, request, manifest, name)))
-    return Course(parts, request, module, name, manifest), source
+    kept: Mapping[str, Blob] = {}
+    if terms.keep_output:
+        streams = Streams(stdin=source if isinstance(source, bytes) else None)
+        kept = await asyncio.to_thread(keep_inputs, parts.blobs, module, streams, (), parts.queue)
+
+    def work(tx: Transaction) -> None:
+        records.insert(tx, request, manifest, name, terms)
+        for role, blob in kept.items():
+            refer(tx, manifest.job, role, blob)
+
+    await asyncio.wrap_future(parts.store.write(work))
+    return Course(parts, request, manifest, Ready(Given(module, source, held)), terms)

@@ -6,31 +6,39 @@ program died is lost, and said to be so at the next start.
 
 import asyncio
 import contextlib
+import hashlib
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeVar
 
+from runtime.blob_references import TREE, refer, references
+from runtime.blob_trees import claim_tree
+from runtime.blobs import Blob, Blobs
 from runtime.canonical import CanonicalError, Json, decode
 from runtime.clock import Clock
-from runtime.errors import FailedError, OrlopError, RefusedError, UnavailableError, UsageError
+from runtime.columns import RowDamagedError
+from runtime.errors import FailedError, NotFoundError, OrlopError, RefusedError, UnavailableError, UsageError
 from runtime.events import CoreError
 from runtime.identity import Identity
 from runtime.jobs import records
 from runtime.jobs.course import Course, Parts, submit
-from runtime.jobs.ending import EXIT_CANCELLED, JobEnd
+from runtime.jobs.ending import EXIT_CANCELLED, EXIT_NOT_RUN, JobEnd
+from runtime.jobs.inputs import Kept, keep_inputs
 from runtime.jobs.output import read_stream
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool
+from runtime.jobs.queue import NOW, Queued, QueueLimits, Terms, queued_jobs
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.records import UNFINISHED
 from runtime.jobs.references import resolve
 from runtime.jobs.rows import JobRecord, job_rows, job_text, kept_output
-from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest
+from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest, new_nonce, sign_manifest
 from runtime.jobs.streams import HeldStreams, Streams
 from runtime.sandbox.compile import Compiler
 from runtime.statedir import StateDir
-from runtime.store import Store
+from runtime.store import Store, Transaction
 
 __all__ = ["JobOutputs", "Jobs"]
 
@@ -71,6 +79,7 @@ class Jobs:
         clock: measures.
         workers: how many jobs run at a time, and how many workers are kept once it is warm.
         ceilings: what the operator allows at most.
+        queue: what the operator allows before a job starts.
     """
 
     def __init__(
@@ -84,6 +93,7 @@ class Jobs:
         clock: Clock,
         workers: int,
         ceilings: JobLimits = CEILINGS,
+        queue: QueueLimits = QueueLimits(),  # noqa: B008 - a frozen value
     ) -> None:
         self._store = store
         self._pool = Pool(state.run, workers, ceilings.memory_bytes, self._trouble)
@@ -97,9 +107,13 @@ class Jobs:
             clock=clock,
             ceilings=ceilings,
             output=state.output,
+            queue=queue,
+            blobs=Blobs(state.blobs),
         )
+        self._takes = False
+        """Whether this program runs the jobs of the queue."""
         self._courses: dict[str, Course] = {}
-        self._tasks: set[asyncio.Task[JobEnd]] = set()
+        self._tasks: set[asyncio.Task[JobEnd] | asyncio.Task[None]] = set()
         self._closing = ""
         """Once it closes: who cancels what comes too late."""
         self._recovery: asyncio.Future[tuple[str, ...]] | None = None
@@ -151,7 +165,7 @@ class Jobs:
         self._closing = by
         for course in list(self._courses.values()):
             if not course.running:
-                course.cancel(by)
+                course.stop(by)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=drain_s)
         for course in list(self._courses.values()):
@@ -177,6 +191,7 @@ class Jobs:
         *,
         module: bytes,
         streams: Streams,
+        terms: Terms = NOW,
         on_started: Callable[[str], None] | None = None,
     ) -> JobEnd:
         """Runs a job to its end; the end and its receipt are stored before this returns.
@@ -188,6 +203,7 @@ class Jobs:
             request: what to run.
             module: the module's file.
             streams: what is connected to it.
+            terms: its priority, and whether its output is kept by hash.
             on_started: called with the job's id once it is written down.
 
         Raises:
@@ -200,7 +216,13 @@ class Jobs:
         with contextlib.suppress(UnavailableError):  # the job says so itself when it comes to that
             self._pool.start()
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        work = self._whole(request, module, held, on_started, gone)
+
+        def written_down(course: Course) -> None:
+            gone.add_done_callback(lambda _: course.cancel("command"))
+            if on_started is not None:
+                on_started(course.job)
+
+        work = self._whole(request, module, held, terms, written_down)
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -211,6 +233,159 @@ class Jobs:
             if not gone.done():
                 gone.set_result(None)
             raise
+
+    async def submit(self, request: JobRequest, *, module: bytes, streams: Streams, terms: Terms) -> tuple[str, str]:
+        """Puts a job into the queue; it is on the disk when this returns.
+
+        Args:
+            request: what to run.
+            module: the module's file.
+            streams: its input and directories; what else is connected is not used.
+            terms: how it waits.
+
+        Returns:
+            The job's id and state: `queued`, or `refused` when the queue is full.
+
+        Raises:
+            LimitRefusedError: its input is larger than is allowed.
+            RefusedError: a directory cannot be kept.
+            UsageError: arguments do not fit, or a directory is writable.
+            UnavailableError: jobs are no longer taken, or something cannot be read or stored.
+        """
+        parts = self._parts
+        kept = await asyncio.to_thread(keep_inputs, parts.blobs, module, streams, request.dirs, parts.queue)
+        stdin = kept["stdin"].hash if "stdin" in kept else hashlib.sha256(b"").hexdigest()
+        manifest = sign_manifest(
+            parts.identity,
+            request,
+            f"sha256:{kept['module'].hash}",
+            nonce=request.nonce or new_nonce(),
+            created_ms=parts.clock.wall_ms(),
+            stdin_sha256=stdin,
+            expires_ms=terms.expires_ms,
+        )
+        return await self.enqueue(Queued(manifest, request, replace(terms, detached=True)), kept)
+
+    async def enqueue(self, queued: Queued, kept: Mapping[str, Blob]) -> tuple[str, str]:
+        """Writes a job of the queue down, and lets it wait for its turn if this program runs the queue.
+
+        Args:
+            queued: it.
+            kept: what it needs, by role.
+
+        Returns:
+            The job's id and state; of a job that is known already, its state, and nothing else happens.
+        """
+        if self._closing:
+            raise UnavailableError("jobs are no longer taken")
+        length = self._parts.queue.length
+        job = queued.manifest.job
+
+        def work(tx: Transaction) -> tuple[str, bool]:
+            known = records.state_of(tx, job)
+            if known is not None:
+                return known, False
+            full = records.waiting(tx) >= length
+            records.insert(
+                tx, queued.request, queued.manifest, str(queued.manifest.payload["module_cid"]), queued.terms
+            )
+            for role, blob in kept.items():
+                refer(tx, job, role, blob)
+            if full:
+                records.finish(tx, _refused(queued, f"{length} jobs wait already (queue)", "queue"), "queued")
+            return "refused" if full else "queued", not full
+
+        state, new = await asyncio.wrap_future(self._store.write(work))
+        if new and self._takes:
+            self._take(queued, kept)
+        return job, state
+
+    async def take_queue(self) -> int:
+        """From now on runs the jobs of the queue, as their turns come; does not wait for them.
+
+        Returns:
+            How many wait.
+        """
+        self._takes = True
+        jobs, damaged = await self._read(queued_jobs)
+        for error in damaged:
+            self._trouble(str(error))
+        for queued in jobs:
+            if queued.manifest.job not in self._courses:
+                kept = await self._read(partial(references, job=queued.manifest.job))
+                self._take(queued, kept)
+        return len(jobs)
+
+    def _take(self, queued: Queued, kept: Mapping[str, Blob]) -> None:
+        job = queued.manifest.job
+        inputs = Kept(
+            self._parts.blobs,
+            kept,
+            grants=queued.request.dirs,
+            limits=self._parts.queue,
+            folder=self._pool.folder / f"inputs-{job[:16]}",
+        )
+        course = Course(self._parts, queued.request, queued.manifest, inputs, queued.terms)
+        task = asyncio.get_running_loop().create_task(self._run_queued(course))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run_queued(self, course: Course) -> None:
+        try:
+            await self._followed(course)
+        except OrlopError as error:
+            self._trouble(f"job {course.job[:16]}: {error}")
+
+    async def rerun(self, ref: str) -> tuple[str, str]:
+        """Puts a job into the queue that has the module, inputs, arguments and limits of another.
+
+        Args:
+            ref: names the other one.
+
+        Returns:
+            The new job's id and state.
+
+        Raises:
+            NotFoundError: there is no such job, or what it needs was not kept or is gone.
+            AmbiguousError: the name fits several.
+            RefusedError: what is stored of it is damaged.
+        """
+
+        def query(db: sqlite3.Connection) -> tuple[list[Queued], list[RowDamagedError], dict[str, Blob]]:
+            job = resolve(db, "jobs", ref)
+            return *queued_jobs(db, job), references(db, job)
+
+        found, damaged, kept = await self._read(query)
+        if damaged:
+            raise damaged[0]
+        old = found[0]
+        where = f"job {old.manifest.job[:16]}"
+        if "module" not in kept or any(f"{TREE}{grant.guest}" not in kept for grant in old.request.dirs):
+            hint = "orlop jobs submit keeps what it needs; so does orlop jobs run --keep-output"
+            raise NotFoundError("what it ran was not kept", where=where, hint=hint)
+        inputs = {role: blob for role, blob in kept.items() if role not in {"stdout", "stderr"}}
+        await asyncio.to_thread(self._claim, inputs, where)
+        given = old.manifest.extension.get("stdin_sha256")
+        manifest = sign_manifest(
+            self._parts.identity,
+            replace(old.request, submitter="local"),
+            str(old.manifest.payload["module_cid"]),
+            nonce=new_nonce(),
+            created_ms=self._parts.clock.wall_ms(),
+            stdin_sha256=given if isinstance(given, str) else None,
+        )
+        terms = replace(old.terms, attempt=0, expires_ms=None, detached=True)
+        return await self.enqueue(Queued(manifest, replace(old.request, submitter="local"), terms), inputs)
+
+    def _claim(self, inputs: Mapping[str, Blob], where: str) -> None:
+        try:
+            for role, blob in inputs.items():
+                if role.startswith(TREE):
+                    claim_tree(self._parts.blobs, blob.hash)
+                else:
+                    self._parts.blobs.claim(blob.hash)
+        except NotFoundError as error:
+            raise NotFoundError(f"what it ran is gone: {error.why}", where=where) from error
 
     async def cancel(self, ref: str, by: str) -> str:
         """Cancels a job and waits for its end, which is stored.
@@ -236,12 +411,33 @@ class Jobs:
         if course is None:
             state = (await self._read(lambda db: job_rows(db, job=job)))[0].state
             where = f"job {job[:16]}"
+            if state == "queued" and await self._cancel_waiting(job):
+                return "cancelled"
             if state in UNFINISHED:
                 raise FailedError("another program runs it", where=where, hint="interrupt that program")
             raise FailedError(f"it is {state} already", where=where)
         course.cancel(by)
         await asyncio.wait({course.ended})
         return course.state
+
+    async def _cancel_waiting(self, job: str) -> bool:
+        """Ends a job of the queue that no program has taken on; tells whether it was one."""
+
+        def work(tx: Transaction) -> bool:
+            waits = tx.one("SELECT 1 FROM jobs WHERE job = ? AND state = 'queued' AND detached = 1", (job,))
+            if waits is not None:
+                end = JobEnd(
+                    job=job,
+                    outcome="cancelled",
+                    state="cancelled",
+                    exit_code=EXIT_CANCELLED["command"],
+                    reason="cancelled before it started",
+                    limits=JobLimits(),
+                )
+                records.finish(tx, end, "queued")
+            return waits is not None
+
+        return await asyncio.wrap_future(self._store.write(work))
 
     async def rows(self, *, state: str = "", submitter: str = "", limit: int = 1000) -> list[JobRecord]:
         """Jobs, newest first; one whose row is damaged says so in its reason.
@@ -297,32 +493,49 @@ class Jobs:
         request: JobRequest,
         module: bytes,
         held: HeldStreams,
-        on_started: Callable[[str], None] | None,
-        gone: "asyncio.Future[None]",
+        terms: Terms,
+        written_down: Callable[[Course], None],
     ) -> JobEnd:
-        """Submits and follows one job; `gone` is done when nobody waits for it any more."""
+        """Submits and follows one job."""
         try:
             if self._recovery is None:
                 await self.recover()
             else:
                 await asyncio.shield(self._recovery)  # all wait for the same, and go on in the order in which they came
-            course, source = await submit(self._parts, request, module, held)
-            self._courses[course.job] = course
-            try:
-                if self._closing:
-                    course.cancel(self._closing)
-                gone.add_done_callback(lambda _: course.cancel("command"))
-                if on_started is not None:
-                    on_started(course.job)
-                return await course.follow(source, held)
-            finally:
-                del self._courses[course.job]
-                course.ended.set_result(None)
+            course = await submit(self._parts, request, module, held, terms)
+            written_down(course)
+            end = await self._followed(course)
         finally:
             held.close()
+        if end is None:
+            raise UnavailableError("jobs are no longer taken")
+        return end
+
+    async def _followed(self, course: Course) -> JobEnd | None:
+        """Follows a job that was written down, so that it can be found and cancelled meanwhile."""
+        self._courses[course.job] = course
+        try:
+            if self._closing:
+                course.stop(self._closing)
+            return await course.follow()
+        finally:
+            del self._courses[course.job]
+            course.ended.set_result(None)
 
     def _trouble(self, words: str) -> None:
         self._store.emit(CoreError(where="jobs", error=words))
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.wrap_future(self._store.read(query))
+
+
+def _refused(queued: Queued, why: str, tripped: str) -> JobEnd:
+    return JobEnd(
+        job=queued.manifest.job,
+        outcome="refused",
+        state="refused",
+        exit_code=EXIT_NOT_RUN,
+        reason=why,
+        limits=queued.request.limits,
+        tripped=tripped,
+    )

@@ -1,7 +1,8 @@
-"""So many jobs at a time, in the order in which they came."""
+"""So many jobs at a time: the more urgent first, and among equals in the order in which they came."""
 
 import asyncio
-from collections import deque
+import heapq
+import itertools
 
 __all__ = ["Places"]
 
@@ -15,15 +16,25 @@ class Places:
 
     def __init__(self, free: int) -> None:
         self._free = free
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
 
-    async def take(self) -> None:
-        """Waits for a place, behind all who came before; whoever stops waiting leaves the queue."""
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return sum(not turn.done() for _, _, turn in self._queue)
+
+    async def take(self, priority: int = 0) -> None:
+        """Waits for a place; whoever stops waiting leaves the queue.
+
+        Args:
+            priority: a greater one comes first.
+        """
         if self._free > 0:
             self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
+        heapq.heappush(self._queue, (-priority, next(self._numbers), turn))
         try:
             await turn
         except asyncio.CancelledError:
@@ -34,7 +45,7 @@ class Places:
     def give_back(self) -> None:
         """Leaves a place to the next in the queue."""
         while self._queue:
-            turn = self._queue.popleft()
+            _, _, turn = heapq.heappop(self._queue)
             if not turn.done():
                 turn.set_result(None)
                 return

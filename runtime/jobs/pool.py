@@ -64,6 +64,11 @@ class Pool:
         zygote = (self._zygote.process.pid,) if self._zygote else ()
         return zygote + tuple(worker.pid for worker in self._workers.values() if worker.pid)
 
+    @property
+    def folder(self) -> Path:
+        """A folder of this process alone, which is gone with it, or swept by the next."""
+        return self._folder
+
     def sweep(self) -> None:
         """Removes the folders of pools whose process is gone."""
         for folder in self._folder.parent.glob("jobs-*-*"):

@@ -5,9 +5,11 @@ import sqlite3
 from typing import Final
 
 from runtime.canonical import encode
+from runtime.errors import FailedError
 from runtime.events import JobState, JobSubmitted, JobUsage
 from runtime.jobs.ending import JobEnd
 from runtime.jobs.processes import is_running, start_mark
+from runtime.jobs.queue import NOW, Terms
 from runtime.jobs.spec import JobRequest, Manifest
 from runtime.sanitise import clean
 from runtime.store import Transaction
@@ -20,22 +22,37 @@ __all__ = [
     "lose_unfinished",
     "move",
     "recover",
+    "requeue",
+    "state_of",
+    "waiting",
 ]
 
 UNFINISHED: Final = ("queued", "admitted", "compiling", "running")
 """The states of a job that has not ended."""
 
+_HELD: Final = "state IN (?, ?, ?, ?) AND NOT (state = 'queued' AND detached = 1)"
+"""Jobs that some program has taken on; what waits in the queue belongs to none."""
+
 _LOST: Final = "the program that ran it ended before the job did"
 
 
-def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str) -> None:
-    """A new job, queued."""
+def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str, terms: Terms = NOW) -> None:
+    """A new job, queued.
+
+    Args:
+        tx: of the store.
+        request: what is to be run.
+        manifest: signed.
+        module: the module's hash.
+        terms: how it waits.
+    """
     limits = request.limits
     number = tx.one("SELECT coalesce(max(number), 0) + 1 FROM jobs")
     tx.execute(
         "INSERT INTO jobs (job, number, name, module, submitter, place, manifest, state, outcome, reason, created_ms,"
-        " usage, limits, receipt, runner_pid, runner_start)"
-        " VALUES (?, ?, ?, ?, ?, 'local', ?, 'queued', '', '', ?, '{}', ?, '', ?, ?)",
+        " usage, limits, receipt, runner_pid, runner_start, priority, detached, attempt, retries, expires_ms,"
+        " keep_output, tripped)"
+        " VALUES (?, ?, ?, ?, ?, 'local', ?, 'queued', '', '', ?, '{}', ?, '', ?, ?, ?, ?, 0, ?, ?, ?, '')",
         (
             manifest.job,
             number[0] if number else 1,
@@ -47,6 +64,11 @@ def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str
             encode(limits.document()).decode(),
             os.getpid(),
             start_mark(),
+            terms.priority,
+            int(terms.detached),
+            terms.retries,
+            terms.expires_ms,
+            int(terms.keep_output),
         ),
     )
     tx.emit(
@@ -66,22 +88,62 @@ def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str
             table_elements=limits.table_elements,
             open_files=limits.open_files,
             dir_bytes=limits.dir_bytes,
+            priority=terms.priority,
+            retries=terms.retries,
+            expires_ms=terms.expires_ms,
         )
     )
     tx.emit(JobState(job=manifest.job, state="queued", previous=""))
 
 
+def state_of(tx: Transaction, job: str) -> str | None:
+    """A job's state; None when there is no such job."""
+    row = tx.one("SELECT state FROM jobs WHERE job = ?", (job,))
+    return None if row is None else str(row[0])
+
+
+def waiting(tx: Transaction) -> int:
+    """How many jobs wait for their turn."""
+    row = tx.one("SELECT count(*) FROM jobs WHERE state = 'queued'")
+    return int(row[0]) if row else 0
+
+
 def move(tx: Transaction, job: str, state: str, previous: str) -> None:
-    """A job goes on to its next state."""
+    """A job goes on to its next state, in this program."""
     if state == "running":
         tx.execute("UPDATE jobs SET state = ?, started_ms = ? WHERE job = ?", (state, tx.now_ms, job))
     else:
         tx.execute("UPDATE jobs SET state = ? WHERE job = ?", (state, job))
+    if state == "admitted":
+        sql = "UPDATE jobs SET runner_pid = ?, runner_start = ? WHERE job = ?"
+        tx.execute(sql, (os.getpid(), start_mark(), job))
     tx.emit(JobState(job=job, state=state, previous=previous))
 
 
+def requeue(tx: Transaction, job: str, previous: str, *, attempt: int, reason: str = "") -> None:
+    """A job of the queue waits once more.
+
+    Args:
+        tx: of the store.
+        job: its id.
+        previous: its state.
+        attempt: how often it was started and lost.
+        reason: `lost` after that, else empty.
+    """
+    sql = "UPDATE jobs SET state = 'queued', started_ms = NULL, attempt = ? WHERE job = ?"
+    tx.execute(sql, (attempt, job))
+    tx.emit(JobState(job=job, state="queued", previous=previous, reason=reason))
+
+
 def finish(tx: Transaction, end: JobEnd, previous: str) -> None:
-    """A job ended. The receipt, if there is one, was stored in the same transaction before."""
+    """A job ended. The receipt, if there is one, was stored in the same transaction before.
+
+    Raises:
+        FailedError: it has ended already, as another program found; the whole transaction is undone.
+    """
+    state = state_of(tx, end.job)
+    if state not in UNFINISHED:
+        raise FailedError(f"it is {state or 'gone'} already", where=f"job {end.job[:16]}")
     usage = end.usage.document() | {"truncated": end.truncated}
     tx.execute(
         "UPDATE jobs SET state = ?, outcome = ?, reason = ?, ended_ms = ?, exit_code = ?, usage = ?, receipt = ?,"
@@ -114,24 +176,37 @@ def finish(tx: Transaction, end: JobEnd, previous: str) -> None:
 def abandoned(db: sqlite3.Connection) -> bool:
     """Whether a job has not ended although its program is gone, so that there is something to `recover`."""
     runners = db.execute(
-        "SELECT DISTINCT runner_pid, runner_start FROM jobs WHERE state IN (?, ?, ?, ?)", UNFINISHED
+        f"SELECT DISTINCT runner_pid, runner_start FROM jobs WHERE {_HELD}",  # noqa: S608 - a constant
+        UNFINISHED,
     ).fetchall()
-    return any(not is_running(int(pid), str(mark)) for pid, mark in runners)
+    return any(not _alive(pid, mark) for pid, mark in runners)
+
+
+def _alive(pid: object, mark: object) -> bool:
+    """Whether the program that took a job on still runs; one that is not named properly does not."""
+    return isinstance(pid, int) and is_running(pid, str(mark))
 
 
 def recover(tx: Transaction) -> tuple[str, ...]:
-    """Jobs whose program is gone are lost.
+    """Jobs whose program is gone are lost; those of the queue wait again, unless their guest had started for good.
 
     Returns:
-        Their ids.
+        The ids of those that are lost.
     """
-    rows = tx.rows(
-        "SELECT job, state, runner_pid, runner_start FROM jobs WHERE state IN (?, ?, ?, ?) ORDER BY number", UNFINISHED
-    )
-    lost = [(str(job), str(state)) for job, state, pid, mark in rows if not is_running(int(pid), str(mark))]
-    for job, state in lost:
-        _lose(tx, job, state, _LOST)
-    return tuple(job for job, _ in lost)
+    columns = "job, state, runner_pid, runner_start, detached, attempt, retries"
+    rows = tx.rows(f"SELECT {columns} FROM jobs WHERE {_HELD} ORDER BY number", UNFINISHED)  # noqa: S608 - constants
+    lost = []
+    for job, state, pid, mark, detached, attempt, retries in rows:
+        if _alive(pid, mark):
+            continue
+        if detached and state != "running":
+            requeue(tx, str(job), str(state), attempt=int(attempt))
+        elif detached and int(attempt) < int(retries):
+            requeue(tx, str(job), str(state), attempt=int(attempt) + 1, reason="lost")
+        else:
+            _lose(tx, str(job), str(state), _LOST)
+            lost.append(str(job))
+    return tuple(lost)
 
 
 def lose_unfinished(tx: Transaction, reason: str) -> int:
