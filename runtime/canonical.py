@@ -65,11 +65,16 @@ def _plain(value: object, path: str, depth: int) -> object:
             if not isinstance(key, str):
                 raise CanonicalError(f"a key of type {type(key).__name__}", where=path)
             name = _text(key, path)
-            plain[name] = item if _is_plain(item) else _plain(item, f"{path}.{ascii(key)[1:-1][:40]}", depth + 1)
+            plain[name] = (
+                item
+                if depth < _DEPTH_MAX and _is_plain(item)
+                else _plain(item, f"{path}.{ascii(key)[1:-1][:40]}", depth + 1)
+            )
         return plain
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [
-            item if _is_plain(item) else _plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)
+            item if depth < _DEPTH_MAX and _is_plain(item) else _plain(item, f"{path}[{index}]", depth + 1)
+            for index, item in enumerate(value)
         ]
     raise CanonicalError(f"a value of type {type(value).__name__}", where=path)
 
@@ -166,11 +171,11 @@ def _check(value: object, depth: int, *, escapes: bool) -> None:
         for key, item in value.items():
             if escapes:
                 _text(key, "a key")
-            if not isinstance(item, int):
+            if not isinstance(item, int) or depth == _DEPTH_MAX:
                 _check(item, depth + 1, escapes=escapes)
     elif isinstance(value, list):
         for item in value:
-            if not isinstance(item, int):
+            if not isinstance(item, int) or depth == _DEPTH_MAX:
                 _check(item, depth + 1, escapes=escapes)
     elif escapes and isinstance(value, str):
         _text(value, "a text")

@@ -114,6 +114,14 @@ def test_what_has_no_canonical_form_is_refused_by_place(value: Any, place: str) 
     assert caught.value.where == place
 
 
+@pytest.mark.parametrize("inside", ["", "1", "true", '"x"', "{}"])
+def test_nothing_lies_deeper_than_64_whatever_it_is(inside: str) -> None:
+    arrays = 64 if inside else 65
+    assert decode(f"{'[' * arrays}{inside}{']' * arrays}".encode(), limit=1000) is not None
+    with pytest.raises(CanonicalError, match="deeper"):
+        decode(f"[{'[' * arrays}{inside}{']' * arrays}]".encode(), limit=1000)
+
+
 def test_endless_and_deep_values_are_refused() -> None:
     endless: list[Any] = []
     endless.append(endless)
