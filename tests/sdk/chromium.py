@@ -3,12 +3,15 @@
 import fcntl
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 __all__ = ["Chromium"]
+
+_MESSAGE_MAX = 50 << 20
 
 Message = dict[str, Any]
 
@@ -66,9 +69,12 @@ class Chromium:
         self._attach()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._session = ""
-        self.call("Browser.close")
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._session = ""
+            self.call("Browser.close")
+        else:  # it may no longer answer
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._out.close()
         self._in.read()  # until the browser and all that it started let go of it
         self._in.close()
@@ -93,7 +99,9 @@ class Chromium:
         message: Message = {"id": self._next, "method": method, "params": params}
         if self._session:
             message["sessionId"] = self._session
-        self._out.write(json.dumps(message).encode() + b"\0")
+        raw = json.dumps(message).encode()
+        assert len(raw) < _MESSAGE_MAX, "the browser would read none of it, and wait for ever"
+        self._out.write(raw + b"\0")
         self._out.flush()
         while True:
             answer = self._receive()

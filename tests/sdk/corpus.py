@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import Final
 
 from runtime.canonical import encode
+from runtime.identity import Identity
 from tests.sdk import oddities
 from tests.sdk.documents import (
     FIRST,
@@ -40,7 +41,7 @@ from tests.sdk.documents import (
     without,
 )
 
-__all__ = ["CASES", "FORGED", "cases_document"]
+__all__ = ["CASES", "FORGED", "bundle", "cases_document", "legacy"]
 
 
 def genuine() -> Iterator[Case]:
@@ -279,9 +280,9 @@ def other_manifests() -> Iterator[Case]:
 def other_evidence() -> Iterator[Case]:
     """A receipt against another module, other output, and limits that the manifest does not allow."""
     yield replace(FULL, name="another module", module="sha256:" + "0" * 64)
-    for limits in oddities.LIMITS:
+    for number, limits in enumerate(oddities.LIMITS):
         odd = encode(make_receipt(0, "0" * 64, **{"orlop.limits": limits}))
-        yield replace(FULL, name=f"limits {limits[:30]}", receipt=odd, previous=None)
+        yield replace(FULL, name=f"limits {number}: {limits[:30]}", receipt=odd, previous=None)
     for name, stdout, stderr in (
         ("another byte", STDOUT[:-1] + b"x", STDERR),
         ("one less", STDOUT[:-1], STDERR),
@@ -331,12 +332,105 @@ def other_chains() -> Iterator[Case]:
         yield replace(FULL, name=f"predecessor: {raw[-20:]!r}", previous=raw)
 
 
+def older_forms() -> Iterator[Case]:
+    """Receipts of version 0.1, true and false, against modules and manifests."""
+    document = json.loads(legacy())
+    manifest = {"version": "0.1", "module_hash": MODULE, "cpu_cores": 1, "memory_mb": 64, "timeout_seconds": 5}
+    for name, key in {"its key": WORKER.public_hex, "another key": STRANGER.public_hex, "no key": None}.items():
+        yield Case(name=f"older form: {name}", receipt=legacy(), key=key)
+    yield Case(name="older form: its module", receipt=legacy(), module=MODULE)
+    yield Case(name="older form: another module", receipt=legacy(), module="sha256:" + "0" * 64)
+    for name, odd in {
+        "its manifest": manifest,
+        "another module's manifest": manifest | {"module_hash": "sha256:" + "0" * 64},
+        "a later version's manifest": manifest | {"version": "0.7"},
+        "too many cores": manifest | {"cpu_cores": 65},
+        "no manifest": {},
+    }.items():
+        yield Case(name=f"older form: {name}", receipt=legacy(), manifest=encode(odd))
+    for field, value in document.items():
+        for number, other in enumerate(flipped(value)):
+            yield Case(name=f"older form: {field} changed, {number}", receipt=encode(document | {field: other}))
+        yield Case(name=f"older form: {field} missing", receipt=encode(without(document, (field,))))
+
+
+def bundles() -> Iterator[Case]:
+    """Proof bundles, with and without rotations, and what was changed in them."""
+    middle = Identity(bytes(32))
+    first, second = rotation(STRANGER, middle, 1), rotation(middle, WORKER, 2)
+    whole = bundle(first, second)
+    yield Case(name="bundle: its key", receipt=encode(whole))
+    yield Case(name="bundle: in another layout", receipt=json.dumps(whole, indent=1).encode() + b" \n\n")
+    yield Case(name="bundle: no key", receipt=encode(whole), key=None)
+    yield Case(name="bundle: the first key", receipt=encode(whole), key=STRANGER.public_hex)
+    yield Case(name="bundle: the key before", receipt=encode(whole), key=middle.public_hex)
+    yield Case(name="bundle: a later key", receipt=encode(bundle(rotation(WORKER, middle, 1))), key=middle.public_hex)
+    yield Case(name="bundle: a key that nothing connects", receipt=encode(bundle(first)), key=STRANGER.public_hex)
+    yield Case(
+        name="bundle: a circle", receipt=encode(bundle(first, rotation(middle, STRANGER, 2))), key=middle.public_hex
+    )
+    yield Case(name="bundle: other output given", receipt=encode(whole), stdout=b"x", stderr=b"")
+    yield Case(name="bundle: another manifest given", receipt=encode(whole), manifest=encode(OTHER_MANIFEST))
+    yield Case(name="bundle: its predecessor given", receipt=encode(whole), previous=encode(FIRST))
+    for name in ("manifest", "outputs", "key", "receipt", "bundle_version"):
+        yield Case(name=f"bundle: without {name}", receipt=encode(without(whole, (name,))))
+    for path in places(whole):
+        if path[0] not in {"receipt", "manifest"} or len(path) < 3:
+            for number, value in enumerate(flipped(at_place(whole, path))):
+                odd = encode(with_value(whole, path, value))
+                yield Case(name=f"bundle: {shown(path)} changed, {number}", receipt=odd, key=STRANGER.public_hex)
+    for text in (
+        "QQ==",
+        "QR==",
+        "QQ=",
+        "QQ",
+        "Q===",
+        "====",
+        "=",
+        "QQ==QQ==",
+        "Q Q=",
+        "QQ==\n",
+        "-_==",
+        "QUI=",
+        "QUJD",
+        "é===",
+    ):
+        odd = encode(with_value(whole, ("outputs", "stdout"), text))
+        yield Case(name=f"bundle: output {text!r}", receipt=odd)
+
+
+def bundle(*statements: Document) -> Document:
+    """A proof bundle of the receipt."""
+    output = (b"harbor\n", STDERR)
+    receipt = make_receipt(1, receipt_id(FIRST), MANIFEST, output)
+    outputs = {name: base64.b64encode(data).decode() for name, data in zip(("stdout", "stderr"), output, strict=True)}
+    key = {"public": WORKER.public_hex, "statements": list(statements)}
+    return {"bundle_version": 1, "receipt": receipt, "manifest": MANIFEST, "key": key, "outputs": outputs}
+
+
+def rotation(old: Identity, new: Identity, number: int) -> Document:
+    """That one key came after another."""
+    at = "2025-01-01T00:00:00Z"
+    signed = {"created_at": at, "new": new.public_hex, "number": number, "old": old.public_hex}
+    made = {"signature": old, "confirmation": new}
+    return signed | {name: by.sign(b"orlop-key:v1:", encode(signed)).hex() for name, by in made.items()}
+
+
 FORGED: Final = tuple(
     case for family in (changed_fields, changed_bytes, duplicated_keys, substituted) for case in family()
 )
 """None of them says what the worker signed for this job."""
 
-FAMILIES: Final = (genuine, signed_nonsense, rewritten, other_manifests, other_evidence, other_chains)
+FAMILIES: Final = (
+    genuine,
+    signed_nonsense,
+    rewritten,
+    other_manifests,
+    other_evidence,
+    other_chains,
+    older_forms,
+    bundles,
+)
 
 CASES: Final = (
     *FORGED,

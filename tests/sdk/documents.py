@@ -103,10 +103,16 @@ LIMITS: Final = {
 }
 
 
-def make_receipt(number: int, previous: str, manifest: Document = MANIFEST, **extra: str) -> Document:
+def make_receipt(
+    number: int,
+    previous: str,
+    manifest: Document = MANIFEST,
+    output: tuple[bytes, bytes] = (STDOUT, STDERR),
+    **extra: str,
+) -> Document:
     """A signed receipt of a manifest's job."""
     own = manifest["payload"]["orlop"]
-    made = commit(STDOUT, STDERR)
+    made = commit(*output)
     entries = {
         "exit_code": "0",
         "module_hash": MODULE,

@@ -108,6 +108,7 @@ LIMITS: Final = (
     *("", "x", "[]", "null", "{", '{"fuel":1,"fuel":2}', '{"fuel":1.5}', '{"fuel":9007199254740994}', '{"fuel":"9"}'),
     *('{"memory_bytes":134217729}', '{"timeout_ms":30001}', '{"max_output_bytes":8388609}'),
     '{"x":"' + "y" * 5000 + '"}',
+    *('{"x":' + "[" * deep + inside + "]" * deep + "}" for deep in (63, 64, 65) for inside in ("", "1", '"1"', "true")),
 )
 """Texts of `orlop.limits`."""
 

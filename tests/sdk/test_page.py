@@ -8,6 +8,7 @@ import pytest
 
 from runtime.canonical import encode
 from tests.sdk.chromium import Chromium
+from tests.sdk.corpus import bundle
 from tests.sdk.documents import FIRST, FULL, MANIFEST, STDERR, STDOUT, WORKER, make_receipt
 from tests.sdk.interpreters import SDK
 
@@ -97,6 +98,14 @@ def test_text_of_a_receipt_is_text_and_nothing_else(page: Chromium, tmp_path: Pa
     shown = page.when(f"{MARKS} && document.querySelector('#facts').textContent")
     assert r"<img src=x onerror=alert(1)>\u202e" in shown
     assert page.evaluate("document.querySelector('img')") is None
+
+
+def test_a_proof_bundle_brings_its_own_evidence(page: Chromium, tmp_path: Path) -> None:
+    (tmp_path / "proof.json").write_bytes(encode(bundle()))
+    type_key(page, WORKER.public_hex)
+    page.drop("#drop", tmp_path / "proof.json")
+    assert page.when(f"{WORD} === 'VALID' && {MARKS}") == TRUE * 7 + OPEN
+    assert "wasmtime" in page.evaluate("document.querySelector('#facts').textContent")
 
 
 def test_a_removed_file_is_no_longer_held_against_it(page: Chromium, files: dict[str, Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@
 export const STEPS = ["schema", "canonical", "key", "signature", "job_id", "module", "commitment", "chain"];
 
 const REQUIRED = 4; // the first so many steps must be true
+const BUNDLE_MAX = 64 << 20;
 const RECEIPT_MAX = 262_144;
 const MANIFEST_MAX = 131_072;
 const LEGACY_MAX = 65_536;
@@ -18,11 +19,14 @@ const DEPTH_MAX = 64;
 const INTEGER_MAX = 2n ** 63n - 1n;
 const CHUNK = 65_536;
 const RECEIPT_DOMAIN = "phase-receipt:v1:";
+const KEY_DOMAIN = "orlop-key:v1:";
 const MANIFEST_DOMAIN = "phase-manifest:v1:";
 const FIRST_PREVIOUS = "0".repeat(64);
 
 const RESTORED_STEP = 2n ** 32n; // by how much the number rises in the entry after a restore
-const UNSIGNED = new Set(["signature", "signer_pubkey", "worker_pubkey"]);
+
+/** The limits that a manifest names in its object `orlop`. */
+const OWN_LIMITS = ["fuel", "max_output_bytes", "cpu_ms", "stack_bytes", "table_elements", "open_files", "dir_bytes"];
 
 const HEX64 = /^[0-9a-f]{64}$/;
 const HEX128 = /^[0-9a-f]{128}$/;
@@ -57,7 +61,8 @@ export class UnavailableError extends Error {
 /**
  * Verifies a receipt; never throws for anything that the receipt or the evidence holds.
  *
- * @param {Uint8Array|ArrayBuffer|string} raw the receipt as it was received: bytes, or their text
+ * @param {Uint8Array|ArrayBuffer|string} raw the receipt as it was received, or a proof bundle, which brings evidence of
+ *   its own: bytes, or their text
  * @param {object} [evidence] what to hold it against; what is missing leaves its step null
  * @param {string} [evidence.key] the worker's key as the caller knows it: 64 hexadecimal characters, or a PeerId
  * @param {Uint8Array|string} [evidence.manifest] the signed job manifest, JSON
@@ -78,20 +83,31 @@ export async function verify(raw, evidence = {}) {
 }
 
 async function findingsOf(raw, evidence) {
-  let receipt;
   try {
-    const legacy = await readLegacy(raw);
-    if (legacy) return await legacyFindings(legacy, evidence);
-    receipt = readReceipt(raw);
+    const document = decode(raw, BUNDLE_MAX);
+    if (!(document instanceof Map && document.has("bundle_version"))) return await ofReceipt(raw, document, evidence);
+    const bundle = await parseBundle(document);
+    return await sealedFindings(null, bundle.receipt, filledFrom(evidence, bundle));
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return [[false, error.message], ...STEPS.slice(1).map(() => [null, "not checked: this is no receipt"])];
   }
+}
+
+async function ofReceipt(raw, document, evidence) {
+  if (raw.length > RECEIPT_MAX) throw new RefusedError(`larger than ${RECEIPT_MAX} bytes`);
+  const isLegacy = document instanceof Map && document.has("version") && !document.has("schema_version");
+  if (isLegacy) return legacyFindings(await parseLegacy(document), evidence);
+  return sealedFindings(raw, parseReceipt(document), { ...evidence, statements: [] });
+}
+
+/** The eight; `raw` is the receipt as it was laid out, null when it stood inside something else. */
+async function sealedFindings(raw, receipt, evidence) {
   const [manifest, badManifest] = await manifestOf(evidence.manifest); // the second: why there is no first
   return [
-    [true, "receipt version 1"],
+    [true, raw ? "receipt version 1" : "receipt version 1, in a proof bundle"],
     canonicalStep(raw, receipt),
-    keyStep(receipt, evidence.key),
+    keyStep(receipt, evidence.key, evidence.statements),
     await signatureStep(receipt),
     await jobIdStep(receipt, manifest, badManifest),
     moduleStep(receipt, manifest, evidence.module ?? null),
@@ -100,13 +116,20 @@ async function findingsOf(raw, evidence) {
   ];
 }
 
+/** What was given, and where nothing was, what a proof bundle brings. */
+function filledFrom(evidence, bundle) {
+  const outputs = evidence.stdout == null && evidence.stderr == null ? bundle : evidence;
+  const { stdout, stderr } = outputs;
+  return { ...evidence, manifest: evidence.manifest ?? bundle.manifest, stdout, stderr, statements: bundle.statements };
+}
+
 /** The older form 0.1 is never valid: with a signature that fits, it still says nothing of job, output or requester. */
 async function legacyFindings(receipt, evidence) {
   const [fits] = await signatureStep(receipt);
   return [
     [null, "receipt version 0.1, which proves little: its five figures name no job, output or requester"],
     [null, "version 0.1 has no canonical form"],
-    keyStep(receipt, evidence.key),
+    keyStep(receipt, evidence.key, []),
     [fits, fits ? "Ed25519 over the five figures" : "does not fit the five figures and the key"],
     [null, "version 0.1 names no job"],
     legacyModuleStep(receipt.module, evidence),
@@ -135,6 +158,7 @@ function canonicalStep(raw, receipt) {
   const fraction = receipt.completedAt.slice(0, -1).split(".")[1] ?? "";
   if (fraction && (fraction.length % 3 || fraction.endsWith("000")))
     return [false, "the fraction of `completed_at` is not in its shortest form of 3, 6 or 9 digits"];
+  if (raw === null) return [true, "has one canonical form"];
   let end = raw.length;
   if (raw[end - 1] === 0x0a) end -= raw[end - 2] === 0x0d ? 2 : 1;
   if (raw[0] !== 0x7b || raw[end - 1] !== 0x7d)
@@ -143,12 +167,24 @@ function canonicalStep(raw, receipt) {
   return [true, same ? "canonical JSON" : "has one canonical form; the file is laid out differently"];
 }
 
-function keyStep(receipt, key) {
-  const short = receipt.worker.slice(0, 16);
+function keyStep({ worker }, key, statements) {
+  const short = worker.slice(0, 16);
   if (key === null) return [null, `nothing is known of key ${short}…; give the worker's key to check it`];
-  return receipt.worker === key
-    ? [true, "the key that was given"]
-    : [false, `signed by ${short}…, not by the key that was given`];
+  const turns = rotationsBetween(statements, key, worker);
+  if (turns === null) return [false, `signed by ${short}…, not by the key that was given`];
+  if (turns === 0) return [true, "the key that was given"];
+  return [true, `${turns} signed rotation${turns === 1 ? "" : "s"} from the key that was given`];
+}
+
+/** How many rotations lie between two keys of one node, whichever is the younger; null when nothing connects them. */
+function rotationsBetween(statements, known, key) {
+  const before = new Map(statements.map(({ old, young }) => [young, old]));
+  for (const [younger, older] of [[known, key], [key, known]]) {
+    const line = [younger];
+    for (let next = before.get(younger); next && !line.includes(next); next = before.get(next)) line.push(next);
+    if (line.includes(older)) return line.indexOf(older);
+  }
+  return null;
 }
 
 async function signatureStep(receipt) {
@@ -207,8 +243,7 @@ function aboveManifest(limits, manifest) {
   const allowed = [
     ["memory_bytes", manifest.payload.get("max_memory_bytes")],
     ["timeout_ms", manifest.payload.get("max_duration_ms")],
-    ["fuel", own.get("fuel")],
-    ["max_output_bytes", own.get("max_output_bytes")],
+    ...OWN_LIMITS.map((name) => [name, own.get(name)]),
   ];
   for (const [name, most] of allowed) {
     const used = ran.get(name);
@@ -280,7 +315,10 @@ async function followsStep({ worker, place }, raw) {
  * @throws {RefusedError} not JSON, a field missing, unknown or of a wrong form; the message names its path
  */
 export function readReceipt(raw) {
-  const envelope = decode(bytesOf(raw), RECEIPT_MAX);
+  return parseReceipt(decode(bytesOf(raw), RECEIPT_MAX));
+}
+
+function parseReceipt(envelope) {
   const version = envelope instanceof Map ? envelope.get("schema_version") : null;
   if (typeof version === "bigint" && version > 1n)
     throw new RefusedError(`schema_version: ${version} is newer than 1, the only one that is known`);
@@ -306,16 +344,8 @@ export function readReceipt(raw) {
   };
 }
 
-/** A receipt of the older form 0.1; null when the document does not say that it is one. */
-async function readLegacy(raw) {
-  let document;
-  try {
-    document = decode(raw, LEGACY_MAX);
-  } catch (error) {
-    if (error instanceof RefusedError) return null;
-    throw error;
-  }
-  if (!(document instanceof Map) || !document.has("version") || document.has("schema_version")) return null;
+/** A receipt of the older form 0.1. */
+async function parseLegacy(document) {
   checkSchema("receipt.v0.1", document);
   const figures = ["version", "module_hash", "exit_code", "wall_time_ms", "timestamp"];
   const line = figures.map((name) => document.get(name)).join("|");
@@ -325,6 +355,38 @@ async function readLegacy(raw) {
     message: await sha256(utf8.encode(line)),
     signature: document.get("signature"),
   };
+}
+
+/** A proof bundle: a receipt, and as far as they are in it its manifest, its output and how the node's keys followed. */
+async function parseBundle(document) {
+  checkSchema("bundle.v1", document);
+  const receipt = within("receipt", () => parseReceipt(document.get("receipt")));
+  const key = document.get("key");
+  if (key.get("public") !== receipt.worker) throw new RefusedError("key.public: another key than the receipt's");
+  const statements = [];
+  for (const [index, statement] of key.get("statements").entries())
+    statements.push(await parseStatement(statement, `key.statements[${index}]`));
+  const outputs = document.get("outputs");
+  return {
+    receipt,
+    manifest: document.has("manifest") ? encode(document.get("manifest")) : null,
+    statements,
+    stdout: outputs ? bytesOfBase64(outputs.get("stdout"), "outputs.stdout") : null,
+    stderr: outputs ? bytesOfBase64(outputs.get("stderr"), "outputs.stderr") : null,
+  };
+}
+
+/** That one key of a node came after another; each signed it. */
+async function parseStatement(document, path) {
+  if (!isSignedTime(document.get("created_at"))) throw new RefusedError(`${path}: not a time`);
+  const unsigned = ["confirmation", "signature"];
+  const covered = new Map([...document].filter(([name]) => !unsigned.includes(name)));
+  const message = join(utf8.encode(KEY_DOMAIN), encode(covered));
+  const [old, young] = [document.get("old"), document.get("new")];
+  for (const [name, key] of [["signature", old], ["confirmation", young]])
+    if (old === young || !(await verifySignature(message, document.get(name), key)))
+      throw new RefusedError(`${path}: ${name}: does not fit`);
+  return { old, young };
 }
 
 /** Where a receipt says that it stands; only the entry after a restore may leave numbers out. */
@@ -353,22 +415,29 @@ export function receiptId(receipt) {
  * @throws {UnavailableError} this runtime has no Ed25519
  */
 export async function readManifest(raw) {
-  const document = within("schema", () => manifestDocument(raw));
+  const document = within("schema", () => decode(bytesOf(raw), MANIFEST_MAX));
+  if (!(document instanceof Map)) throw new RefusedError("schema: expected an object");
+  const version = document.get("schema_version");
+  if (typeof version !== "bigint" || version < 1n) throw new RefusedError("schema: schema_version: is not a version");
+  if (version > 1n) throw new RefusedError(`UnsupportedSchema: schema_version: ${version} is newer than 1`);
+  const [signer, signature] = [document.get("signer_pubkey"), document.get("signature")];
+  if (typeof signer !== "string" || !HEX64.test(signer))
+    throw new RefusedError("key: signer_pubkey: expected 64 lower-case hexadecimal characters");
+  if (typeof signature !== "string" || !HEX128.test(signature))
+    throw new RefusedError("BadSignature: signature: expected 128 lower-case hexadecimal characters");
   const message = signedMessage(MANIFEST_DOMAIN, document);
-  const signer = document.get("signer_pubkey");
-  if (!(await verifySignature(message, document.get("signature"), signer)))
+  if (!(await verifySignature(message, signature, signer)))
     throw new RefusedError("BadSignature: the signature does not fit");
+  within("schema", () => checkManifest(document));
   const payload = document.get("payload");
   return { document, payload, extension: payload.get("orlop") ?? new Map(), job: await sha256Hex(message), signer };
 }
 
-function manifestDocument(raw) {
-  const document = decode(bytesOf(raw), MANIFEST_MAX);
+function checkManifest(document) {
   checkSchema("job-manifest.v1", document);
   for (const name of ["created_at", "expires_at"])
     if (document.has(name) && !isSignedTime(document.get(name)))
       throw new RefusedError("not a time of the form 2025-01-02T03:04:05Z or 2025-01-02T03:04:05.678Z");
-  return document;
 }
 
 /** What is refused inside gets the name of the check in front. */
@@ -383,7 +452,8 @@ function within(check, work) {
 
 /** The bytes that an envelope's signature covers: the domain, then the canonical JSON of what is signed. */
 function signedMessage(domain, envelope) {
-  return join(utf8.encode(domain), encode(new Map([...envelope].filter(([name]) => !UNSIGNED.has(name)))));
+  const unsigned = ["signature", domain === RECEIPT_DOMAIN ? "worker_pubkey" : "signer_pubkey"];
+  return join(utf8.encode(domain), encode(new Map([...envelope].filter(([name]) => !unsigned.includes(name)))));
 }
 
 /** Whether a text is a time in the form that is signed: an existing UTC second from 1970 on, `Z`, 0 or 3 digits. */
@@ -799,6 +869,12 @@ function equal(left, right) {
 
 function hexOf(bytes) {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function bytesOfBase64(text, path) {
+  const isBase64 = text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+  if (!isBase64 || btoa(atob(text)) !== text) throw new RefusedError(`${path}: is not base64 in its one spelling`);
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }
 
 function bytesOfHex(hex) {

@@ -29,4 +29,18 @@ final class Evidence
     ) {
         $this->key = $key === null ? null : Crypto::publicKey($key);
     }
+
+    /** This evidence, with what a proof bundle brings where nothing was given. */
+    public function filledFrom(Bundle $bundle): self
+    {
+        $outputs = $this->stdout === null && $this->stderr === null ? $bundle : $this;
+        return new self(
+            $this->key,
+            $this->manifest ?? $bundle->manifest,
+            $this->module,
+            $outputs->stdout,
+            $outputs->stderr,
+            $this->previous,
+        );
+    }
 }

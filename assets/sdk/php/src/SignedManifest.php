@@ -8,6 +8,8 @@ namespace Orlop;
 final class SignedManifest
 {
     private const SIZE_MAX = 131_072;
+    private const HEX64 = '/\A[0-9a-f]{64}\z/';
+    private const HEX128 = '/\A[0-9a-f]{128}\z/';
 
     private function __construct(private readonly JsonObject $document)
     {
@@ -21,16 +23,42 @@ final class SignedManifest
     public static function fromJson(string $json): self
     {
         try {
-            $document = Schema::check('job-manifest.v1', Json::decode($json, self::SIZE_MAX));
-            self::checkTimes($document);
+            $document = Json::decode($json, self::SIZE_MAX);
         } catch (RefusedException $error) {
             throw new RefusedException('schema: ' . $error->getMessage());
         }
-        [$signature, $signer] = [$document->get('signature'), $document->get('signer_pubkey')];
-        if (!Crypto::verifySignature(Crypto::getCanonicalMessage($document), $signature, $signer)) {
-            throw new RefusedException('BadSignature: the signature does not fit');
+        self::checkSignature($document);
+        try {
+            self::checkTimes(Schema::check('job-manifest.v1', $document));
+        } catch (RefusedException $error) {
+            throw new RefusedException('schema: ' . $error->getMessage());
         }
         return new self($document);
+    }
+
+    private static function checkSignature(mixed $document): void
+    {
+        if (!$document instanceof JsonObject) {
+            throw new RefusedException('schema: expected an object');
+        }
+        $version = $document->get('schema_version');
+        if (!is_int($version) || $version < 1) {
+            throw new RefusedException('schema: schema_version: is not a version');
+        }
+        if ($version > 1) {
+            throw new RefusedException("UnsupportedSchema: schema_version: $version is newer than 1");
+        }
+        [$signer, $signature] = [$document->get('signer_pubkey'), $document->get('signature')];
+        if (!is_string($signer) || !preg_match(self::HEX64, $signer)) {
+            throw new RefusedException('key: signer_pubkey: expected 64 lower-case hexadecimal characters');
+        }
+        if (!is_string($signature) || !preg_match(self::HEX128, $signature)) {
+            throw new RefusedException('BadSignature: signature: expected 128 lower-case hexadecimal characters');
+        }
+        $message = Crypto::MANIFEST_DOMAIN . Json::encode($document->without('signature', 'signer_pubkey'));
+        if (!Crypto::verifySignature($message, $signature, $signer)) {
+            throw new RefusedException('BadSignature: the signature does not fit');
+        }
     }
 
     private static function checkTimes(JsonObject $document): void

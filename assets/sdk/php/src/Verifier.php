@@ -12,50 +12,69 @@ namespace Orlop;
 final class Verifier
 {
     private const FIRST_PREVIOUS = '0000000000000000000000000000000000000000000000000000000000000000';
+    private const BUNDLE_MAX = 64 << 20;
+    private const LEGACY_MAX = 65_536;
     private const LIMITS_MAX = 4096;
 
+    /** The limits that a manifest names in its object `orlop`. */
+    private const OWN_LIMITS = [
+        'fuel', 'max_output_bytes', 'cpu_ms', 'stack_bytes', 'table_elements', 'open_files', 'dir_bytes',
+    ];
+
+    private ?SignedManifest $read = null;
+
+    /** @param list<KeyStatement> $statements */
     private function __construct(
         private readonly Receipt $receipt,
         private readonly Evidence $evidence,
-        private readonly ?SignedManifest $manifest,
-        private readonly string $badManifest,
+        private readonly array $statements = [],
+        private readonly bool $inBundle = false,
     ) {
     }
 
     /**
      * Verifies a receipt; never throws for anything that the receipt or the evidence holds.
      *
-     * @param string $raw the receipt's JSON, as it was received
+     * @param string $raw the receipt's JSON as it was received, or that of a proof bundle, which brings evidence of its own
      */
     public static function verify(string $raw, Evidence $evidence): Verification
     {
         try {
-            $receipt = Receipt::fromJson($raw);
+            $findings = self::of($raw, $evidence)->findings();
         } catch (RefusedException $error) {
             $rest = array_fill(0, count(Verification::STEPS) - 1, [null, 'not checked: this is no receipt']);
-            return self::verification([[false, $error->getMessage()], ...$rest]);
+            $findings = [[false, $error->getMessage()], ...$rest];
         }
-        if (!$receipt->isSignedEnvelope()) {
-            return self::verification((new self($receipt, $evidence, null, ''))->legacy());
+        $step = static fn (string $name, array $found): Step => new Step($name, ...$found);
+        return new Verification(array_map($step, Verification::STEPS, $findings));
+    }
+
+    private static function of(string $raw, Evidence $evidence): self
+    {
+        $document = Json::decode($raw, self::BUNDLE_MAX);
+        if (!$document instanceof JsonObject || !$document->has('bundle_version')) {
+            return new self(Receipt::fromJson($raw), $evidence);
         }
-        $manifest = null;
-        $bad = '';
-        try {
-            $manifest = $evidence->manifest === null ? null : SignedManifest::fromJson($evidence->manifest);
-        } catch (RefusedException $error) {
-            $bad = 'the manifest is bad: ' . $error->getMessage();
+        $bundle = Bundle::of($document);
+        return new self($bundle->receipt, $evidence->filledFrom($bundle), $bundle->statements, true);
+    }
+
+    /** @return list<array{?bool, string}> */
+    private function findings(): array
+    {
+        if (!$this->receipt->isSignedEnvelope()) {
+            return $this->legacy();
         }
-        $verifier = new self($receipt, $evidence, $manifest, $bad);
-        return self::verification([
-            [true, 'receipt version 1'],
-            $verifier->canonical(),
-            $verifier->key(),
-            self::signature($receipt),
-            $verifier->jobId(),
-            $verifier->module(),
-            $verifier->commitment(),
-            $verifier->chain(),
-        ]);
+        return [
+            [true, $this->inBundle ? 'receipt version 1, in a proof bundle' : 'receipt version 1'],
+            $this->canonical(),
+            $this->key(),
+            self::signature($this->receipt),
+            $this->jobId(),
+            $this->module(),
+            $this->commitment(),
+            $this->chain(),
+        ];
     }
 
     /**
@@ -91,7 +110,8 @@ final class Verifier
             return [null, 'no module to compare with'];
         }
         try {
-            $asked = Manifest::fromJson($this->evidence->manifest)->getModuleHash();
+            $manifest = Schema::check('manifest.v0.1', Json::decode($this->evidence->manifest, self::LEGACY_MAX));
+            $asked = $manifest->get('module_hash');
         } catch (RefusedException $error) {
             return [false, 'the manifest is bad: ' . $error->getMessage()];
         }
@@ -100,19 +120,15 @@ final class Verifier
             : [false, 'another module is asked for'];
     }
 
-    /** @param list<array{?bool, string}> $findings */
-    private static function verification(array $findings): Verification
-    {
-        $step = static fn (string $name, array $found): Step => new Step($name, ...$found);
-        return new Verification(array_map($step, Verification::STEPS, $findings));
-    }
-
     /** @return array{?bool, string} */
     private function canonical(): array
     {
         $fraction = explode('.', substr((string) $this->receipt->getCompletedAt(), 0, -1), 2)[1] ?? '';
         if ($fraction !== '' && (strlen($fraction) % 3 !== 0 || str_ends_with($fraction, '000'))) {
             return [false, 'the fraction of `completed_at` is not in its shortest form of 3, 6 or 9 digits'];
+        }
+        if ($this->inBundle) {
+            return [true, 'has one canonical form'];
         }
         $body = (string) preg_replace('/\r?\n\z/', '', $this->receipt->getRaw());
         if (!str_starts_with($body, '{') || !str_ends_with($body, '}')) {
@@ -130,9 +146,12 @@ final class Verifier
         if ($this->evidence->key === null) {
             return [null, "nothing is known of key {$short}…; give the worker's key to check it"];
         }
-        return $worker === $this->evidence->key
-            ? [true, 'the key that was given']
-            : [false, "signed by {$short}…, not by the key that was given"];
+        $turns = KeyStatement::between($this->statements, $this->evidence->key, $worker);
+        return match ($turns) {
+            null => [false, "signed by {$short}…, not by the key that was given"],
+            0 => [true, 'the key that was given'],
+            default => [true, "$turns signed rotation" . ($turns === 1 ? '' : 's') . ' from the key that was given'],
+        };
     }
 
     /** @return array{bool, string} */
@@ -148,17 +167,26 @@ final class Verifier
         if ($this->receipt->getSpecHash() !== $this->receipt->getJobId()) {
             return [false, '`job_id` and `job_spec_hash` differ'];
         }
-        if ($this->badManifest !== '') {
-            return [false, $this->badManifest];
+        try {
+            $manifest = $this->manifest();
+        } catch (RefusedException $error) {
+            return [false, 'the manifest is bad: ' . $error->getMessage()];
         }
-        if ($this->manifest === null) {
+        if ($manifest === null) {
             return [null, 'no manifest to compare with; the two ids in the receipt agree'];
         }
-        if ($this->manifest->getJobId() !== $this->receipt->getJobId()) {
-            return [false, 'the manifest is that of job ' . substr($this->manifest->getJobId(), 0, 16) . '…'];
+        if ($manifest->getJobId() !== $this->receipt->getJobId()) {
+            return [false, 'the manifest is that of job ' . substr($manifest->getJobId(), 0, 16) . '…'];
         }
-        $wrong = $this->contradiction($this->manifest);
+        $wrong = $this->contradiction($manifest);
         return $wrong ? [false, $wrong] : [true, "the manifest's hash, and what the receipt repeats of it"];
+    }
+
+    /** @throws RefusedException it was given and is bad */
+    private function manifest(): ?SignedManifest
+    {
+        $raw = $this->evidence->manifest;
+        return $raw === null ? null : $this->read ??= SignedManifest::fromJson($raw);
     }
 
     /** What the receipt states of the job otherwise than the manifest; empty when nothing. */
@@ -202,9 +230,10 @@ final class Verifier
         $allowed = [
             'memory_bytes' => $manifest->getPayload()->get('max_memory_bytes'),
             'timeout_ms' => $manifest->getPayload()->get('max_duration_ms'),
-            'fuel' => $manifest->getExtension()->get('fuel'),
-            'max_output_bytes' => $manifest->getExtension()->get('max_output_bytes'),
         ];
+        foreach (self::OWN_LIMITS as $name) {
+            $allowed[$name] = $manifest->getExtension()->get($name);
+        }
         foreach ($allowed as $name => $most) {
             $used = $ran->get($name);
             if (is_int($most) && is_int($used) && $used > $most) {
@@ -219,7 +248,11 @@ final class Verifier
     {
         $given = $this->evidence->module;
         $stated = $this->receipt->getModuleHash();
-        $asked = $this->manifest?->getPayload()->get('module_cid');
+        try {
+            $asked = $this->manifest()?->getPayload()->get('module_cid');
+        } catch (RefusedException) {
+            $asked = null; // step `job_id` says so
+        }
         if ($stated === null) {
             return [null, 'the receipt names no module'];
         }
