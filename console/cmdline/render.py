@@ -325,6 +325,15 @@ def _verification(value: Item) -> str:
     return f"{steps}{_judged(value, 'valid', 'INVALID', 'could not be checked')}\n"
 
 
+def _rerun(value: Item) -> str:
+    points = "".join(
+        f"{_judged({'ok': point.get('same')}, 'same', 'differs', 'unknown'):<12}{text(point, 'name'):<12}"
+        f"{clean(text(point, 'was'), 64)}{'' if point.get('same') else ' -> ' + clean(text(point, 'is'), 64)}\n"
+        for point in items_of(value, "compared")
+    )
+    return f"{points}{text(value, 'verdict')}: {clean(text(value, 'detail'), 300)}\n"
+
+
 def _chains(value: Item) -> str:
     lines = [
         f"{_judged({'ok': chain.get('key')}, 'ok', 'BAD', 'unknown key'):<12}{text(chain, 'worker')[:16]}…"
@@ -376,6 +385,7 @@ _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     "jobs show": _job,
     "receipts list": _listing(_RECEIPTS, "no receipts yet: every orlop jobs run leaves one"),
     "receipts show": _document,
+    "receipts rerun": _rerun,
     "receipts verify": _verification,
     "status": _status,
     "init": _init,

@@ -89,4 +89,21 @@ COMMANDS: tuple[Command, ...] = (
             "orlop receipts export 3902 --signed-message message.bin --out receipt.json",
         ),
     ),
+    Command(
+        name="receipts rerun",
+        help="Run a receipt's job again under the same limits and compare output and fuel.",
+        handler="console.verbs.rerun:rerun",
+        args=(
+            _RECEIPT,
+            option("module", Kind.PATH, "the module, where it was not kept", metavar="FILE"),
+            option("stdin", Kind.PATH, "its standard input, where it was not kept", metavar="FILE"),
+        ),
+        needs="receipt",
+        changes=True,
+        detail=(
+            "It leaves a job and a receipt of its own. Exit 0: the same; 4: different, and the job is deterministic;"
+            " 1: it could not be run, or it differs in a way that proves nothing."
+        ),
+        examples=("orlop receipts rerun 3902", "orlop receipts rerun 3902 --module hello.wasm --stdin in.txt"),
+    ),
 )

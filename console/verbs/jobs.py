@@ -10,16 +10,16 @@ from console.client import Fault, Json, Result
 from console.dispatch import fault_of
 from console.exit_codes import ExitCode
 from console.registry import COMMANDS
+from console.verbs.job_words import MODULE_MAX, request_of, streams_of, terms_of
+from console.verbs.queue import follow
 from console.verbs.reading import read_all
-from console.verbs.values import number, pairs
+from console.verbs.values import number
 from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
 from runtime.jobs.ending import JobEnd
 from runtime.jobs.jobs import JobOutputs
-from runtime.jobs.spec import LIMITS, DirGrant, JobLimits, JobRequest
+from runtime.jobs.spec import LIMITS, JobRequest
 from runtime.jobs.streams import Streams
 from runtime.quantities import format_size
-from runtime.sandbox.modulecheck import JOB_CAPS
-from runtime.sanitise import clean
 from runtime.shapes import to_wire
 
 if TYPE_CHECKING:
@@ -27,23 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "list_jobs", "logs", "run", "show"]
 
-_RUN: Final = COMMANDS["jobs run"]
 _BY: Final[dict[int, str]] = {ExitCode.INTERRUPTED: "signal:130", ExitCode.TERMINATED: "signal:143"}
 
 
 async def run(core: "Core", call: Call) -> Result:
     """`jobs run`: to the end of the job; whatever keeps it from running is exit 125."""
     try:
-        request = _request(core, call)
-        module = await read_all(
-            call.files["module"], limit=JOB_CAPS.size, what=request.name, interrupted=call.interrupted
-        )
-        streams = Streams(
-            stdin=call.files.get("stdin"),
-            stdout=call.files.get("stdout"),
-            stderr=call.files.get("stderr"),
-            dirs=[call.files[f"dir.{place}"] for place in range(len(request.dirs))],
-        )
+        request = request_of(core, call)
+        module = await read_all(call.files["module"], limit=MODULE_MAX, what=request.name, interrupted=call.interrupted)
+        streams = streams_of(call, request)
         end = await _interruptible(core, call, request, module, streams)
         return await _ended(core, call, request, end)
     except KeyError as error:
@@ -56,7 +48,7 @@ async def run(core: "Core", call: Call) -> Result:
 async def list_jobs(core: "Core", call: Call) -> Result:
     """`jobs list`: rows, newest first."""
     limit = number(COMMANDS["jobs list"], call.args, "limit") or 0
-    rows = await core.jobs.rows(state=call.text("state") or "", limit=limit)
+    rows = await core.jobs.rows(state=call.text("state") or "", submitter=call.text("submitter") or "", limit=limit)
     return Result(ok=True, value={"v": 1, "items": [to_wire(row) for row in rows]})
 
 
@@ -94,6 +86,8 @@ async def cancel(core: "Core", call: Call) -> Result:
 
 async def logs(core: "Core", call: Call) -> Result:
     """`jobs logs`: what was kept of both streams; it fails when some of that is gone, and gives the rest."""
+    if call.flag("follow"):
+        await follow(core, call)
     kept = await core.jobs.output(call.need("job"))
     value: Json = {"v": 1, "job": kept.job, **_streams(kept), "truncated": kept.truncated}
     if not kept.lacking:
@@ -105,31 +99,6 @@ async def logs(core: "Core", call: Call) -> Result:
         raise FailedError(f"its output of {format_size(size)} is gone", where=where, hint=hint)
     why = f"{format_size(kept.lacking)} of {format_size(size)} of its output are gone"
     return Result(ok=False, value=value, fault=Fault("failed", why, call.command, where, hint))
-
-
-def _request(core: "Core", call: Call) -> JobRequest:
-    given = call.args
-    defaults = core.config.jobs
-    limits = JobLimits.of(
-        memory_bytes=number(_RUN, given, "memory") or defaults.memory_bytes,
-        fuel=number(_RUN, given, "fuel") or defaults.fuel or None,
-        timeout_ms=number(_RUN, given, "timeout") or defaults.timeout_ms,
-        max_output_bytes=number(_RUN, given, "max_output") or defaults.max_output_bytes,
-    )
-    path = call.text("module") or "job"
-    return JobRequest(
-        name=clean(path.rpartition("/")[2], 100),
-        args=call.many("args"),
-        env=tuple(f"{key}={value}" for key, value in pairs(call.many("env"), "--env")),
-        dirs=tuple(_grant(text) for text in call.many("dir")),
-        limits=limits,
-    )
-
-
-def _grant(text: str) -> DirGrant:
-    """The guest's side of `HOST:GUEST[:ro]`; the host's side came as a descriptor."""
-    bare = text.removesuffix(":ro").removesuffix(":rw")
-    return DirGrant(bare.rpartition(":")[2], writable=not text.endswith(":ro"))
 
 
 async def _interruptible(core: "Core", call: Call, request: JobRequest, module: bytes, streams: Streams) -> JobEnd:
@@ -144,7 +113,9 @@ async def _interruptible(core: "Core", call: Call, request: JobRequest, module: 
 
     watcher = asyncio.ensure_future(watch())
     try:
-        return await core.jobs.run(request, module=module, streams=streams, on_started=started.set_result)
+        return await core.jobs.run(
+            request, module=module, streams=streams, terms=terms_of(core, call), on_started=started.set_result
+        )
     finally:
         watcher.cancel()
         await asyncio.wait({watcher})
