@@ -1,5 +1,6 @@
 """`orlop receipts …`: eight steps, "bad" apart from "could not check", with a home or without one."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,141 @@ def test_export_replaces_whole_or_not_at_all(home: Path, tmp_path: Path) -> None
     assert out.read_text() == "before"
     assert orlop(home, "receipts", "export", "--out", str(tmp_path)).code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["all.jsonl"]
+
+
+def test_one_receipt_is_exported_in_every_form(home: Path, made: Path, tmp_path: Path) -> None:
+    name = (made / "id").read_text()
+    statement = orlop(home, "receipts", "export", name, "--format", "in-toto").json
+    assert (statement["payloadType"], len(statement["signatures"])) == ("application/vnd.in-toto+json", 1)
+    out = tmp_path / "proof.json"
+    ran = orlop(home, "receipts", "export", name, "--format", "bundle", "--with-output", "--out", str(out))
+    assert (ran.code, ran.talk) == (0, "")
+    proof = orlop(tmp_path, "receipts", "verify", str(out), "--key", (made / "key").read_text(), "--json")
+    assert (proof.code, proof.json["ok"]) == (0, True)
+    assert steps(proof.json) == dict.fromkeys(steps(proof.json), True) | {"chain": None}
+    assert [path.name for path in tmp_path.iterdir()] == ["proof.json"]
+
+
+def test_the_signed_message_is_what_the_id_is_the_hash_of(home: Path, made: Path, tmp_path: Path) -> None:
+    name, message = (made / "id").read_text(), tmp_path / "message"
+    ran = orlop(home, "receipts", "export", name, "--signed-message", str(message))
+    assert (ran.code, ran.text.split()[:2]) == (0, ["out", str(message)])
+    assert hashlib.sha256(message.read_bytes()).hexdigest() == name
+    assert orlop(home, "receipts", "export", name, "--signed-message", "-").out == message.read_bytes()
+    both = orlop(home, "receipts", "export", name, "--signed-message", str(message), "--out", "-")
+    assert both.out == (made / "1.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--signed-message", "m"], "--signed-message: is for one receipt, which is named"),
+        (["--with-output"], "--with-output: is for bundles; add --format bundle"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(home: Path, made: Path, words: list[str], said: str) -> None:
+    ran = inside(home, ["receipts", "export", *words], cwd=made)
+    assert (ran.code, ran.out) == (2, b"")
+    assert said in ran.talk
+
+
+def test_a_chain_is_verified_where_it_is_stored_and_from_a_file(home: Path, made: Path, tmp_path: Path) -> None:
+    stored = orlop(home, "receipts", "verify", "--chain", "--json")
+    assert (stored.code, stored.json["ok"], stored.json["faults"]) == (0, True, [])
+    lines = orlop(home, "receipts", "export").out.splitlines(keepends=True)
+    assert stored.json["receipts"] == len(lines) == stored.json["chains"][0]["last"] + 1
+    key = (made / "key").read_text()
+
+    def chain(*taken: bytes, words: tuple[str, ...] = ("--key", key)) -> tuple[int, Any]:
+        ran = inside(
+            tmp_path, ["receipts", "verify", "--chain", "-", "--json", *words], stdin=b"".join(taken), cwd=tmp_path
+        )
+        return ran.code, [(fault["kind"], fault["at"]) for fault in ran.json["faults"]]
+
+    assert chain(*lines) == (0, [])
+    assert chain(*lines[1:]) == (0, [])
+    assert chain(*lines, words=()) == (1, [])
+    assert chain(lines[1], lines[0]) == (4, [("reordered", "line 2")])
+    assert chain(lines[0], lines[0]) == (4, [("repeated", "line 2")])
+    assert chain(lines[0].replace(b"stop", b"error")) == (4, [("altered", "line 1")])
+    assert chain(*lines, words=("--key", "ab" * 32))[1] == [("key", "line 1")]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 2, "RECEIPT is missing; or --chain"),
+        (["--chain", "0.json", "--module", "1.json"], 2, "--chain: --module is for one receipt"),
+        (["--chain", "abcdef"], 2, "--chain: takes a file of receipts, or nothing"),
+        (["--chain", "nowhere.jsonl"], 2, "nowhere.jsonl: no such file or directory"),
+    ],
+)
+def test_wrong_ways_to_ask_for_a_chain(home: Path, made: Path, words: list[str], code: int, said: str) -> None:
+    ran = inside(home, ["receipts", "verify", *words], cwd=made)
+    assert (ran.code, ran.out) == (code, b"")
+    assert said in ran.talk
+
+
+def test_listings_are_narrowed(home: Path, made: Path) -> None:
+    key = (made / "key").read_text()
+
+    def listed(*words: str) -> int:
+        ran = inside(home, ["receipts", "list", "--json", *words], cwd=made)
+        assert ran.code == 0
+        return len(ran.json["items"])
+
+    assert listed("--outcome", "exit") == listed("--worker", key) == listed()
+    assert listed("--outcome", "trap") == listed("--worker", "ab" * 32) == 0
+    assert inside(home, ["receipts", "list", "--worker", "x"], cwd=made).code == 2
+    assert inside(home, ["receipts", "list", "--job", "ffff0000"], cwd=made).code == 1
+
+
+def test_a_job_is_run_again_with_what_is_given(home: Path, made: Path, tmp_path: Path) -> None:
+    name, given = (made / "id").read_text(), tmp_path / "stdin"
+    given.write_bytes(b"second")
+    ran = orlop(home, "receipts", "rerun", name, "--module", HELLO, "--stdin", str(given), "--json")
+    assert (ran.code, ran.json["verdict"], ran.json["deterministic"]) == (0, "same", False)
+    assert {point["name"] for point in ran.json["compared"]} == {"commitment", "chunks", "fuel", "outcome", "exit_code"}
+    for words, said in (
+        (["--stdin", str(given)], "the job's module was not kept; give it: --module"),
+        (["--module", HELLO, "--stdin", HELLO], "--stdin: another stdin than that of the first run"),
+        (["--module", str(given), "--stdin", str(given)], "--module: another module than that of the first run"),
+    ):
+        refused = inside(home, ["receipts", "rerun", name, *words], cwd=tmp_path)
+        assert (refused.code, refused.out) == (1, b"")
+        assert said in refused.talk
+
+
+def test_a_rotated_key_leaves_old_receipts_own_and_is_carried_by_bundles(tmp_path: Path) -> None:
+    receipt, proof = tmp_path / "receipt.json", tmp_path / "proof.json"
+    assert orlop(tmp_path, "jobs", "run", HELLO, "--receipt", str(receipt)).code == 0
+    before = orlop(tmp_path, "status", "--json").json["peer_id"]
+    turned = orlop(tmp_path, "init", "--yes", "--rotate-identity", "--json")
+    assert (turned.code, turned.json["previous_peer_id"], turned.json["key_number"]) == (0, before, 1)
+    now = orlop(tmp_path, "status", "--json").json["peer_id"]
+    assert now == turned.json["peer_id"] != before
+    assert orlop(tmp_path, "receipts", "verify", str(receipt)).code == 0
+    assert orlop(tmp_path, "jobs", "run", HELLO).code == 0
+    assert orlop(tmp_path, "receipts", "verify", "--chain", "--json").json["receipts"] == 2
+    rows = orlop(tmp_path, "receipts", "list", "--json").json["items"]
+    assert [row["number"] for row in rows] == [0, 0]
+    assert (
+        orlop(tmp_path, "receipts", "export", rows[1]["receipt"], "--format", "bundle", "--out", str(proof)).code == 0
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for key in (before, now):
+        assert orlop(elsewhere, "receipts", "verify", str(proof), "--key", key).code == 0
+    assert orlop(elsewhere, "receipts", "verify", str(receipt), "--key", now).code == 4
+    audited = orlop(tmp_path, "audit", "--command", "init", "--json").json["items"]
+    assert [item["outcome"] for item in audited] == ["ok"]
+
+
+def test_a_key_is_not_rotated_under_a_running_program(owned: Path) -> None:
+    before = (owned / ".local/state/orlop/identity.key").read_bytes()
+    ran = orlop(owned, "init", "--rotate-identity")
+    assert (ran.code, ran.out) == (6, b"")
+    assert (owned / ".local/state/orlop/identity.key").read_bytes() == before
+    read_only = orlop(owned, "--read-only", "init", "--rotate-identity")
+    assert (read_only.code, "--read-only" in read_only.talk) == (1, True)
