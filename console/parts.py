@@ -126,6 +126,7 @@ class Parts(NodeParts):
     @cached_property
     def jobs(self) -> "Jobs":
         """Runs jobs and keeps their records."""
+        from runtime.jobs.queue import QueueLimits
         from runtime.jobs.spec import JobLimits
 
         settings = self.config.jobs
@@ -134,8 +135,19 @@ class Parts(NodeParts):
             fuel=settings.ceiling_fuel,
             timeout_ms=settings.ceiling_timeout_ms,
             max_output_bytes=settings.ceiling_output_bytes,
+            cpu_ms=settings.ceiling_cpu_ms,
+            stack_bytes=settings.ceiling_stack_bytes,
+            table_elements=settings.ceiling_table,
+            open_files=settings.ceiling_open_files,
+            dir_bytes=settings.ceiling_dir_bytes,
         )
-        return self.new_jobs(workers=settings.workers, ceilings=ceilings)
+        queue = QueueLimits(
+            length=settings.queue,
+            wait_ms=settings.queue_time_ms,
+            module_bytes=settings.ceiling_module_bytes,
+            stdin_bytes=settings.ceiling_stdin_bytes,
+        )
+        return self.new_jobs(workers=settings.workers, ceilings=ceilings, queue=queue)
 
     @property
     def tick_ms(self) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runtime.account import MemberAccount
     from runtime.identity import Identity
     from runtime.jobs.jobs import Jobs
+    from runtime.jobs.queue import QueueLimits
     from runtime.jobs.receipts import Receipts
     from runtime.jobs.spec import JobLimits
     from runtime.sandbox.compile import Compiler
@@ -124,14 +125,16 @@ class NodeParts:
 
         return Receipts(self.store, self.identity, self.state.output)
 
-    def new_jobs(self, *, workers: int, ceilings: "JobLimits") -> "Jobs":
+    def new_jobs(self, *, workers: int, ceilings: "JobLimits", queue: "QueueLimits | None" = None) -> "Jobs":
         """What runs jobs here and keeps their records; a node has one.
 
         Args:
             workers: how many run at a time.
             ceilings: what they may have at most.
+            queue: what is allowed before they start; None for the defaults.
         """
         from runtime.jobs.jobs import Jobs
+        from runtime.jobs.queue import QueueLimits
 
         return Jobs(
             self.store,
@@ -142,6 +145,7 @@ class NodeParts:
             clock=self.clock,
             workers=workers,
             ceilings=ceilings,
+            queue=queue or QueueLimits(),
         )
 
     def settle(self) -> None:

@@ -58,6 +58,8 @@ def _run(command: Command, line: Line) -> Result:
         if command.name == "jobs run" and not line.options.json:
             files.lend("stdout", 1)
             files.lend("stderr", 2)
+        if command.name == "jobs logs" and line.args.get("follow") and not line.options.json:
+            files.lend("stdout", 1)
         _confirm(command, line)
         return through_core(command, line, files)
 
@@ -113,7 +115,7 @@ def _confirm(command: Command, line: Line) -> None:
 def _show(command: Command, line: Line, result: Result) -> int:
     code = exit_code_of(result)
     fault = result.fault
-    if command.name == "jobs run" and not result.ok and result.exit_code is None:
+    if command.name in {"jobs run", "jobs submit"} and not result.ok and result.exit_code is None:
         code = ExitCode.NOT_RUN
     if fault is not None and not fault.what:
         fault = replace(fault, what=command.name)

@@ -89,7 +89,8 @@ async def logs(core: "Core", call: Call) -> Result:
     if call.flag("follow"):
         await follow(core, call)
     kept = await core.jobs.output(call.need("job"))
-    value: Json = {"v": 1, "job": kept.job, **_streams(kept), "truncated": kept.truncated}
+    shown = {} if call.flag("follow") and "stdout" in call.files else _streams(kept)
+    value: Json = {"v": 1, "job": kept.job, **shown, "truncated": kept.truncated}
     if not kept.lacking:
         return Result(ok=True, value=value)
     left = len(kept.stdout) + len(kept.stderr)

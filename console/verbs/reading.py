@@ -17,7 +17,7 @@ from console.verbs.apart import on_thread
 from runtime.errors import FailedError, RefusedError, UnavailableError, UsageError
 from runtime.quantities import format_size
 
-__all__ = ["hash_all", "read_all", "read_sync", "readable_inputs", "reading"]
+__all__ = ["hash_all", "pour", "read_all", "read_sync", "readable_inputs", "reading"]
 
 _PIECE = 1 << 20
 
@@ -96,6 +96,23 @@ def read_sync(descriptor: int, *, limit: int, what: str, stop: int = -1) -> byte
             raise RefusedError(f"larger than {format_size(limit)}", where=what)
         parts.append(piece)
     return b"".join(parts)
+
+
+def pour(descriptor: int, sink: Callable[[bytes], None], *, what: str, stop: int = -1) -> None:
+    """Passes on everything that can be read from a descriptor; blocking.
+
+    Args:
+        descriptor: it.
+        sink: takes each piece; what it raises ends the reading.
+        what: its name, for errors.
+        stop: as for `read_sync`.
+
+    Raises:
+        UnavailableError: it cannot be read.
+        FailedError: it was interrupted.
+    """
+    for piece in _pieces(descriptor, what, stop):
+        sink(piece)
 
 
 def hash_all(descriptor: int, *, what: str, stop: int = -1) -> str:

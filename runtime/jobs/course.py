@@ -21,7 +21,7 @@ from runtime.identity import Identity
 from runtime.jobs import records
 from runtime.jobs.capture import Capture
 from runtime.jobs.ending import COMPLETIONS, STATES, JobEnd, JobOutcome, exit_code, reason
-from runtime.jobs.feed import Feed, known_input
+from runtime.jobs.feed import Feed, known_input, known_size
 from runtime.jobs.inputs import Given, Inputs, Ready, keep_inputs, keep_outputs, too_large
 from runtime.jobs.meters import measured
 from runtime.jobs.places import Places
@@ -31,7 +31,7 @@ from runtime.jobs.receipts import Receipts
 from runtime.jobs.runner import Finished, Run
 from runtime.jobs.spec import JobLimits, JobRequest, LimitRefusedError, Manifest, module_name, new_nonce, sign_manifest
 from runtime.jobs.statement import Statement
-from runtime.jobs.streams import HeldStreams, Streams
+from runtime.jobs.streams import HeldStreams
 from runtime.quantities import format_duration_ms
 from runtime.sandbox.compile import Compiler
 from runtime.sandbox.engine import EngineKind
@@ -216,8 +216,12 @@ class Course:
         if above := limits.above(self._parts.ceilings):
             raise above
         module = self._at_hand.module
-        if len(module) > self._parts.queue.module_bytes:
-            raise too_large("module_bytes", "module", len(module), self._parts.queue.module_bytes)
+        queue = self._parts.queue
+        if len(module) > queue.module_bytes:
+            raise too_large("module_bytes", "module", len(module), queue.module_bytes)
+        size = known_size(self._at_hand.source)
+        if size > queue.stdin_bytes:
+            raise too_large("stdin_bytes", "standard input", size, queue.stdin_bytes)
         await _checked(module, limits.memory_bytes)
         kind: EngineKind = "deterministic" if self._request.deterministic else "job"
         kept = pool.module(self._code)
@@ -447,6 +451,14 @@ def _expired() -> LimitRefusedError:
     return LimitRefusedError("expires", "its turn did not come before it expired")
 
 
+def _keep(parts: Parts, module: bytes, source: bytes | int) -> dict[str, Blob]:
+    """Keeps what can be kept of a job that runs at once: not what comes through a pipe, and no directory."""
+    kept = keep_inputs(parts.blobs, module, (), (), limit=0)
+    if isinstance(source, bytes) and source:
+        kept["stdin"] = parts.blobs.put(source, limit=len(source))
+    return kept
+
+
 async def submit(parts: Parts, request: JobRequest, module: bytes, held: HeldStreams, terms: Terms = NOW) -> Course:
     """Signs the manifest and writes the job down, for somebody who waits for its end.
 
@@ -470,8 +482,7 @@ async def submit(parts: Parts, request: JobRequest, module: bytes, held: HeldStr
     )
     kept: Mapping[str, Blob] = {}
     if terms.keep_output:
-        streams = Streams(stdin=source if isinstance(source, bytes) else None)
-        kept = await asyncio.to_thread(keep_inputs, parts.blobs, module, streams, (), parts.queue)
+        kept = await asyncio.to_thread(_keep, parts, module, source)
 
     def work(tx: Transaction) -> None:
         records.insert(tx, request, manifest, name, terms)

@@ -14,7 +14,7 @@ from typing import Final
 
 from runtime.jobs.wire import INPUT_MAX
 
-__all__ = ["Feed", "known_input"]
+__all__ = ["Feed", "known_input", "known_size"]
 
 _CHUNK: Final = 65_536
 _KNOWN_MAX: Final = 1 << 20
@@ -45,6 +45,18 @@ def known_input(source: int | bytes | None) -> bytes | int:
     while part := os.read(source, _CHUNK):
         parts.append(part)
     return b"".join(parts)
+
+
+def known_size(source: bytes | int) -> int:
+    """Bytes of an input as far as they are known beforehand: 0 for a pipe, a socket or a terminal.
+
+    Args:
+        source: from `known_input`.
+    """
+    if isinstance(source, bytes):
+        return len(source)
+    status = os.fstat(source)
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 class Feed:

@@ -168,22 +168,21 @@ def too_large(name: str, what: str, size: int, most: int) -> LimitRefusedError:
 
 
 def keep_inputs(
-    blobs: Blobs, module: bytes, streams: Streams, grants: Sequence[DirGrant], limits: QueueLimits
+    blobs: Blobs, module: bytes, directories: Sequence[int], grants: Sequence[DirGrant], *, limit: int
 ) -> dict[str, Blob]:
-    """Keeps all that a job needs, durably. Blocks.
+    """Keeps what a job needs, durably. Blocks.
 
     Args:
         blobs: where.
         module: the module's file.
-        streams: input and directories.
+        directories: one descriptor for each grant.
         grants: the request's directories.
-        limits: of the operator.
+        limit: bytes that the files of one directory may have together.
 
     Returns:
         What was kept, by role. What nobody refers to within an hour is collected.
 
     Raises:
-        LimitRefusedError: the input is larger than is allowed.
         RefusedError: a directory cannot be kept.
         UnavailableError: something cannot be read or written.
         UsageError: a directory is writable, which could not be kept.
@@ -192,17 +191,11 @@ def keep_inputs(
         if grant.writable:
             hint = "name it with :ro, or use orlop jobs run"
             raise UsageError("what waits in the queue cannot write into a directory", where=grant.guest, hint=hint)
-    if len(streams.dirs) != len(grants):
+    if len(directories) != len(grants):
         raise UsageError("each directory needs a descriptor")
     kept = {"module": blobs.put(module, limit=max(len(module), 1))}
-    if streams.stdin is not None:
-        try:
-            kept["stdin"] = blobs.put(streams.stdin, limit=limits.stdin_bytes)
-        except RefusedError:
-            why = f"standard input is above this node's {format_size(limits.stdin_bytes)}"
-            raise LimitRefusedError("stdin_bytes", why) from None
-    for descriptor, grant in zip(streams.dirs, grants, strict=True):
-        kept[f"{TREE}{grant.guest}"] = put_tree(blobs, descriptor, limit=limits.stdin_bytes).listing
+    for descriptor, grant in zip(directories, grants, strict=True):
+        kept[f"{TREE}{grant.guest}"] = put_tree(blobs, descriptor, limit=limit).listing
     return kept
 
 

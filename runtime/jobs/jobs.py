@@ -8,14 +8,15 @@ import asyncio
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeVar
 
 from runtime.blob_references import TREE, refer, references
 from runtime.blob_trees import claim_tree
-from runtime.blobs import Blob, Blobs
+from runtime.blobs import Blob, Blobs, Incoming
 from runtime.canonical import CanonicalError, Json, decode
 from runtime.clock import Clock
 from runtime.columns import RowDamagedError
@@ -234,34 +235,56 @@ class Jobs:
                 gone.set_result(None)
             raise
 
-    async def submit(self, request: JobRequest, *, module: bytes, streams: Streams, terms: Terms) -> tuple[str, str]:
+    def incoming_stdin(self) -> Incoming:
+        """Where an input is written to that a submitted job will read.
+
+        Raises:
+            UnavailableError: the store cannot be written.
+        """
+        return self._parts.blobs.incoming(self._parts.queue.stdin_bytes)
+
+    def output_path(self, job: str) -> Path:
+        """The file of a job's output, see `runtime.jobs.output`; it is not there before the job wrote something."""
+        return self._parts.output / job
+
+    async def submit(
+        self,
+        request: JobRequest,
+        *,
+        module: bytes,
+        terms: Terms,
+        stdin: Blob | None = None,
+        dirs: Sequence[int] = (),
+    ) -> tuple[str, str]:
         """Puts a job into the queue; it is on the disk when this returns.
 
         Args:
             request: what to run.
             module: the module's file.
-            streams: its input and directories; what else is connected is not used.
             terms: how it waits.
+            stdin: its input, from `incoming_stdin`; None for an empty one.
+            dirs: one descriptor for each of the request's directories, all of them read-only.
 
         Returns:
             The job's id and state: `queued`, or `refused` when the queue is full.
 
         Raises:
-            LimitRefusedError: its input is larger than is allowed.
             RefusedError: a directory cannot be kept.
             UsageError: arguments do not fit, or a directory is writable.
             UnavailableError: jobs are no longer taken, or something cannot be read or stored.
         """
         parts = self._parts
-        kept = await asyncio.to_thread(keep_inputs, parts.blobs, module, streams, request.dirs, parts.queue)
-        stdin = kept["stdin"].hash if "stdin" in kept else hashlib.sha256(b"").hexdigest()
+        limit = parts.queue.stdin_bytes
+        kept = await asyncio.to_thread(keep_inputs, parts.blobs, module, dirs, request.dirs, limit=limit)
+        if stdin is not None:
+            kept["stdin"] = stdin
         manifest = sign_manifest(
             parts.identity,
             request,
             f"sha256:{kept['module'].hash}",
             nonce=request.nonce or new_nonce(),
             created_ms=parts.clock.wall_ms(),
-            stdin_sha256=stdin,
+            stdin_sha256=stdin.hash if stdin else hashlib.sha256(b"").hexdigest(),
             expires_ms=terms.expires_ms,
         )
         return await self.enqueue(Queued(manifest, request, replace(terms, detached=True)), kept)
