@@ -124,6 +124,10 @@ def four_gib() -> bytes:
     return job_min_pages(65_536)
 
 
+def too_large() -> bytes:
+    return HELLO + bytes(16 * MIB)
+
+
 def full_of_data() -> bytes:
     """15 MiB of data in a memory of 16 MiB."""
     return as_job(binary("bare"), memory_pages=256, content=b"\xa5" * (15 * MIB))
@@ -359,6 +363,7 @@ SHAPES = [
     refused("file:export_name_10mb", "name"),
     refused("file:huge_count", "types"),
     refused(four_gib, "4GiB"),
+    Row(guest=too_large, outcome="refused", code=125, words="16MiB (module_bytes)", tripped="module_bytes"),
 ]
 
 CATALOGUE = [
