@@ -13,8 +13,10 @@ from runtime.events import Event, JobOutput, JobState, Record
 from runtime.identity import Identity
 from runtime.jobs.ending import JobEnd
 from runtime.jobs.jobs import Jobs
+from runtime.jobs.queue import QueueLimits, Terms
 from runtime.jobs.receipts import Receipts
-from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest
+from runtime.jobs.rows import JobRecord
+from runtime.jobs.spec import CEILINGS, DirGrant, JobLimits, JobRequest
 from runtime.jobs.streams import Streams
 from runtime.sandbox.compile import Compiler
 from runtime.statedir import StateDir
@@ -52,6 +54,41 @@ class Node:
         wired = streams or Streams(stdin=stdin)
         return await self.jobs.run(request, module=module, streams=wired, on_started=on_started)
 
+    async def submit(
+        self,
+        module: bytes,
+        stdin: bytes = b"",
+        *,
+        limits: JobLimits = LIMITS,
+        directories: Sequence[int] = (),
+        dirs: tuple[DirGrant, ...] = (),
+        **terms: int,
+    ) -> str:
+        """Puts a job into the queue; gives its id."""
+        with self.jobs.incoming_stdin() as incoming:
+            incoming.write(stdin)
+            kept = incoming.keep()
+        request = JobRequest(name="test.wasm", limits=limits, dirs=dirs)
+        job, _ = await self.jobs.submit(
+            request,
+            module=module,
+            terms=Terms(**terms),  # type: ignore[arg-type]
+            stdin=kept,
+            dirs=directories,
+        )
+        return job
+
+    async def until_state(self, job: str, *states: str) -> str:
+        """Waits until a job is in one of these states; gives it."""
+        event = await self.until(lambda e: isinstance(e, JobState) and e.job == job and e.state in states)
+        assert isinstance(event, JobState)
+        return event.state
+
+    async def until_ended(self, job: str) -> JobRecord:
+        """Waits until a job has ended; gives its row."""
+        await self.until_state(job, "done", "failed", "cancelled", "refused", "lost")
+        return (await self.jobs.show(job))[0]
+
     async def until(self, seen: Callable[[Event], bool]) -> Event:
         """Waits for an event."""
         while True:
@@ -78,7 +115,12 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def open_node(
-    path: Path, compiler: Compiler, *, workers: int = 1, ceilings: JobLimits = CEILINGS
+    path: Path,
+    compiler: Compiler,
+    *,
+    workers: int = 1,
+    ceilings: JobLimits = CEILINGS,
+    queue: QueueLimits = QueueLimits(),  # noqa: B008 - a frozen value
 ) -> AsyncIterator[Node]:
     """A node in a directory."""
     state = statedir.prepare(path)
@@ -95,6 +137,7 @@ async def open_node(
             clock=SystemClock(),
             workers=workers,
             ceilings=ceilings,
+            queue=queue,
         )
         node = Node(state, store, own, receipts, jobs)
 
