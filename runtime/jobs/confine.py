@@ -4,6 +4,7 @@ The engine bounds a guest; these bound the process around it, should the engine 
 kernel has them a filter of system calls (`runtime.jobs.seccomp`) and a wall around files (`runtime.jobs.landlock`).
 """
 
+import os
 import resource
 import signal
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ __all__ = [
     "confinement",
     "die_with_parent",
     "ignore_terminal_signals",
+    "limit_files",
     "limit_job",
     "limit_worker",
 ]
@@ -76,6 +78,11 @@ _IMAGE_MAX: Final = 64 << 20
 """The engine keeps a module's data in a file in memory, of 32 MiB at most."""
 
 _DESCRIPTORS: Final = 64
+_DESCRIPTORS_MAX: Final = 1200
+"""What the largest limit of a job leaves room for."""
+_ENGINE_FILES: Final = 10
+"""More than the engine opens for itself while a guest runs (8, seen)."""
+
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
@@ -109,18 +116,36 @@ def limit_worker(memory_ceiling: int) -> None:
     for limit, soft, hard in (
         (resource.RLIMIT_DATA, ceiling, ceiling),
         (resource.RLIMIT_FSIZE, _IMAGE_MAX, _FILE_MAX),
-        (resource.RLIMIT_NOFILE, _DESCRIPTORS, _DESCRIPTORS),
+        (resource.RLIMIT_NOFILE, _DESCRIPTORS, _DESCRIPTORS_MAX),
     ):
         resource.setrlimit(limit, (soft, hard))
 
 
-def limit_job(memory_bytes: int, *, may_write: bool) -> None:
+def limit_job(memory_bytes: int, largest_file: int | None) -> None:
     """Sets what differs from job to job.
 
     Args:
         memory_bytes: the guest's limit.
-        may_write: it was given a writable directory; a file in it may grow to 1 GiB.
+        largest_file: bytes that a file in its writable directories may have; None when it has no such directory.
     """
     _, ceiling = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (min(memory_bytes + HEADROOM, ceiling), ceiling))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_MAX if may_write else _IMAGE_MAX, _FILE_MAX))
+    longest = _IMAGE_MAX if largest_file is None else min(largest_file, _FILE_MAX)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (longest, _FILE_MAX))
+
+
+def limit_files(count: int | None) -> None:
+    """Bounds the files that are open at a time; the guest is told that there are too many (`mfile`).
+
+    The kernel bounds the numbers of descriptors, and gives the lowest that is free.
+
+    Args:
+        count: how many beside those that are open now; None between jobs.
+    """
+    if count is None:
+        soft = _DESCRIPTORS
+    else:
+        lowest = os.dup(0)
+        os.close(lowest)
+        soft = min(lowest + _ENGINE_FILES + count, _DESCRIPTORS_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, _DESCRIPTORS_MAX))

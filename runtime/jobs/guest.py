@@ -15,12 +15,12 @@ import wasmtime
 from wasmtime import _ffi as ffi
 from wasmtime._extern import wrap_extern
 
-from runtime.jobs.confine import limit_job
+from runtime.jobs.confine import limit_files, limit_job
 from runtime.jobs.landlock import restrict
 from runtime.jobs.wire import Reply, RunMessage
 from runtime.sandbox.call import enter
 from runtime.sandbox.compile import load
-from runtime.sandbox.engine import PAGE, job_engine, limit_job_store
+from runtime.sandbox.engine import JOB_STACK, PAGE, build_engine, job_engine, limit_job_store
 from runtime.sandbox.errors import SandboxError
 from runtime.sandbox.outcome import Outcome, near_memory_limit
 from runtime.sandbox.wasi import JobWorld, job_linker
@@ -97,19 +97,31 @@ class Guests:
 
     def __init__(self) -> None:
         self._world = JobWorld()
-        self._plain, self._deterministic = (self._kind(deterministic=flag) for flag in (False, True))
+        self._plain, self._deterministic = (self._kind(job_engine(deterministic=flag), flag) for flag in (False, True))
+        self._shallow: dict[tuple[bool, int], _Kind] = {}
         self._alarm = _Alarm()
-        self._ready: OrderedDict[str, _Ready] = OrderedDict()
+        self._ready: OrderedDict[tuple[str, wasmtime.Engine], _Ready] = OrderedDict()
         self._next: wasmtime.Store | None = None
         self._used: wasmtime.Store | None = None
-        self._limits: tuple[int, bool] | None = None
+        self._limits: tuple[int, int | None] | None = None
         self._resident_kib = 0
         self._landlock = False
         self._closed_in = False
 
-    def _kind(self, *, deterministic: bool) -> _Kind:
-        engine = job_engine(deterministic=deterministic)
+    def _kind(self, engine: wasmtime.Engine, deterministic: bool) -> _Kind:
         return _Kind(engine, job_linker(engine, self._world, deterministic=deterministic))
+
+    def _kind_of(self, message: RunMessage) -> _Kind:
+        """The engine of a job: its stack is a setting of the engine, so a smaller one takes an engine of its own."""
+        deterministic = bool(message.seed)
+        if message.stack == JOB_STACK:
+            return self._deterministic if deterministic else self._plain
+        asked = deterministic, message.stack
+        if asked not in self._shallow:
+            self._shallow.clear()
+            engine = build_engine("deterministic" if deterministic else "job", stack=message.stack)
+            self._shallow[asked] = self._kind(engine, deterministic)
+        return self._shallow[asked]
 
     def start(self, *, landlock: bool, directories: bool) -> None:
         """Makes this process ready for its first job.
@@ -137,8 +149,8 @@ class Guests:
             message: the job.
             descriptors: as `RunMessage` says; all are closed when this returns.
         """
-        kind = self._deterministic if message.seed else self._plain
-        store = wasmtime.Store(kind.engine) if message.seed or self._next is None else self._next
+        kind = self._kind_of(message)
+        store = self._next if kind is self._plain and self._next is not None else wasmtime.Store(kind.engine)
         self._next, self._used = None, store
         try:
             ready = self._load(kind, message.module, descriptors[0])
@@ -146,7 +158,7 @@ class Guests:
             if not self._closed_in:
                 grants = zip(descriptors[len(descriptors) - len(message.dirs) :], message.dirs, strict=True)
                 self._close_in([(number, writable) for number, (_, writable) in grants])
-            limit_job_store(store, message.memory)
+            limit_job_store(store, message.memory, message.table)
             store.set_fuel(message.fuel)
             origin_ns = time.monotonic_ns()
             store.set_wasi(_wasi(message, descriptors))
@@ -161,6 +173,7 @@ class Guests:
     def refresh(self) -> None:
         """Lets go of the last job and prepares for the next; after the reply, so that nobody waits for it."""
         self._alarm.disarm()
+        limit_files(None)
         self._resident_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if self._used is not None:
             self._used.close()
@@ -181,6 +194,7 @@ class Guests:
             started = True
             start(store)
 
+        limit_files(message.files)
         due = self._alarm.arm(message.timeout_ms, kind.engine)
         self._world.begin(deadline=due, seed=message.seed or bytes(32), origin_ns=origin_ns)
         _, outcome = enter(store, entry, _ONE_EPOCH)
@@ -194,19 +208,21 @@ class Guests:
         )
 
     def _limit(self, message: RunMessage) -> None:
-        limits = message.memory, any(writable for _, writable in message.dirs)
+        writable = any(writable for _, writable in message.dirs)
+        limits = message.memory, message.dir_bytes if writable else None
         if limits != self._limits:
-            limit_job(limits[0], may_write=limits[1])
+            limit_job(*limits)
             self._limits = limits
 
     def _load(self, kind: _Kind, name: str, descriptor: int) -> _Ready:
-        ready = self._ready.get(name)
+        key = name, kind.engine
+        ready = self._ready.get(key)
         if ready is None:
             compiled = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
             module = load(kind.engine, compiled)
             sizes = [e.type.limits.min * PAGE for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
             ready = _Ready(kind.linker.instantiate_pre(module), max(sizes, default=0))
-            self._ready[name] = ready
+            self._ready[key] = ready
             while len(self._ready) > _KEPT_MODULES:
                 self._ready.popitem(last=False)
         return ready

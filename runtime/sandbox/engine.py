@@ -22,6 +22,7 @@ __all__ = [
     "AGENT_PAGES",
     "ENGINE",
     "ENGINE_VERSION",
+    "JOB_STACK",
     "MAX_TABLE_ELEMENTS",
     "PAGE",
     "SETTINGS",
@@ -71,7 +72,10 @@ _COMMON: Final[dict[str, bool | int | str]] = {
     "wasm_reference_types": True,
     "wasm_multi_value": True,
 }
-_JOB: Final = _COMMON | {"consume_fuel": True, "max_wasm_stack": 1024 * 1024, "cranelift_nan_canonicalization": False}
+JOB_STACK: Final = 1024 * 1024
+"""Bytes of the engine's stack that a job has, unless it is given less."""
+
+_JOB: Final = _COMMON | {"consume_fuel": True, "max_wasm_stack": JOB_STACK, "cranelift_nan_canonicalization": False}
 
 SETTINGS: Final[Mapping[EngineKind, Mapping[str, bool | int | str]]] = MappingProxyType(
     {
@@ -106,11 +110,12 @@ def _leave_the_rest_to_the_system() -> None:
     atexit.register(keep)
 
 
-def build_engine(kind: EngineKind) -> "wasmtime.Engine":
+def build_engine(kind: EngineKind, *, stack: int | None = None) -> "wasmtime.Engine":
     """Makes a new engine; a process needs one per kind, see `agent_engine` and `job_engine`.
 
     Args:
         kind: whose settings.
+        stack: bytes of stack in place of those of the kind; compiled code fits both.
 
     Returns:
         The engine. It starts no thread.
@@ -125,6 +130,8 @@ def build_engine(kind: EngineKind) -> "wasmtime.Engine":
     for name, value in SETTINGS[kind].items():
         getattr(wasmtime.Config, name)  # a misspelt name would be taken silently
         setattr(config, name, value)
+    if stack is not None:
+        config.max_wasm_stack = stack
     return wasmtime.Engine(config)
 
 
@@ -174,14 +181,15 @@ def limit_agent_store(store: "wasmtime.Store") -> None:
     )
 
 
-def limit_job_store(store: "wasmtime.Store", memory_limit: int) -> None:
+def limit_job_store(store: "wasmtime.Store", memory_limit: int, table_limit: int = MAX_TABLE_ELEMENTS) -> None:
     """Applies a job's limits.
 
     Args:
         store: a fresh store.
         memory_limit: bytes of linear memory.
+        table_limit: elements of each table; a growth beyond it is refused as that of memory.
     """
-    store.set_limits(memory_size=memory_limit, table_elements=MAX_TABLE_ELEMENTS, tables=4, memories=1, instances=1)
+    store.set_limits(memory_size=memory_limit, table_elements=table_limit, tables=4, memories=1, instances=1)
 
 
 class Ticker(Protocol):
