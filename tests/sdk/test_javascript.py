@@ -108,8 +108,9 @@ def test_without_ed25519_a_signature_is_not_checked_instead_of_false() -> None:
 def test_a_job_runs_under_every_limit_that_was_set(state: Path, peer: str) -> None:
     code = CLIENT + (
         """
-        const r = await c.createJob(process.argv[3]).withCpu(1).withMemory(64)
+        const r = await c.createJob(process.argv[3]).withCpu(2).withMemory(64)
             .withTimeout(20).withFuel(7000000).withMaxOutput(4096)
+            .withLimit('stack', '128KiB').withLimit('open-files', 9)
             .withArgs('-x', '--', 'é').withEnv({A: '-b c'}).submit('Hello, World').wait();
         console.log(JSON.stringify([r.stdout, r.stderr, r.exitCode, r.outcome, r.success, r.truncated, r.message,
             await r.verify(process.argv[2]), r.jobId === r.receipt.job,
@@ -120,6 +121,7 @@ def test_a_job_runs_under_every_limit_that_was_set(state: Path, peer: str) -> No
     limits = got.pop()
     assert got == ["dlroW ,olleH", "", 0, "exit", True, False, "", True, True]
     expected = {"memory_bytes": 64 << 20, "timeout_ms": 20_000, "fuel": 7_000_000, "max_output_bytes": 4096}
+    expected |= {"cpu_ms": 40_000, "stack_bytes": 128 << 10, "open_files": 9}
     assert {name: limits[name] for name in expected} == expected
 
 

@@ -153,8 +153,9 @@ def test_a_manifest_goes_to_json_and_back_and_keeps_to_its_ranges() -> None:
 def test_a_job_runs_under_every_limit_that_was_set(state: Path, peer: str) -> None:
     code = """
         $c = new Client(['orlop_path' => $orlop, 'state_dir' => $argv[1], 'key' => $argv[2]]);
-        $r = $c->createJob($argv[3])->withCpu(1)->withMemory(64)
+        $r = $c->createJob($argv[3])->withCpu(2)->withMemory(64)
             ->withTimeout(20)->withFuel(7000000)->withMaxOutput(4096)
+            ->withLimit('stack', '128KiB')->withLimit('open-files', '9')
             ->withArgs('-x', '--', 'é')->withEnv(['A' => '-b c'])->submit('Hello, World')->wait();
         echo json_encode([$r->stdout(), $r->stderr(), $r->exitCode(), $r->outcome(), $r->isSuccess(),
             $r->isTruncated(), $r->message(), $r->verify($argv[2]), $r->jobId() === $r->receipt()->getJobId(),
@@ -164,6 +165,7 @@ def test_a_job_runs_under_every_limit_that_was_set(state: Path, peer: str) -> No
     limits = got.pop()
     assert got == ["dlroW ,olleH", "", 0, "exit", True, False, "", True, True]
     expected = {"memory_bytes": 64 << 20, "timeout_ms": 20_000, "fuel": 7_000_000, "max_output_bytes": 4096}
+    expected |= {"cpu_ms": 40_000, "stack_bytes": 128 << 10, "open_files": 9}
     assert {name: limits[name] for name in expected} == expected
 
 

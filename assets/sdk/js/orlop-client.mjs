@@ -16,6 +16,8 @@ export { RefusedError, UnavailableError };
 /** What each limit of a manifest v0.1 may be. */
 const LIMITS = { cpu_cores: [1, 64], memory_mb: [1, 32_768], timeout_seconds: [1, 3600] };
 
+const OTHER_LIMITS = ["dir-quota", "open-files", "stack", "table"];
+
 /** The way in. */
 export class Client {
   #program;
@@ -59,7 +61,7 @@ export class Job {
     [this.#program, this.#path, this.#key] = [program, path, key];
   }
 
-  /** @param {number} cores 1 to 64 */
+  /** @param {number} cores 1 to 64; its CPU time is so many times the time on the clock */
   withCpu(cores) {
     return this.#limit("cpu_cores", cores);
   }
@@ -82,6 +84,15 @@ export class Job {
   /** @param {number} bytes of stdout, and of stderr */
   withMaxOutput(bytes) {
     return this.#option(`--max-output=${bytes}`);
+  }
+
+  /**
+   * @param {string} name `dir-quota`, `open-files`, `stack` or `table`
+   * @param {string|number} value as `orlop jobs run` reads it, such as `64KiB`
+   */
+  withLimit(name, value) {
+    if (!OTHER_LIMITS.includes(name)) throw new RefusedError(`no limit of a job: ${clean(String(name), 100)}`);
+    return this.#option(`--${name}=${value}`);
   }
 
   /** @param {...string} args the guest's arguments */
@@ -144,7 +155,8 @@ export class Job {
 
   async #run(stdin) {
     const { path, hash } = await moduleAt(this.#path);
-    const limits = [`--memory=${this.#limits.memory_mb}MiB`, `--timeout=${this.#limits.timeout_seconds}s`];
+    const { cpu_cores: cores, memory_mb: memory, timeout_seconds: seconds } = this.#limits;
+    const limits = [`--memory=${memory}MiB`, `--timeout=${seconds}s`, `--cpu=${cores * seconds}s`];
     const words = ["jobs", "run", path, "--json", "--stdin", "-", ...limits, ...this.#options, "--", ...this.#args];
     const ended = await run([...this.#program, ...words], stdin, this.#abort.signal);
     const result = Result.of(ended, hash);

@@ -25,7 +25,7 @@ final class Job
         return $this->manifest;
     }
 
-    /** @param int $cores 1 to 64 */
+    /** @param int $cores 1 to 64; its CPU time is so many times the time on the clock */
     public function withCpu(int $cores): self
     {
         $this->manifest->setCpuCores($cores);
@@ -57,6 +57,16 @@ final class Job
     public function withMaxOutput(int $bytes): self
     {
         $this->options = $this->options->with(maxOutputBytes: $bytes);
+        return $this;
+    }
+
+    /**
+     * @param string $name `dir-quota`, `open-files`, `stack` or `table`
+     * @param string $value as `orlop jobs run` reads it, such as `64KiB`
+     */
+    public function withLimit(string $name, string $value): self
+    {
+        $this->options = $this->options->with(limits: [...$this->options->limits, $name => $value]);
         return $this;
     }
 

@@ -36,11 +36,15 @@ final class LocalTransport implements TransportInterface
         array_push($command, 'jobs', 'run', $path, '--json', '--stdin', '-');
         array_push($command, '--memory', $manifest->getMemoryMb() . 'MiB');
         array_push($command, '--timeout', $manifest->getTimeoutSeconds() . 's');
+        array_push($command, '--cpu', $manifest->getCpuCores() * $manifest->getTimeoutSeconds() . 's');
         if ($options->fuel !== null) {
             array_push($command, '--fuel', (string) $options->fuel);
         }
         if ($options->maxOutputBytes !== null) {
             array_push($command, '--max-output', (string) $options->maxOutputBytes);
+        }
+        foreach ($options->limits as $name => $value) {
+            $command[] = "--$name=$value";
         }
         foreach ($options->env as $name => $value) {
             $command[] = "--env=$name=$value";
