@@ -36,6 +36,9 @@ MIB = 1 << 20
 LIMITS = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=60_000, max_output_bytes=MIB, fuel=1 << 60)
 SHORT = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=150, max_output_bytes=MIB, fuel=1 << 60)
 LITTLE_CPU = replace(LIMITS, cpu_ms=50)
+LITTLE_STACK = replace(LIMITS, stack_bytes=64 << 10)
+FEW_ELEMENTS = replace(LIMITS, table_elements=500)
+FEW_FILES = replace(LIMITS, open_files=5)
 LITTLE_ROOM = replace(LIMITS, dir_bytes=MIB)
 LITTLE_FUEL = JobLimits.of(memory_bytes=16 * MIB, timeout_ms=60_000, max_output_bytes=MIB, fuel=1_000_000)
 
@@ -196,12 +199,14 @@ STACK = [
     traps("recursion-through-a-table", "stack may have run out", "stack"),
     traps("recursion-before-it-starts", "stack may have run out", "stack"),
     Row(guest="goes-two-thousand-deep"),
+    Row(guest="goes-two-thousand-deep", outcome="stack", code=134, words="stack may have run out", limits=LITTLE_STACK),
     traps("two-that-call-each-other", "stack may have run out", "stack"),
     traps("job:c_stack_overflow", "stack in linear memory"),
 ]
 
 TABLES = [
     Row(guest="grows-its-table", code=1),
+    Row(guest="grows-its-table", code=0, limits=FEW_ELEMENTS),
     traps("grows-its-table-and-traps", "unreachable"),
     traps("element-outside-its-table", "out of bounds table access"),
     refused("five-tables", "5 tables"),
@@ -300,6 +305,9 @@ FOLDER = [
     kept_in("changes-times-outside", NOT_ALLOWED),
     kept_in("makes-a-folder-outside", NOT_ALLOWED),
     kept_in("takes-all-descriptors", TOO_MANY),
+    kept_in("counts-its-descriptors", 1, folder="ro"),
+    Row(guest="counts-its-descriptors", code=0, folder="ro", limits=FEW_FILES),
+    Row(guest="fills-one-file", code=TOO_LARGE, folder="rw", made=["huge"], limits=LITTLE_ROOM),
     Row(
         guest="fills-its-folder",
         outcome="output",
