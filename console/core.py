@@ -148,8 +148,17 @@ class Core(Parts):
             limits = self.config.journal
             pruned = self.journal.prune(self.clock.wall_ms(), days=limits.days, max_bytes=limits.max_bytes)
             pruned.add_done_callback(self._pruned)
+            await self._prune_jobs()
             await self._prune_receipts()
             await asyncio.sleep(_HOUR_S)
+
+    async def _prune_jobs(self) -> None:
+        """As `_prune_receipts`."""
+        limits = self.config.jobs
+        try:
+            await self.jobs.prune(days=limits.keep_days, max_bytes=limits.keep_output_bytes)
+        except OrlopError as error:
+            self.report("jobs", error)
 
     async def _prune_receipts(self) -> None:
         """What cannot be done now is told, and tried again in an hour."""

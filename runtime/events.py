@@ -542,6 +542,16 @@ class JobUsage(Event):
     exit_code: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPruned(Event):
+    """Jobs that ended long ago were forgotten, and files of output removed; receipts stay."""
+
+    TYPE: ClassVar[str] = "job.pruned"
+    jobs: int
+    outputs: int
+    bytes: int
+
+
 # --- receipts -------------------------------------------------------------------------------------------------------
 
 

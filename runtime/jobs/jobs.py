@@ -24,6 +24,7 @@ from runtime.errors import FailedError, NotFoundError, OrlopError, RefusedError,
 from runtime.events import CoreError
 from runtime.identity import Identity
 from runtime.jobs import records
+from runtime.jobs.acceptance import accept, keep_given, known_state
 from runtime.jobs.course import Course, Parts, submit
 from runtime.jobs.ending import EXIT_CANCELLED, EXIT_NOT_RUN, JobEnd
 from runtime.jobs.inputs import Kept, keep_inputs
@@ -34,8 +35,9 @@ from runtime.jobs.queue import NOW, Queued, QueueLimits, Terms, queued_jobs
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.records import UNFINISHED
 from runtime.jobs.references import resolve
+from runtime.jobs.retention import Pruned, prune_jobs
 from runtime.jobs.rows import JobRecord, job_rows, job_text, kept_output
-from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest, new_nonce, sign_manifest
+from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest, LimitRefusedError, new_nonce, sign_manifest
 from runtime.jobs.streams import HeldStreams, Streams
 from runtime.sandbox.compile import Compiler
 from runtime.statedir import StateDir
@@ -544,6 +546,45 @@ class Jobs:
         finally:
             del self._courses[course.job]
             course.ended.set_result(None)
+
+    async def prune(self, *, days: int, max_bytes: int) -> Pruned:
+        """Forgets old jobs and their output; see `runtime.jobs.retention`."""
+        parts = self._parts
+        work = partial(prune_jobs, self._store, parts.output, parts.blobs, days=days, max_bytes=max_bytes)
+        return await asyncio.to_thread(work)
+
+    async def run_manifest(self, raw: bytes, *, module: bytes, stdin: bytes = b"") -> tuple[str, str]:
+        """Takes in a job that somebody signed, into the queue.
+
+        In this order: size, signer on the list (this node's own keys are), schema, signature, expiry, limits against
+        the ceilings, queue. Only then is the module looked at: its hash here, all else when its turn has come.
+
+        Args:
+            raw: the signed manifest.
+            module: the module's file.
+            stdin: the input.
+
+        Returns:
+            The job's id and state; of a job that is known already, its state, and nothing else happens.
+
+        Raises:
+            NotAuthorisedError: the signer is not on the list, or none can be made out.
+            ManifestRefusedError: the manifest is not accepted.
+            LimitRefusedError: a limit is above the ceiling, the input too large, or the queue full.
+            RefusedError: module or input are not those of the manifest, or a directory is asked for.
+            UnavailableError: something cannot be read or stored.
+        """
+        parts = self._parts
+        now_ms = parts.clock.wall_ms()
+        check = partial(accept, raw=raw, identity=parts.identity, ceilings=parts.ceilings, now_ms=now_ms)
+        queued = await self._read(check)
+        known = await self._read(partial(known_state, job=queued.manifest.job))
+        if known is not None:
+            return queued.manifest.job, known
+        if await self._read(records.waiting) >= parts.queue.length:
+            raise LimitRefusedError("queue", f"{parts.queue.length} jobs wait already")
+        kept = await asyncio.to_thread(keep_given, parts.blobs, queued.manifest, module, stdin, parts.queue)
+        return await self.enqueue(queued, kept)
 
     def _trouble(self, words: str) -> None:
         self._store.emit(CoreError(where="jobs", error=words))

@@ -102,10 +102,9 @@ def state_of(tx: Transaction, job: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def waiting(tx: Transaction) -> int:
+def waiting(db: sqlite3.Connection | Transaction) -> int:
     """How many jobs wait for their turn."""
-    row = tx.one("SELECT count(*) FROM jobs WHERE state = 'queued'")
-    return int(row[0]) if row else 0
+    return int(db.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()[0])
 
 
 def move(tx: Transaction, job: str, state: str, previous: str) -> None:
