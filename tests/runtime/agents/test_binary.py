@@ -3,7 +3,6 @@
 import pytest
 
 from runtime.agents.binary import BinaryRefusedError, check_binary, invalid_binary, module_digest
-from runtime.errors import RefusedError
 from runtime.sandbox.errors import ModuleRefusedError
 from tests.hostile import AGENTS, BINARIES, agent, binary
 from tests.runtime.agents.world import manifest
