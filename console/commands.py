@@ -67,6 +67,8 @@ class Arg:
     """How often an argument may be given that may be repeated; None for any number."""
     group: str = "Options"
     """Heading of an option in the help text."""
+    short: str = ""
+    """One letter that stands for an option as well: `f` for `-f`."""
     rest: bool = False
     """True for the positional that takes what stands behind `--`, and nothing else."""
 

@@ -86,7 +86,8 @@ def command_parser(command: Command, formatter: Formatter = argparse.HelpFormatt
         text = f"{arg.help} (default: {arg.default})" if arg.default is not None else arg.help
         dest = f"arg_{arg.name}"
         if arg.kind is Kind.FLAG:
-            group.add_argument(spelled(arg), dest=dest, action="store_true", help=text)
+            names = [f"-{arg.short}", spelled(arg)] if arg.short else [spelled(arg)]
+            group.add_argument(*names, dest=dest, action="store_true", help=text)
         else:
             group.add_argument(
                 spelled(arg), dest=dest, metavar=arg.metavar or arg.name.upper(), action="append", help=text

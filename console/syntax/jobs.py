@@ -216,10 +216,10 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             JOB,
             flag("stderr", "its standard error instead of its standard output"),
-            flag("follow", "go on until the job has ended"),
+            flag("follow", "go on until the job has ended", short="f"),
         ),
         needs="job",
-        examples=("orlop jobs logs 7f3a", "orlop jobs logs 7f3a --stderr", "orlop jobs logs 7f3a --follow"),
+        examples=("orlop jobs logs 7f3a", "orlop jobs logs 7f3a --stderr", "orlop jobs logs 7f3a -f"),
     ),
     Command(
         name="jobs rerun",

@@ -24,15 +24,16 @@ LIMIT = Arg(
 )
 
 
-def flag(name: str, text: str, *, group: str = "Options") -> Arg:
+def flag(name: str, text: str, *, group: str = "Options", short: str = "") -> Arg:
     """An option without a value.
 
     Args:
         name: its name with `_` for `-`.
         text: its help.
         group: the heading under which help shows it.
+        short: one letter that stands for it as well.
     """
-    return Arg(name=name, kind=Kind.FLAG, help=text, option=True, group=group)
+    return Arg(name=name, kind=Kind.FLAG, help=text, option=True, group=group, short=short)
 
 
 def option(

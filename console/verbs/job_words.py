@@ -65,6 +65,7 @@ def terms_of(core: "Core", call: Call) -> Terms:
 
 
 def _limits(core: "Core", call: Call) -> JobLimits:
+    """What the caller asks for, else what is usual here."""
     command, given, defaults = COMMANDS[call.command], call.args, core.config.jobs
     plain = JobLimits()
     timeout_ms = number(command, given, "timeout") or defaults.timeout_ms
@@ -73,18 +74,17 @@ def _limits(core: "Core", call: Call) -> JobLimits:
         fuel=number(command, given, "fuel") or defaults.fuel or None,
         timeout_ms=timeout_ms,
         max_output_bytes=number(command, given, "max_output") or defaults.max_output_bytes,
-        cpu_ms=number(command, given, "cpu"),
     )
     return JobLimits(
         memory_bytes=base.memory_bytes,
         fuel=base.fuel,
         timeout_ms=base.timeout_ms,
         max_output_bytes=base.max_output_bytes,
-        cpu_ms=base.cpu_ms,
-        stack_bytes=number(command, given, "stack") or plain.stack_bytes,
-        table_elements=number(command, given, "table") or plain.table_elements,
-        open_files=number(command, given, "open_files") or plain.open_files,
-        dir_bytes=number(command, given, "dir_quota") or plain.dir_bytes,
+        cpu_ms=number(command, given, "cpu") or min(base.cpu_ms, defaults.ceiling_cpu_ms),
+        stack_bytes=number(command, given, "stack") or min(plain.stack_bytes, defaults.ceiling_stack_bytes),
+        table_elements=number(command, given, "table") or min(plain.table_elements, defaults.ceiling_table),
+        open_files=number(command, given, "open_files") or min(plain.open_files, defaults.ceiling_open_files),
+        dir_bytes=number(command, given, "dir_quota") or min(plain.dir_bytes, defaults.ceiling_dir_bytes),
     )
 
 
