@@ -212,6 +212,7 @@ def _job(value: Item) -> str:
             ("state", word("state")(value)),
             ("outcome", word("outcome")(value)),
             ("reason", word("reason")(value)),
+            ("tripped", word("tripped")(value)),
             ("exit code", word("exit_code")(value)),
             ("created", moment("created_ms")(value)),
             ("wall", f"{duration('wall_ms')(value)} of {limit('timeout_ms', format_duration_ms)}"),
