@@ -123,9 +123,11 @@ def _counter(view: View, number: int) -> list[Span]:
         spans: list[Span] = [(f" {view.active}/{len(view.agents)}", "")]
         return [*spans, (f" ✗{view.tripped}", "alarm")] if view.tripped else spans
     if number == JOBS and view.jobs:
-        running = sum(view.job_states[state] for state in ("queued", "admitted", "compiling", "running"))
+        running = sum(view.job_states[state] for state in ("compiling", "running"))
+        waiting = sum(view.job_states[state] for state in ("queued", "admitted"))
         spans = [(f" {len(view.jobs):,}", "")]
-        return [*spans, (f" ◐{running}", "accent")] if running else spans
+        spans += [(f" ◐{running:,}", "accent")] if running else []
+        return [*spans, (f" ◌{waiting:,}", "warn")] if waiting else spans
     if number == RECEIPTS and view.receipts:
         return [(f" {len(view.receipts):,}", "")]
     return []

@@ -24,6 +24,7 @@ from console.ui.screens.reading import SheetScreen
 from console.ui.screens.tasks import AutoAssignScreen
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.path_input import PathInput
+from console.ui.widgets.pick import Pick
 from console.ui.widgets.searched import Searched
 from console.ui.widgets.sheet_view import SheetView
 from console.ui.widgets.tick import Tick
@@ -50,6 +51,7 @@ SECTIONS: Mapping[str, _Place] = MappingProxyType(
         "In dialogs": FormScreen,
         "In a dialog's path": PathInput,
         "On a box to tick": Tick,
+        "On a choice": Pick,
         "In questions": ConfirmScreen,
         "Before tasks are assigned": AutoAssignScreen,
         "In menus": MenuScreen,
@@ -72,6 +74,7 @@ REACHES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
         "the command line": (PromptScreen,),
         "the filter line": (FilterScreen,),
         "dialogs": (Tick, FormScreen),
+        "a dialog's choice": (Pick, FormScreen),
         "a dialog's path": (PathInput, FormScreen),
         "questions": (ConfirmScreen,),
         "the question of who gets a task": (AutoAssignScreen,),

@@ -199,6 +199,7 @@ class TableKeys(App[int], inherit_bindings=False):
             "row": "\t".join(cell.strip() for cell in row.cells),
             "json": json.dumps(pane.document(row), ensure_ascii=True),
             "command line": command_line(COMMANDS[command], args),
+            **pane.texts(row),
         }
         for column, cell in zip(pane.table.model.columns, row.cells, strict=True):
             if column.title.strip() and cell.strip():

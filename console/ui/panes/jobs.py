@@ -5,17 +5,23 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from console.client import Args, Json
+from console.registry import COMMANDS
 from console.rows import JobRow
 from console.table import TableModel
 from console.table_rows import Row
 from console.ui.frame import JOBS, RECEIPTS
 from console.ui.panes.pane import Pane, command_binding
+from console.ui.sheet import Span
+from console.ui.spelling import command_line
 from console.ui.text.documents import text
-from console.ui.text.jobs import COLUMNS, Tail, job_row, job_sheet
+from console.ui.text.job_sheet import STREAMS, JobFacts, job_sheet
+from console.ui.text.jobs import COLUMNS, Tail, job_row
+from console.ui.text.pace import Pace
+from console.ui.text.repeat import repeat_line
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.sheet_view import SheetView
 from console.view import TERMINAL, Changes
@@ -31,6 +37,17 @@ _EMPTY = (
 )
 
 
+_WHICH = {
+    "all": "",
+    "waiting": "state:re:queued|admitted",
+    "running": "state:re:compiling|running",
+    "ended": "!state:re:queued|admitted|compiling|running",
+}
+"""The views of the table, each with the filter that makes it."""
+
+_SHOWN: tuple[tuple[str, ...], ...] = (STREAMS, STREAMS[:1], STREAMS[1:])
+
+
 class JobsPane(Pane):
     """Jobs, newest first."""
 
@@ -43,9 +60,15 @@ class JobsPane(Pane):
         command_binding("ctrl+x", "cancel", "jobs cancel", "cancel"),
         command_binding("L", "output", "jobs logs", "output"),
         command_binding("o", "receipt", "receipts show.of-job", "receipt"),
+        command_binding("R", "rerun", "jobs rerun", "run again"),
+        Binding("f", "which", "waiting, running, ended, all", show=False, id="ui.which-jobs"),
+        Binding("e", "stream", "stdout, stderr or both", show=False, id="ui.stream"),
     ]
 
     _known: tuple[str, Json] = ("", None)
+    _shown: tuple[str, ...] = STREAMS
+    _paces: tuple[str, dict[str, Pace]] = ("", {})
+    """Of the job under the cursor."""
     _expecting = False
     """Whether a job was run from here and was not seen yet."""
 
@@ -83,7 +106,10 @@ class JobsPane(Pane):
             )
         self._select_expected(records)
         row = self.row
-        if row is None or self.frozen:
+        if row is None:
+            return
+        self._pace(row)
+        if self.frozen:
             return
         if row.job in changes.jobs or row.receipt in changes.receipts:
             self._show(row)
@@ -109,7 +135,17 @@ class JobsPane(Pane):
             self.main.update_rows(job_row(row, now) for row in running)
             row = self.row
             if row is not None and row.state not in TERMINAL:
+                self._pace(row)
                 self._show(row)
+
+    def _pace(self, row: JobRow) -> None:
+        """Watches how fast the streams of a running job grow."""
+        if self._paces[0] != row.job:
+            self._paces = (row.job, {stream: Pace() for stream in STREAMS})
+        if row.state not in TERMINAL:
+            now = self.desk.now_ms()
+            for stream, pace in self._paces[1].items():
+                pace.note(self.desk.recent.tail(row.job, stream).at, now)
 
     def _any_running(self) -> bool:
         states: Mapping[str, int] = self.desk.view.job_states
@@ -146,8 +182,14 @@ class JobsPane(Pane):
         sheet.border_title = f"{clean(row.job, 12)} {clean(row.name, 30)}"
         document = self._known[1] if self._known[0] == row.job else None
         receipt = self.desk.view.receipts.get(row.receipt)
-        output = (self.desk.recent.tail(row.job, "stdout"), self.desk.recent.tail(row.job, "stderr"))
-        sheet.show(job_sheet(row, document, output, receipt.verdict if receipt else "", self.desk.now_ms()))
+        facts = JobFacts(
+            document=document,
+            output={stream: self.desk.recent.tail(row.job, stream) for stream in STREAMS},
+            paces=self._paces[1] if self._paces[0] == row.job else {},
+            shown=self._shown,
+            verdict=receipt.verdict if receipt else "",
+        )
+        sheet.show(job_sheet(row, facts, self.desk.now_ms()))
 
     def document(self, row: Row) -> object:
         """The row as listings show it."""
@@ -158,6 +200,19 @@ class JobsPane(Pane):
         """`jobs show`."""
         return "jobs show", {"job": row.key}
 
+    def texts(self, row: Row) -> dict[str, str]:
+        """The command lines that run the job once more: with what was kept, and from scratch."""
+        found = self.desk.view.jobs.get(row.key)
+        known = found is not None and self._known[0] == row.key
+        again = {"rerun": command_line(COMMANDS["jobs rerun"], {"job": row.key})}
+        return again | ({"repeat": repeat_line(found, self._known[1])} if found is not None and known else {})
+
+    def status(self) -> tuple[Span, ...]:
+        """Which jobs are shown, before what every table says."""
+        which = next((name for name, words in _WHICH.items() if words == self.main.model.filter.text), "")
+        status = super().status()
+        return status if which in {"", "all"} else ((f" {which} ·", "accent"), *status)
+
     # --- keys -------------------------------------------------------------------------------------------------------
 
     def action_run(self) -> None:
@@ -166,6 +221,33 @@ class JobsPane(Pane):
             from console.ui.screens.run import RunScreen
 
             self.app.push_screen(RunScreen(self.actions, self._expect))
+
+    def action_rerun(self) -> None:
+        """Puts the job into the queue once more, as far as what it needs was kept; the cursor goes to the new one."""
+        row = self.row
+        if row is not None and self.actions.allowed("jobs rerun"):
+            self.run_worker(self._rerun(row.job), group="action")
+
+    async def _rerun(self, job: str) -> None:
+        self._expecting = True
+        results = await self.actions.run("jobs rerun", [{"job": job}])
+        if not any(result.ok for result in results):
+            self._expecting = False
+
+    def action_which(self) -> None:
+        """Shows those that wait, those that run, those that ended, all of them: filters that one may edit."""
+        filters = list(_WHICH.values())
+        now = self.main.model.filter.text
+        place = filters.index(now) if now in filters else 0
+        self.main.model.filter_by(filters[(place + 1) % len(filters)])
+        self.main.rearranged()
+
+    def action_stream(self) -> None:
+        """Shows one stream at the side, the other, both."""
+        self._shown = _SHOWN[(_SHOWN.index(self._shown) + 1) % len(_SHOWN)]
+        row = self.row
+        if row is not None:
+            self._show(row)
 
     def _expect(self) -> None:
         self._expecting = True

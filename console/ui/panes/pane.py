@@ -167,6 +167,10 @@ class Pane(Container):
         """The command that shows a row, with its arguments."""
         raise NotImplementedError
 
+    def texts(self, row: Row) -> dict[str, str]:  # noqa: ARG002 - a pane that has more overrides it
+        """What else can be copied of a row, by what it is called."""
+        return {}
+
     def identity(self, row: Row) -> str:
         """The id of a row, as commands take it."""
         return row.key

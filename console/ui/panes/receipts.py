@@ -13,8 +13,10 @@ from console.table import TableModel
 from console.table_rows import Row
 from console.ui.frame import RECEIPTS
 from console.ui.panes.pane import Pane, command_binding, marking
+from console.ui.text.chain import Chains, report_sheet
+from console.ui.text.compare import compare_sheet
 from console.ui.text.documents import flag, objects, text
-from console.ui.text.receipts import COLUMNS, receipt_row, receipt_sheet
+from console.ui.text.receipts import COLUMNS, ReceiptFacts, receipt_row, receipt_sheet
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.sheet_view import SheetView
 from console.view import Changes
@@ -38,11 +40,14 @@ class ReceiptsPane(Pane):
     DETAIL = "receipt"
     BINDINGS: ClassVar[list[BindingType]] = [
         command_binding("V", "verify", "receipts verify", "verify"),
+        command_binding("C", "chain", "receipts verify.chain", "chain"),
+        command_binding("R", "rerun", "receipts rerun", "rerun"),
         command_binding("E", "export", "receipts export", "export"),
         *marking("space"),
     ]
 
     _known: tuple[str, Json] = ("", None)
+    _chains = Chains()
 
     def compose(self) -> ComposeResult:
         """The table, and at its side the steps."""
@@ -63,20 +68,24 @@ class ReceiptsPane(Pane):
 
     def load(self) -> None:
         """All receipts from the view."""
-        now = self.desk.now_ms()
-        self.main.replace_rows(receipt_row(row, now) for row in self.desk.view.receipts.values())
+        now, rows = self.desk.now_ms(), self.desk.view.receipts.values()
+        chains = self._chains = Chains(rows)
+        self.main.replace_rows(receipt_row(row, chains, now) for row in rows)
 
     def take(self, changes: Changes, records: Sequence[Record]) -> None:  # noqa: ARG002 - the desk keeps the steps
         """Repaints the receipts that changed."""
         if not changes.receipts:
             return
-        now = self.desk.now_ms()
-        view = self.desk.view.receipts
+        now, view = self.desk.now_ms(), self.desk.view.receipts
+        chains = self._chains = Chains(view.values())
         there = [view[key] for key in changes.receipts if key in view]
+        # What hangs on a receipt that came or went looks different now.
+        beside = [after for row in there if (after := chains.after(row)) is not None]
         gone = [key for key in changes.receipts if key not in view]
-        self.main.update_rows((receipt_row(row, now) for row in there), gone)
+        beside += chains.ends() if gone else []
+        self.main.update_rows((receipt_row(row, chains, now) for row in (*there, *beside)), gone)
         row = self.row
-        if row is not None and row.receipt in changes.receipts and not self.frozen:
+        if row is not None and not self.frozen:
             self._show(row)
 
     def show_detail(self) -> None:
@@ -103,7 +112,8 @@ class ReceiptsPane(Pane):
         sheet = self.query_one("#receipt", SheetView)
         sheet.border_title = f"Receipt #{row.number}"
         document = self._known[1] if self._known[0] == row.receipt else None
-        sheet.show(receipt_sheet(row, self.desk.recent.steps(row.receipt), document, self.desk.now_ms(), self.keys))
+        facts = ReceiptFacts(steps=self.desk.recent.steps(row.receipt), chains=self._chains, document=document)
+        sheet.show(receipt_sheet(row, facts, self.desk.now_ms(), self.keys))
 
     def opened(self, table: LiveTable) -> None:
         """Opening a receipt checks it, unless its steps are known."""
@@ -152,6 +162,37 @@ class ReceiptsPane(Pane):
         now = self.row
         if now is not None:
             self._show(now)
+
+    def action_chain(self) -> None:
+        """Verifies all receipts that are stored here, as chains, and shows what was found."""
+        self.run_worker(self._verify_chain(), group="action", exclusive=True)
+
+    async def _verify_chain(self) -> None:
+        from console.ui.screens.reading import SheetScreen
+
+        results = await self.actions.run("receipts verify", [{"chain": "true"}], quiet=True)
+        for result in results:
+            if result.value is None:
+                self.actions.fail(result.fault.line if result.fault else "nothing was found out")
+            else:
+                self.app.push_screen(SheetScreen(title="Chains of receipts", lines=report_sheet(result.value)))
+
+    def action_rerun(self) -> None:
+        """Runs the receipt's job again and shows both runs beside one another."""
+        row = self.row
+        if row is not None and self.actions.allowed("receipts rerun"):
+            self.run_worker(self._rerun(row), group="action")
+
+    async def _rerun(self, row: ReceiptRow) -> None:
+        from console.ui.screens.reading import SheetScreen
+
+        results = await self.actions.run("receipts rerun", [{"receipt": row.receipt}], quiet=True)
+        for result in results:
+            if result.value is None:
+                self.actions.fail(result.fault.line if result.fault else "it was not run")
+            else:
+                title = f"Receipt #{row.number} and its rerun"
+                self.app.push_screen(SheetScreen(title=title, lines=compare_sheet(result.value)))
 
     def action_export(self) -> None:
         """Asks where to write the marked receipts, or the one under the cursor."""

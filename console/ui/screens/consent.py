@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from console.rows import AgentRow
 from console.ui.actions import Actions
-from console.ui.screens.form import Box, Field, FormScreen, Note
+from console.ui.screens.form import Box, Element, FormScreen, Note
 from runtime.sanitise import clean
 
 __all__ = ["ConsentScreen"]
@@ -21,7 +21,7 @@ class ConsentScreen(FormScreen):
         super().__init__(actions)
         self._row = row
 
-    def fields(self) -> Iterable[Field | Box | Note]:
+    def fields(self) -> Iterable[Element]:
         """The permissions that its manifest names."""
         asked = ", ".join(clean(name, 30) for name in self._row.permissions) or "nothing"
         yield Note(

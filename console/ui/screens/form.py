@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Static
@@ -16,10 +16,11 @@ from textual.widgets import Button, Input, Label, Static
 from console.ui.actions import Actions
 from console.ui.bound import keys_of
 from console.ui.widgets.path_input import PathInput
+from console.ui.widgets.pick import Pick
 from console.ui.widgets.tick import Tick
 from runtime.sanitise import clean
 
-__all__ = ["Box", "Field", "FormScreen", "Note"]
+__all__ = ["Box", "Choose", "Element", "Field", "FormScreen", "Note"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,20 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choose:
+    """One of a few words."""
+
+    name: str
+    label: str
+    choices: tuple[str, ...]
+    chosen: str = ""
+
+
+Element = Field | Box | Choose | Note
+"""What a dialog is made of."""
+
+
 class FormScreen(ModalScreen[bool]):
     """A dialog. A subclass says its fields and the command line that they make; answers whether that was run."""
 
@@ -72,7 +87,7 @@ class FormScreen(ModalScreen[bool]):
 
     # --- what a dialog gives ----------------------------------------------------------------------------------------
 
-    def fields(self) -> Iterable[Field | Box | Note]:
+    def fields(self) -> Iterable[Element]:
         """The fields, top to bottom."""
         raise NotImplementedError
 
@@ -99,6 +114,10 @@ class FormScreen(ModalScreen[bool]):
     def ticked(self, name: str) -> bool:
         """Whether a box is ticked."""
         return self.query_one(f"#{name}", Tick).ticked
+
+    def chosen(self, name: str) -> str:
+        """The word that is chosen."""
+        return self.query_one(f"#{name}", Pick).chosen
 
     def shows(self, name: str) -> bool:
         """Whether a field or box is there."""
@@ -127,18 +146,22 @@ class FormScreen(ModalScreen[bool]):
             box.border_subtitle = f"{go} does it · {cancel} cancels"
             for each in self.fields():
                 yield self._widget(each)
-            yield Static("", id="candidates", classes="candidates", markup=False)
-            yield Static("", id="equivalent", classes="command", markup=False)
-            yield Static("", id="problem", classes="problem", markup=False)
-            with Horizontal(classes="buttons"):
-                yield Button("Cancel", id="cancel")
-                yield Button(self.GO, id="go", classes="go")
+            with Vertical(classes="foot"):
+                yield Static("", id="candidates", classes="candidates", markup=False)
+                yield Static("", id="equivalent", classes="command", markup=False)
+                yield Static("", id="problem", classes="problem", markup=False)
+                with Horizontal(classes="buttons"):
+                    yield Button("Cancel", id="cancel")
+                    yield Button(self.GO, id="go", classes="go")
 
-    def _widget(self, each: Field | Box | Note) -> Widget:
+    def _widget(self, each: Element) -> Widget:
         if isinstance(each, Note):
             return Static(each.text, id=each.name, classes="note", markup=False)
         if isinstance(each, Box):
             return Tick(each.label, name=each.name, ticked=each.ticked)
+        if isinstance(each, Choose):
+            pick = Pick(each.choices, name=each.name, chosen=each.chosen)
+            return Horizontal(Label(each.label, markup=False), pick, classes="field")
         if each.path:
             line: Input = PathInput(name=each.name, suffix=each.suffix, placeholder=each.hint)
             line.value = each.value
@@ -167,6 +190,12 @@ class FormScreen(ModalScreen[bool]):
     def _switched(self, event: Tick.Changed) -> None:
         event.stop()
         self.changed(event.tick.id or "")
+        self.preview()
+
+    @on(Pick.Changed)
+    def _picked(self, event: Pick.Changed) -> None:
+        event.stop()
+        self.changed(event.pick.id or "")
         self.preview()
 
     @on(PathInput.Candidates)

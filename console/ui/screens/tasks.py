@@ -13,7 +13,7 @@ from textual.widgets import Button, Static
 
 from console.client import Args, Json
 from console.ui.actions import Actions
-from console.ui.screens.form import Box, Field, FormScreen, Note
+from console.ui.screens.form import Box, Element, Field, FormScreen, Note
 from console.ui.sheet import fit
 from console.ui.text.documents import Object, integer, objects, text
 from console.ui.text.rooms import members_by_key
@@ -28,7 +28,7 @@ class NewRoomScreen(FormScreen):
     TITLE = "New room"
     GO = "Create"
 
-    def fields(self) -> Iterable[Field | Box | Note]:
+    def fields(self) -> Iterable[Element]:
         """Its name."""
         yield Field(name="name", label="Name", hint="1 to 64 characters, such as quiet-harbor")
 
@@ -54,7 +54,7 @@ class AddTaskScreen(FormScreen):
         self._room = room
         self._room_name = text(document, "name", limit=64) or room
 
-    def fields(self) -> Iterable[Field | Box | Note]:
+    def fields(self) -> Iterable[Element]:
         """What a `/task` line can say."""
         yield Field(name="title", label="Title", hint="what is to be done")
         yield Field(name="due", label="Due", hint="2h   3d   tomorrow 9:00   2026-12-01 14:00")
@@ -110,7 +110,7 @@ class EditTaskScreen(FormScreen):
         self._about = text(task, "description", limit=4_000)
         self._member = self._names.get(str(task.get("assignee")), text(task, "assignee", limit=80))
 
-    def fields(self) -> Iterable[Field | Box | Note]:
+    def fields(self) -> Iterable[Element]:
         """Title, time, member, details."""
         yield Field(name="title", label="Title", value=self._title)
         yield Field(name="due", label="Due", hint=_due_hint(integer(self._edited, "dueAt")))

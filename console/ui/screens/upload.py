@@ -8,7 +8,7 @@ from pathlib import Path
 from console.client import Json
 from console.ui.actions import Actions
 from console.ui.desk import Desk
-from console.ui.screens.form import Box, Field, FormScreen, Note
+from console.ui.screens.form import Box, Element, Field, FormScreen, Note
 from console.ui.text.agents import PERMISSIONS
 from console.ui.text.documents import text, texts
 from runtime.sanitise import clean
@@ -55,7 +55,7 @@ class UploadScreen(FormScreen):
         proposed = rooms.get(room) or next(iter(rooms.values()), None)
         self._room = proposed.name if proposed else ""
 
-    def fields(self) -> Iterable[Field | Box | Note]:
+    def fields(self) -> Iterable[Element]:
         """Room, files, words, boxes."""
         yield Field(name="room", label="Room", value=self._room, hint="name or id")
         yield Field(name="module", label="Module", hint=self.path_hint("the .wasm file"), path=True, suffix=".wasm")

@@ -1,18 +1,21 @@
 """Receipts: a row of the table, and their verification step by step, exactly as the verifier reported it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from console.client import Json
 from console.rows import ReceiptRow
 from console.table_rows import Column, Row
 from console.ui.bound import Keys
 from console.ui.figures import day_clock, short_id, short_peer
-from console.ui.sheet import BLANK, Line, field, heading, line
+from console.ui.sheet import BLANK, Line, heading, line
+from console.ui.sheet import field as labelled
+from console.ui.text.chain import Chains, chain_cell, chain_lines
 from console.ui.text.documents import item, text
 from runtime.events import Step
 from runtime.sanitise import clean
 
-__all__ = ["COLUMNS", "receipt_row", "receipt_sheet", "verdict_of"]
+__all__ = ["COLUMNS", "ReceiptFacts", "receipt_row", "receipt_sheet", "verdict_of"]
 
 _LABEL = 10
 _NO_PREDECESSOR = "0" * 64
@@ -25,7 +28,7 @@ COLUMNS = (
     Column(name="worker", title="WORKER", width=9, priority=3),
     Column(name="exit", title="EXIT", width=4, right=True, priority=1),
     Column(name="outcome", title="OUTCOME", width=9, priority=5),
-    Column(name="chain", title="CHAIN", width=7, right=True, priority=4),
+    Column(name="chain", title="CHAIN", width=8, priority=4),
     Column(name="verdict", title="VERDICT", width=13),
     Column(name="issued", title="ISSUED", width=12, priority=6),
 )
@@ -49,10 +52,10 @@ _STEP_NAMES = {
 }
 
 
-def receipt_row(row: ReceiptRow, now_ms: int) -> Row:
+def receipt_row(row: ReceiptRow, chains: Chains, now_ms: int) -> Row:
     """A row of the table."""
     mark, word, ink = _VERDICTS.get(row.verdict, _VERDICTS[""])
-    first = row.previous in {"", _NO_PREDECESSOR}
+    chain, chain_ink = chain_cell(chains.link(row), row.number)
     cells = (
         mark,
         f"#{row.number}",
@@ -61,11 +64,11 @@ def receipt_row(row: ReceiptRow, now_ms: int) -> Row:
         "self" if row.own else short_peer(clean(row.worker, 80)),
         str(row.exit_code),
         clean(row.outcome, 20),
-        "first" if first else f"{row.number - 1}→",
+        chain,
         word,
         day_clock(row.issued_ms, now_ms),
     )
-    inks = (ink, "strong", "link", "link", "dim", "dim" if row.exit_code == 0 else "trip", "dim", "dim", ink, "dim")
+    inks = (ink, "strong", "link", "link", "dim", "dim" if row.exit_code == 0 else "trip", "dim", chain_ink, ink, "dim")
     values = (
         row.verdict,
         row.number,
@@ -88,13 +91,24 @@ def verdict_of(steps: Sequence[Step]) -> str:
     return "valid" if steps and all(step.ok for step in steps[:4]) else "unchecked"
 
 
-def receipt_sheet(row: ReceiptRow, steps: Sequence[Step], document: Json, now_ms: int, keys: Keys) -> list[Line]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptFacts:
+    """What is known of a receipt beside its row."""
+
+    steps: Sequence[Step] = ()
+    """Of its last verification that this screen saw; empty when there was none."""
+    chains: Chains = field(default_factory=Chains)
+    """All receipts on this screen."""
+    document: Json = None
+    """The receipt itself; empty until it is there."""
+
+
+def receipt_sheet(row: ReceiptRow, facts: ReceiptFacts, now_ms: int, keys: Keys) -> list[Line]:
     """Everything about one receipt.
 
     Args:
         row: its row.
-        steps: of its last verification that this screen saw; empty when there was none.
-        document: the receipt itself; empty until it is there.
+        facts: what else is known.
         now_ms: wall time.
         keys: for hints.
     """
@@ -109,8 +123,8 @@ def receipt_sheet(row: ReceiptRow, steps: Sequence[Step], document: Json, now_ms
         line((f"  {clean(row.receipt, 64)}", "link"), indent=2),
         BLANK,
     ]
-    if steps:
-        lines += [*_steps(steps), BLANK, *_conclusion(steps)]
+    if facts.steps:
+        lines += [*_steps(facts.steps), BLANK, *_conclusion(facts.steps)]
     else:
         lines += [
             line(("· not verified on this screen yet", "dim")),
@@ -122,7 +136,14 @@ def receipt_sheet(row: ReceiptRow, steps: Sequence[Step], document: Json, now_ms
                 indent=2,
             ),
         ]
-    return [*lines, BLANK, heading("IT SAYS"), *_claims(row, document, now_ms)]
+    return [
+        *lines,
+        BLANK,
+        *chain_lines(row, facts.chains),
+        BLANK,
+        heading("IT SAYS"),
+        *_claims(row, facts.document, now_ms),
+    ]
 
 
 def _steps(steps: Sequence[Step]) -> list[Line]:
@@ -153,15 +174,15 @@ def _conclusion(steps: Sequence[Step]) -> list[Line]:
 def _claims(row: ReceiptRow, document: Json, now_ms: int) -> list[Line]:
     extra = item(document, "result", "metrics", "extra")
     lines = [
-        field(
+        labelled(
             "outcome",
             clean(row.outcome, 40),
             ("  exit code ", "dim"),
             (str(row.exit_code), "" if row.exit_code == 0 else "trip"),
             label_width=_LABEL,
         ),
-        field("issued", day_clock(row.issued_ms, now_ms), label_width=_LABEL),
-        field(
+        labelled("issued", day_clock(row.issued_ms, now_ms), label_width=_LABEL),
+        labelled(
             "previous",
             (
                 short_id(clean(row.previous, 64), 17)
@@ -182,8 +203,8 @@ def _claims(row: ReceiptRow, document: Json, now_ms: int) -> list[Line]:
     ):
         said = text(extra, key, limit=300)
         if said:
-            lines.append(field(label, said, label_width=_LABEL))
+            lines.append(labelled(label, said, label_width=_LABEL))
     signature = text(document, "signature", limit=128)
     if signature:
-        lines.append(field("signature", (short_id(signature, 33), "dim"), label_width=_LABEL))
+        lines.append(labelled("signature", (short_id(signature, 33), "dim"), label_width=_LABEL))
     return lines

@@ -1,5 +1,7 @@
 """A small world for pictures and tests: two rooms, a tripped agent among others, jobs, receipts, a little history."""
 
+from typing import Any
+
 from console.client import Args, Json, Result
 from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow, RoomRow
 from runtime import events
@@ -106,6 +108,11 @@ def job(number: int, **more: object) -> JobRow:
         "limit_fuel": 1_000_000_000,
         "limit_timeout_ms": 30_000,
         "limit_output_bytes": 8_388_608,
+        "limit_cpu_ms": 30_000,
+        "limit_stack_bytes": 1_048_576,
+        "limit_table_elements": 10_000,
+        "limit_open_files": 64,
+        "limit_dir_bytes": 268_435_456,
         "receipt": "",
     }
     return JobRow(**(given | more))  # type: ignore[arg-type]
@@ -299,6 +306,7 @@ JOBS = [
         wall_ms=30_000,
         fuel=981_220_114,
         reason="time limit of 30s reached",
+        tripped="timeout_ms",
         receipt=receipt(114).receipt,
     ),
     job(
@@ -310,6 +318,7 @@ JOBS = [
         memory_peak_bytes=131_072_000,
         wall_ms=412,
         reason="memory limit of 128MiB reached (peak 125MiB): out of bounds memory access",
+        tripped="memory_bytes",
         receipt=receipt(113).receipt,
     ),
     job(
@@ -322,6 +331,22 @@ JOBS = [
         receipt=receipt(112).receipt,
     ),
     job(9, receipt=receipt(111).receipt),
+    job(
+        10,
+        name="index.wasm",
+        state="queued",
+        outcome="",
+        exit_code=None,
+        wall_ms=None,
+        started_ms=None,
+        ended_ms=None,
+        fuel=None,
+        memory_peak_bytes=None,
+        output_bytes=0,
+        priority=-5,
+        retries=2,
+        expires_ms=NOW + 10 * MINUTE,
+    ),
 ]
 
 RECEIPTS = [
@@ -453,6 +478,47 @@ def history() -> list[Record]:
     return [Record(first + number + 1, NOW - before, event) for number, (before, event) in enumerate(told)]
 
 
+CHAIN_REPORT: dict[str, Any] = {
+    "v": 1,
+    "ok": False,
+    "receipts": 19,
+    "pruned": 4,
+    "chains": [
+        {"worker": PEER, "key": True, "receipts": 18, "pruned": 4, "first": 100, "last": 118},
+        {"worker": JO, "key": None, "receipts": 1, "pruned": 0, "first": 112, "last": 112},
+    ],
+    "faults": [
+        {
+            "kind": "removed",
+            "worker": PEER,
+            "number": 107,
+            "at": "number 107",
+            "why": "105 to 106 are missing before number 107",
+        },
+        {"kind": "altered", "worker": PEER, "number": 113, "at": "number 113", "why": "its signature does not fit"},
+        {"kind": "altered", "worker": "", "number": None, "at": "a stored receipt", "why": "no receipt: not JSON"},
+    ],
+    "fault_count": 3,
+}
+"""What the verifier of whole chains found."""
+
+RERUN: dict[str, Any] = {
+    "v": 1,
+    "receipt": RECEIPTS[0].receipt,
+    "job": "7f" * 32,
+    "rerun": "8a" * 32,
+    "deterministic": True,
+    "verdict": "different",
+    "detail": "another output, and the job is deterministic: one of the two receipts does not tell what ran",
+    "compared": [
+        {"name": "output", "same": False, "was": "3902" * 16, "is": "77aa" * 16},
+        {"name": "fuel", "same": True, "was": "214377", "is": "214377"},
+        {"name": "exit", "same": None, "was": "0", "is": None},
+    ],
+}
+"""A receipt's run and its rerun."""
+
+
 def harbor(*, read_only: bool = False) -> FakeCore:
     """The core of this world."""
     core = FakeCore(
@@ -496,6 +562,7 @@ def harbor(*, read_only: bool = False) -> FakeCore:
     core.answers["jobs logs"] = _logs
     core.answers["receipts show"] = lambda _args: Result(ok=True, value=RECEIPT)
     core.answers["receipts verify"] = _verify
+    core.answers["receipts rerun"] = lambda _args: Result(ok=False, value=RERUN, exit_code=4)
     core.answers["agents logs"] = lambda _args: Result(
         ok=True,
         value={
@@ -525,6 +592,8 @@ def _logs(args: Args) -> Result:
 
 
 def _verify(args: Args) -> Result:
+    if "chain" in args:
+        return Result(ok=False, value=CHAIN_REPORT, exit_code=4)
     steps = {RECEIPTS[5].receipt: TAMPERED, RECEIPTS[6].receipt: UNCHECKED}.get(str(args["receipt"]), STEPS)
     found = [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in steps]
     good = all(step.ok for step in steps[:4])

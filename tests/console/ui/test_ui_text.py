@@ -21,10 +21,12 @@ from console.ui.spelling import command_line, summary
 from console.ui.suggest import expects_path, suggestions
 from console.ui.text.agents import agent_row, agent_sheet, one_line
 from console.ui.text.causes import split_cause
-from console.ui.text.jobs import Tail, job_row, job_sheet
+from console.ui.text.chain import Chains
+from console.ui.text.job_sheet import JobFacts, job_sheet
+from console.ui.text.jobs import Tail, job_row
 from console.ui.text.json_lines import json_sheet
 from console.ui.text.log import log_row, loudness
-from console.ui.text.receipts import receipt_row, receipt_sheet, verdict_of
+from console.ui.text.receipts import ReceiptFacts, receipt_row, receipt_sheet, verdict_of
 from console.ui.text.rooms import chat_lines, member_lines, progress_spans, room_row, task_rows, task_sheet
 from console.ui.themes import DARK, INKS, LIGHT
 from console.view import View
@@ -100,17 +102,31 @@ def test_no_text_of_an_agent_reaches_a_cell_or_sheet_raw(text: str) -> None:
 @given(ANY_TEXT)
 def test_no_text_of_a_job_or_receipt_reaches_a_cell_or_sheet_raw(text: str) -> None:
     row = world.job(
-        1, name=text, module=text, where=text, submitter=text, state="failed", outcome=text, reason=text, receipt=text
+        1,
+        name=text,
+        module=text,
+        where=text,
+        submitter=text,
+        state="failed",
+        outcome=text,
+        reason=text,
+        receipt=text,
+        tripped=text,
     )
     tail = Tail()
     tail.put(0, text.encode("utf-8", "surrogatepass"))
+    own = {"argv": [text, text], "env": [text], "dirs": [text, f"{text}:rw"], "stdin_sha256": text}
+    document = {"manifest": {"created_at": text, "payload": {"orlop": own}}}
     shown = "".join(job_row(row, NOW).cells) + words(
-        job_sheet(row, {"manifest": {"created_at": text}}, (tail, Tail()), text, NOW)
+        job_sheet(row, JobFacts(document=document, output={"stdout": tail}, verdict=text), NOW)
     )
     receipt = world.receipt(3, worker=text, own=False, outcome=text, job=text, previous=text)
     steps = [events.Step(name=text, ok=None, detail=text)]
     extra = {"result": {"metrics": {"extra": {"module_hash": text, "orlop.engine": text}}}, "signature": text}
-    shown += "".join(receipt_row(receipt, NOW).cells) + words(receipt_sheet(receipt, steps, extra, NOW, Keys()))
+    facts = ReceiptFacts(steps=steps, chains=Chains([receipt]), document=extra)
+    shown += "".join(receipt_row(receipt, Chains([receipt]), NOW).cells) + words(
+        receipt_sheet(receipt, facts, NOW, Keys())
+    )
     assert harmless(shown)
 
 
@@ -178,8 +194,8 @@ def test_the_rows_of_the_small_world_say_what_they_should() -> None:
     assert tasks["t02"].cells[2] == "waits"
     assert tasks["t07"].cells[6] == "12 m late"
     assert tasks["t04"].parent == "t03"
-    assert job_row(world.JOBS[5], NOW).cells[8] == "124"
-    assert receipt_row(world.receipt(0), NOW).cells[7] == "first"
+    assert job_row(world.JOBS[5], NOW).cells[9] == "124"
+    assert receipt_row(world.receipt(0), Chains(), NOW).cells[7] == "first"
 
 
 def test_verdicts_follow_the_contract() -> None:
