@@ -89,7 +89,9 @@ CREATE TABLE submitters (
 ALTER TABLE receipts ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
 CREATE INDEX receipts_by_time ON receipts (issued_ms DESC, number DESC);
 CREATE INDEX receipts_by_outcome ON receipts (outcome, issued_ms DESC, number DESC);
-CREATE INDEX receipts_by_worker ON receipts (worker, issued_ms DESC, number DESC, outcome);
+CREATE INDEX receipts_by_worker ON receipts (worker, issued_ms DESC, number DESC);
+CREATE INDEX receipts_by_worker_outcome ON receipts (worker, outcome, issued_ms DESC, number DESC);
+CREATE INDEX receipts_by_kept ON receipts (issued_ms DESC, number DESC) WHERE document IS NOT NULL;
 CREATE TABLE node_keys (
   public TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, statement TEXT NOT NULL, created_ms INTEGER NOT NULL
 ) WITHOUT ROWID;

@@ -191,13 +191,19 @@ def prune(tx: Transaction, keep: int) -> int:
 
     Args:
         tx: holds the write lock.
-        keep: of how many the document stays.
+        keep: of how many the document stays, at least 1.
 
     Returns:
         How many documents went: when it is the most that go at once, there may be more.
     """
+    # What was given up before is older than the border, so counting it too moves the border nowhere.
+    border = tx.one(
+        "SELECT issued_ms, number FROM receipts ORDER BY issued_ms DESC, number DESC LIMIT 1 OFFSET ?", (keep - 1,)
+    )
+    if border is None:
+        return 0
     sql = (
         "UPDATE receipts SET document = NULL, manifest = '' WHERE receipt IN (SELECT receipt FROM receipts"
-        " WHERE document IS NOT NULL ORDER BY issued_ms DESC, number DESC LIMIT ? OFFSET ?)"
+        " WHERE document IS NOT NULL AND (issued_ms, number) < (?, ?) LIMIT ?)"
     )
-    return int(tx.execute(sql, (_PRUNED_AT_ONCE, keep)).rowcount)
+    return int(tx.execute(sql, (*border, _PRUNED_AT_ONCE)).rowcount)
