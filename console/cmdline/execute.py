@@ -115,7 +115,7 @@ def _confirm(command: Command, line: Line) -> None:
 def _show(command: Command, line: Line, result: Result) -> int:
     code = exit_code_of(result)
     fault = result.fault
-    if command.name in {"jobs run", "jobs submit"} and not result.ok and result.exit_code is None:
+    if command.name == "jobs run" and not result.ok and result.exit_code is None:
         code = ExitCode.NOT_RUN
     if fault is not None and not fault.what:
         fault = replace(fault, what=command.name)

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from console.call import Call
 from console.client import Fault, Json, Result
-from console.dispatch import fault_of
-from console.exit_codes import ExitCode
 from console.verbs.job_words import MODULE_MAX, request_of, streams_of, terms_of
 from console.verbs.reading import pour, read_all, reading
 from runtime.blobs import Blob
-from runtime.errors import FailedError, OrlopError, RefusedError, UsageError
+from runtime.errors import FailedError, RefusedError, UsageError
 from runtime.jobs.output import StreamName, pieces
 from runtime.jobs.records import UNFINISHED
 from runtime.jobs.spec import LimitRefusedError
@@ -29,23 +27,16 @@ _LOOK_S: Final = 0.1
 
 
 async def submit(core: "Core", call: Call) -> Result:
-    """`jobs submit`: the job is on the disk when this returns; what keeps it from being so is exit 125."""
+    """`jobs submit`: the job is on the disk when this returns."""
+    request = request_of(core, call)
     try:
-        request = request_of(core, call)
-        module = await read_all(call.files["module"], limit=MODULE_MAX, what=request.name, interrupted=call.interrupted)
-        stdin = await _kept_stdin(core, call)
-        job, state = await core.jobs.submit(
-            request,
-            module=module,
-            stdin=stdin,
-            dirs=streams_of(call, request).dirs,
-            terms=terms_of(core, call),
-        )
+        module, dirs = call.files["module"], streams_of(call, request).dirs
     except KeyError as error:
         raise UsageError(f"the descriptor of `{error.args[0]}` is missing") from None
-    except OrlopError as error:
-        code = call.interrupted.result() if call.interrupted.done() else int(ExitCode.NOT_RUN)
-        return Result(ok=False, fault=fault_of(error, call.command), exit_code=code)
+    code = await read_all(module, limit=MODULE_MAX, what=request.name, interrupted=call.interrupted)
+    stdin = await _kept_stdin(core, call)
+    terms = terms_of(core, call)
+    job, state = await core.jobs.submit(request, module=code, stdin=stdin, dirs=dirs, terms=terms)
     return await _submitted(core, call, job, state)
 
 
@@ -142,7 +133,7 @@ async def _submitted(core: "Core", call: Call, job: str, state: str) -> Result:
     if state == "refused":
         record, _ = await core.jobs.show(job)
         fault = Fault("refused", record.reason, call.command, f"job {job[:16]}")
-        return Result(ok=False, value=value, fault=fault, exit_code=int(ExitCode.NOT_RUN))
+        return Result(ok=False, value=value, fault=fault)
     if state == "queued" and not core.options.owner:
         hint = "orlop, or orlop --no-ui, runs it"
         waits = Fault("queued", "nothing runs the queue now", call.command, f"job {job[:16]}", hint)

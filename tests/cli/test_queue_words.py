@@ -47,7 +47,7 @@ def test_without_an_owner_it_waits_and_says_so_in_one_line(alone: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--dir", "/tmp:/data"], 125, "cannot write into a directory"),
+        (["--dir", "/tmp:/data"], 2, "cannot write into a directory"),
         (["--priority", "11"], 2, "--priority"),
         (["--retries", "11"], 2, "--retries"),
         (["--expires", "soon"], 2, "--expires"),
