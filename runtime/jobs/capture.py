@@ -1,15 +1,18 @@
 """Taking what a job writes: both pipes are drained on the core's loop, kept up to the cap, told, and passed on.
 
 Each stream keeps exactly its first `max_output_bytes`; one byte more ends the job. Where a stream is passed on and its
-reader is slow, that pipe is not read until there is room again, and the guest waits in its write. Where the reader
-left, the pipe is closed, and the guest sees what any program sees: `Broken pipe` at its next write. Nothing here
-depends on when bytes arrive: the same bytes give the same commitment, file and outcome.
+reader is slow, that pipe is not read until there is room again, and the guest waits in its write; so it does where it
+writes faster than its output can be told. Where the reader left, the pipe is closed, and the guest sees what any
+program sees: `Broken pipe` at its next write. Nothing here depends on when bytes arrive: the same bytes give the same
+commitment, file and outcome.
 """
 
 import asyncio
 import base64
+import contextlib
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -27,6 +30,12 @@ _LIVE_MAX: Final = 32_768
 
 _LIVE_S: Final = 0.05
 _IN_MEMORY_MAX: Final = 262_144
+
+_ASK_BYTES: Final = 1 << 20
+"""After so much output it is asked when it was told; until then its events lie in a queue."""
+
+_UNTOLD_MAX: Final = 4 << 20
+"""So much may lie there before no more is read."""
 
 
 class _Live:
@@ -63,6 +72,46 @@ class _Live:
         self._emit(event)
 
 
+class _Pace:
+    """How much output lies in the queue of events: a guest writes faster than a busy machine tells.
+
+    Args:
+        told: gives what is done when all events so far were published.
+        on_room: called on the loop when there is room again.
+    """
+
+    def __init__(self, told: Callable[[], "Future[None]"], on_room: Callable[[], None]) -> None:
+        self._told = told
+        self._on_room = on_room
+        self._loop = asyncio.get_running_loop()
+        self._new = 0
+        self._asked = 0
+
+    @property
+    def room(self) -> bool:
+        """Whether more may be read."""
+        return self._asked < _UNTOLD_MAX
+
+    def add(self, size: int) -> None:
+        """So much was handed over to be told."""
+        self._new += size
+        if self._new >= _ASK_BYTES:
+            asked, self._new = self._new, 0
+            self._asked += asked
+            self._told().add_done_callback(lambda _: self._later(asked))
+
+    def _later(self, asked: int) -> None:
+        """On the store's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, nobody waits any more
+            self._loop.call_soon_threadsafe(self._forget, asked)
+
+    def _forget(self, asked: int) -> None:
+        held = not self.room
+        self._asked -= asked
+        if held and self.room:
+            self._on_room()
+
+
 class _Stream:
     """One pipe of the guest. `descriptor` is ours until it is closed."""
 
@@ -75,7 +124,7 @@ class _Stream:
         self.descriptor, self.writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.descriptor, False)
         try:
-            self.tee = None if tee is None else Tee(tee, self._resume, self._reader_left)
+            self.tee = None if tee is None else Tee(tee, self.resume, self._reader_left)
         except OSError:
             os.close(self.descriptor)
             os.close(self.writer)
@@ -119,13 +168,14 @@ class _Stream:
         if not data:
             self.close()
             return False
-        room = self._capture.take(self, data)
-        if not room and self.descriptor >= 0:
+        self._capture.take(self, data)
+        if self.descriptor >= 0 and not self._capture.room(self):
             self._loop.remove_reader(self.descriptor)
         return True
 
-    def _resume(self) -> None:
-        if self.descriptor >= 0:
+    def resume(self) -> None:
+        """Reads on, when there is room for what comes."""
+        if self.descriptor >= 0 and self._capture.room(self):
             self._loop.add_reader(self.descriptor, self._readable)
 
     def _reader_left(self) -> None:
@@ -142,6 +192,7 @@ class Capture:
         path: the file that keeps the output.
         limit: bytes that are kept of each stream.
         emit: takes the live events.
+        told: gives what is done when all events that `emit` took so far were published.
         tees: descriptors that get a copy of stdout and of stderr; None for none.
         on_full: called, once, when a stream exceeds its limit.
     """
@@ -153,6 +204,7 @@ class Capture:
         *,
         limit: int,
         emit: Callable[[JobOutput], None],
+        told: Callable[[], "Future[None]"],
         tees: tuple[int | None, int | None],
         on_full: Callable[[], None],
     ) -> None:
@@ -165,6 +217,7 @@ class Capture:
         """Of stderr, which is hashed last: what did not go into the file, or all of it while that is little."""
         self._spilled = False
         self._live = {name: _Live(job, name, emit) for name in ("stdout", "stderr")}
+        self._pace = _Pace(told, self._resume)
         self._stdout = _Stream(self, "stdout", tees[0])
         try:
             self._errors = _Stream(self, "stderr", tees[1])
@@ -205,22 +258,29 @@ class Capture:
         self._stdout.given()
         self._errors.given()
 
-    def take(self, stream: _Stream, data: bytes) -> bool:
-        """Takes a piece of a stream; false when its reader has no room for more now."""
+    def take(self, stream: _Stream, data: bytes) -> None:
+        """Takes a piece of a stream."""
         keep = data[: self._limit - stream.kept]
         stream.kept += len(keep)
-        room = True
         if keep:
             self._keep(stream.name, keep)
             self._live[stream.name].add(keep)
+            self._pace.add(len(keep))
             if stream.tee is not None:
-                room = stream.tee.write(keep)
+                stream.tee.write(keep)
         if len(keep) < len(data):
             stream.close()
             if not self.full:
                 self.full = True
                 self._on_full()
-        return room
+
+    def room(self, stream: _Stream) -> bool:
+        """Whether more of a stream can be told and passed on now."""
+        return self._pace.room and (stream.tee is None or stream.tee.room)
+
+    def _resume(self) -> None:
+        self._stdout.resume()
+        self._errors.resume()
 
     async def finish(self) -> Commitment:
         """The guest has ended: takes what is left in the pipes, closes them and the file.

@@ -40,8 +40,9 @@ def link(digest: bytes, number: int, kind: str, data: bytes) -> bytes:
         SHA-256(digest ‖ number u64 ‖ len(kind) u32 ‖ kind ‖ len(data) u32 ‖ data), all big-endian.
     """
     name = kind.encode()
-    head = digest + struct.pack(">QI", number, len(name)) + name + struct.pack(">I", len(data))
-    return hashlib.sha256(head + data).digest()
+    made = hashlib.sha256(digest + struct.pack(">QI", number, len(name)) + name + struct.pack(">I", len(data)))
+    made.update(data)
+    return made.digest()
 
 
 def chunk_count(size: int) -> int:
@@ -76,6 +77,9 @@ class StreamCommitment:
         return Commitment(self._digest, self._count)
 
     def _take(self, kind: str, data: bytes) -> None:
+        if len(data) == CHUNK and not self._rest:
+            self._add(kind, data)  # as a pipe gives them while much is written
+            return
         self._rest += data
         if len(self._rest) < CHUNK:
             return

@@ -1,15 +1,17 @@
 """Passing a job's output on to a descriptor that somebody else reads, slowly or not at all.
 
 Each tee has a thread, so that a reader who does not read holds back this job and nothing else. It waits for room
-before it writes, and then writes no more than a pipe takes at once, so that it can be stopped at any time. A reader who
+before it writes, and then writes no more than is taken at once, so that it can be stopped at any time. A reader who
 left is reported; the job then sees a closed pipe, as any program in a pipeline would.
 """
 
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import select
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -25,7 +27,7 @@ _LEFT: Final = frozenset({errno.EPIPE, errno.ECONNRESET})
 """Errors of a descriptor whose reader left, as readers may."""
 
 _PIECE: Final = 4096
-"""PIPE_BUF: a pipe with any room takes so much without blocking."""
+"""PIPE_BUF: what blocks may have room for no more than this, once it has any."""
 
 
 class Tee:
@@ -33,7 +35,7 @@ class Tee:
 
     Args:
         descriptor: is duplicated; its flags are left alone. Without room for that, making a tee raises `OSError`.
-        on_room: called on the loop when there is room again after `write` said that there is none.
+        on_room: called on the loop when there is room again.
         on_closed: called on the loop, once, when nobody reads any more.
     """
 
@@ -41,7 +43,7 @@ class Tee:
         self._loop = asyncio.get_running_loop()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            self._descriptor = os.dup(descriptor)
+            self._descriptor, self._most = _hold(descriptor)
         except OSError:
             os.close(self._wake_read)
             os.close(self._wake_write)
@@ -60,18 +62,18 @@ class Tee:
         """Done when the thread has ended: all was written, the reader left, or the tee was abandoned."""
         threading.Thread(target=self._work, name="orlop-tee", daemon=True).start()
 
-    def write(self, data: bytes) -> bool:
-        """Takes data.
+    @property
+    def room(self) -> bool:
+        """Whether there is room for more; when there is not, `on_room` tells when there is again."""
+        return not self._held
 
-        Returns:
-            Whether there is room for more.
-        """
+    def write(self, data: bytes) -> None:
+        """Takes data, whether there is room for it or not."""
         with self._condition:
             self._pieces.append(data)
             self._waiting += len(data)
-            self._held = self._waiting >= HIGH_WATER
+            self._held = self._held or self._waiting >= HIGH_WATER
             self._condition.notify()
-            return not self._held
 
     def finish(self) -> None:
         """No more will come; `done` follows when the rest is written."""
@@ -117,7 +119,8 @@ class Tee:
             ready = dict(poll.poll())
             if self._wake_read in ready:
                 return
-            rest = rest[os.write(self._descriptor, rest[:_PIECE]) :]
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[os.write(self._descriptor, rest[: self._most]) :]
         with self._condition:
             self._waiting -= len(piece)
             room = self._held and self._waiting <= _LOW_WATER
@@ -134,3 +137,16 @@ class Tee:
     def _call(self, function: Callable[..., None], *args: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, nobody waits any more
             self._loop.call_soon_threadsafe(function, *args)
+
+
+def _hold(descriptor: int) -> tuple[int, int]:
+    """A descriptor of our own, and how much may be written to it at once.
+
+    A pipe is opened anew where that is possible: it then has flags of its own, and can be told not to block without
+    changing the caller's.
+    """
+    status = os.fstat(descriptor)
+    if stat.S_ISFIFO(status.st_mode) and fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+        with contextlib.suppress(OSError):
+            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC), HIGH_WATER
+    return os.dup(descriptor), HIGH_WATER if stat.S_ISREG(status.st_mode) else _PIECE

@@ -1,15 +1,18 @@
 """The small parts by themselves: messages, places, feeds, tees, the pool's handling of a worker, words for ends."""
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import socket
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.jobs.capture import Capture
 from runtime.jobs.ending import COMPLETIONS, STATES, exit_code, reason
 from runtime.jobs.feed import Feed, known_input
 from runtime.jobs.places import Places
@@ -163,8 +166,10 @@ async def test_a_tee_says_when_it_is_full_and_when_there_is_room_again() -> None
     room = asyncio.Event()
     tee = Tee(writer, room.set, pytest.fail)
     os.close(writer)
-    assert tee.write(b"a")
-    assert not tee.write(b"b" * HIGH_WATER)
+    tee.write(b"a")
+    assert tee.room
+    tee.write(b"b" * HIGH_WATER)
+    assert not tee.room
     got = bytearray()
     while len(got) < HIGH_WATER + 1:
         got += await asyncio.to_thread(os.read, reader, 65_536)
@@ -175,6 +180,68 @@ async def test_a_tee_says_when_it_is_full_and_when_there_is_room_again() -> None
     assert got == b"a" + b"b" * HIGH_WATER
     assert os.read(reader, 1) == b""
     os.close(reader)
+
+
+async def test_a_tee_leaves_the_flags_of_its_callers_pipe_alone() -> None:
+    reader, writer = pipe()
+    tee = Tee(writer, pytest.fail, pytest.fail)
+    tee.write(b"x" * 1000)
+    assert await asyncio.to_thread(os.read, reader, 65_536)
+    assert os.get_blocking(writer)
+    tee.finish()
+    await tee.done
+    os.close(writer)
+    os.close(reader)
+
+
+async def test_a_tee_takes_no_right_that_its_caller_did_not_give() -> None:
+    reader, writer = pipe()
+    tee = Tee(reader, pytest.fail, pytest.fail)
+    assert fcntl.fcntl(tee._descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    tee.abandon()
+    await tee.done
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_a_guest_that_writes_faster_than_its_output_is_told_waits(tmp_path: Path) -> None:
+    asked: list[Future[None]] = []
+    held, size = asyncio.Event(), 9 << 20
+
+    def told() -> Future[None]:
+        asked.append(Future())
+        if len(asked) == 4:
+            held.set()
+        elif held.is_set():
+            asked[-1].set_result(None)
+        return asked[-1]
+
+    capture = Capture(
+        "0" * 64,
+        tmp_path / "output",
+        limit=size,
+        emit=lambda _: None,
+        told=told,
+        tees=(None, None),
+        on_full=lambda: pytest.fail("it is not too much"),
+    )
+    writer = os.dup(capture.writers[0])
+    capture.given()
+    written = asyncio.ensure_future(asyncio.to_thread(_write_all, writer, b"x" * size))
+    await held.wait()
+    assert 4 << 20 <= capture.kept[0] < 5 << 20
+    for future in asked:
+        future.set_result(None)
+    await written
+    assert (await capture.finish()).count == size // 65_536
+    assert capture.kept == (size, 0)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 async def test_a_tee_that_is_abandoned_stops_in_the_middle_of_a_write() -> None:
