@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from runtime.canonical import Json
-from runtime.jobs.receipt_form import FIRST_PREVIOUS, Place, ReceiptRefusedError, read_receipt
+from runtime.jobs.receipt_form import Place, ReceiptRefusedError, read_receipt
 from runtime.jobs.verify import canonical, signature
 
 __all__ = ["ChainFault", "ChainLink", "ChainReport", "ChainWalk", "FaultKind", "WorkerChain", "read_link"]
@@ -117,20 +117,31 @@ class WorkerChain:
         Args:
             whole: whether the chain is to begin with its first receipt; else what lies before its beginning is unknown.
         """
+        numbers = {receipt: number for number, receipt in self._ids.items()}
         for link in sorted(self._links, key=lambda link: link.place.number):
             place = link.place
-            before = self._ids.get(place.before)
-            if place.previous in {FIRST_PREVIOUS, before} or place.before in self._bad:
+            # Behind a restore numbers were left out, so the predecessor is looked for by its id.
+            before = numbers.get(place.previous, -1) if place.restored else place.number - 1
+            there = self._ids.get(before)
+            if place.first or (there == place.previous and place.follows(before)) or self._stands_bad(place):
                 continue
-            if before is not None:
-                yield _fault("replaced", link, f"number {place.number} does not follow the number {place.before} here")
+            if there is not None:
+                yield _fault("replaced", link, f"number {place.number} does not follow the number {before} here")
             elif place.number != self.first or whole:
                 yield _fault("removed", link, f"{self._missing(place)} before number {place.number}")
 
+    def _stands_bad(self, place: Place) -> bool:
+        """Whether its predecessor is there and bad, as far as that can be told; that was said already."""
+        if place.restored:
+            return any(place.follows(number) for number in self._bad)
+        return place.number - 1 in self._bad
+
     def _missing(self, place: Place) -> str:
-        below = max((number for number in (*self._ids, *self._bad) if number < place.before), default=-1)
-        count = 1 if place.restored else place.before - below
-        return f"number {place.before} is missing" if count == 1 else f"{below + 1} to {place.before} are missing"
+        if place.restored:
+            return f"receipt {place.previous[:16]}… is missing"
+        last = place.number - 1
+        below = max((number for number in (*self._ids, *self._bad) if number < last), default=-1)
+        return f"number {last} is missing" if last - below == 1 else f"{below + 1} to {last} are missing"
 
     def document(self) -> dict[str, Json]:
         """The chain as JSON."""

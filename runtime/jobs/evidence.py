@@ -19,6 +19,10 @@ def _knows_no_receipt(_worker: str, _number: int) -> str | None:
     return None
 
 
+def _knows_no_number(_worker: str, _receipt: str) -> int | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What a receipt is held against; whatever is missing leaves its step unchecked.
@@ -32,6 +36,7 @@ class Evidence:
         stderr: everything that the job wrote there.
         previous: the preceding receipt of the same key, JSON.
         chain: the id of a stored receipt by worker and number.
+        number: the number of a stored receipt by worker and id.
         statements: how the keys of nodes follow one another; a key that they link to a believed one is believed.
     """
 
@@ -43,6 +48,7 @@ class Evidence:
     stderr: bytes | None = None
     previous: bytes | None = None
     chain: Callable[[str, int], str | None] = _knows_no_receipt
+    number: Callable[[str, str], int | None] = _knows_no_number
     statements: tuple[KeyStatement, ...] = ()
 
     def filled_from(self, bundle: Bundle) -> "Evidence":

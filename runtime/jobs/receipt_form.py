@@ -62,7 +62,7 @@ class Place:
     Attributes:
         number: from 0.
         previous: the id of the receipt before it, `FIRST_PREVIOUS` for the first.
-        restored: whether it is the entry after a restore, which alone may leave numbers out.
+        restored: whether it is the entry after a restore, which alone may leave numbers out: 2^32 at least.
     """
 
     number: int
@@ -70,14 +70,20 @@ class Place:
     restored: bool = False
 
     @property
-    def before(self) -> int:
-        """The number that its predecessor has; -1 when it needs none."""
-        return self.number - (RESTORED_STEP if self.restored else 1)
-
-    @property
     def possible(self) -> bool:
         """Whether number and predecessor fit: the first of a key, and no other, has none."""
-        return self.before >= -1 and (self.before == -1) == (self.previous == FIRST_PREVIOUS)
+        if self.restored:
+            return self.number >= RESTORED_STEP - 1
+        return (self.number == 0) == self.first
+
+    @property
+    def first(self) -> bool:
+        """Whether it says that it has no predecessor."""
+        return self.previous == FIRST_PREVIOUS
+
+    def follows(self, number: int) -> bool:
+        """Whether its predecessor may have a number."""
+        return number <= self.number - RESTORED_STEP if self.restored else number == self.number - 1
 
 
 @dataclass(frozen=True, slots=True)

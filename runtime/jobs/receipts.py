@@ -101,8 +101,9 @@ class Receipts:
     def issue_restored(self, tx: Transaction, *, backup_sha256: str) -> Issued:
         """Signs and stores the entry of the chain that says that this node was restored from a backup.
 
-        Its number leaves out 2^32, so that no receipt that was signed after the backup was made shares one with a
-        later receipt; numbers are left out nowhere else.
+        Its number is that of the last receipt of the backup and 2^32, or the time in milliseconds if that is more: so
+        no receipt that was signed after the backup was made shares a number with a later one, also when the same
+        backup is restored again. Numbers are left out nowhere else.
 
         Args:
             tx: of the restored store; nothing was issued in it since.
@@ -113,7 +114,7 @@ class Receipts:
             "kind": "orlop-restore", "backup_sha256": backup_sha256, "orlop": {"nonce": new_nonce()},
         }  # fmt: skip
         manifest = sign_payload(self._identity, payload, created_ms=tx.now_ms)
-        number = last + RESTORED_STEP
+        number = max(last + RESTORED_STEP, tx.now_ms)
         document = sign_restored(self._identity, manifest, number, previous, tx.now_ms)
         record = self._record(document, number, previous, manifest.job, tx.now_ms)
         return self._keep(tx, replace(record, outcome=RESTORED), document, dict(manifest.document))
@@ -297,10 +298,16 @@ class Receipts:
             row = db.execute(sql, (worker, number)).fetchone()
             return None if row is None else str(row[0])
 
+        def number(worker: str, receipt: str) -> int | None:
+            sql = "SELECT number FROM receipts WHERE worker = ? AND receipt = ?"
+            row = db.execute(sql, (worker, receipt)).fetchone()
+            return None if row is None else int(row[0])
+
         filled = replace(
             given,
             accepts=lambda key: self._identity.is_own(key) or given.accepts(key),
-            chain=lambda worker, number: given.chain(worker, number) or chain(worker, number),
+            chain=lambda worker, place: given.chain(worker, place) or chain(worker, place),
+            number=number,
         )
         job = _job_of(raw)
         if job is None:

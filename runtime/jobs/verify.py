@@ -320,13 +320,16 @@ def _chain(receipt: Receipt, evidence: Evidence) -> _Finding:
 
 def _stored_before(receipt: Receipt, place: Place, evidence: Evidence) -> _Finding:
     words = f"number {place.number}{', the first after a restore' if place.restored else ''}"
-    if place.before < 0:
+    if place.first:
         return True, "the first of its key"
-    before = evidence.chain(receipt.worker, place.before)
+    if place.restored:  # numbers were left out, so its predecessor is looked for by its id
+        before = evidence.number(receipt.worker, place.previous)
+    else:
+        before = None if evidence.chain(receipt.worker, place.number - 1) is None else place.number - 1
     if before is None:
         return None, f"{words}; its predecessor is not here"
-    if before != place.previous:
-        return False, f"does not follow number {place.before} as it is stored here"
+    if not place.follows(before) or evidence.chain(receipt.worker, before) != place.previous:
+        return False, f"does not follow number {before} as it is stored here"
     return True, f"{words}, follows {place.previous[:16]}…"
 
 
@@ -339,6 +342,6 @@ def _follows(receipt: Receipt, place: Place, raw: bytes) -> _Finding:
         return False, "the preceding receipt is of another key"
     if signature(before)[0] is False:
         return False, "the preceding receipt's signature does not fit"
-    if before.id != place.previous or before.place is None or before.place.number != place.before:
+    if before.id != place.previous or before.place is None or not place.follows(before.place.number):
         return False, "does not follow the receipt that was given"
     return True, f"number {place.number}, follows the receipt that was given"

@@ -23,7 +23,7 @@ const KEY_DOMAIN = "orlop-key:v1:";
 const MANIFEST_DOMAIN = "phase-manifest:v1:";
 const FIRST_PREVIOUS = "0".repeat(64);
 
-const RESTORED_STEP = 2n ** 32n; // by how much the number rises in the entry after a restore
+const RESTORED_STEP = 2n ** 32n; // by how much the number rises at least in the entry after a restore
 
 /** The limits that a manifest names in its object `orlop`. */
 const OWN_LIMITS = ["fuel", "max_output_bytes", "cpu_ms", "stack_bytes", "table_elements", "open_files", "dir_bytes"];
@@ -278,10 +278,11 @@ async function commitmentStep(receipt, stdout, stderr) {
 async function chainStep(receipt, previous) {
   const place = receipt.place;
   if (!place) return [null, "in no chain"];
-  if (place.before < -1n || (place.before === -1n) !== (place.previous === FIRST_PREVIOUS))
+  const first = place.previous === FIRST_PREVIOUS;
+  if (place.restored ? place.number < RESTORED_STEP - 1n : (place.number === 0n) !== first)
     return [false, "only the first receipt of a key, number 0, has no predecessor"];
   if (previous != null) return followsStep(receipt, bytesOf(previous));
-  if (place.before < 0n) return [true, "the first of its key"];
+  if (first) return [true, "the first of its key"];
   const restored = place.restored ? ", the first after a restore" : "";
   return [null, `number ${place.number}${restored}; its predecessor is not here`];
 }
@@ -298,7 +299,7 @@ async function followsStep({ worker, place }, raw) {
   const [fits, why] = await signatureStep(before);
   if (fits === null) return [null, why];
   if (!fits) return [false, "the preceding receipt's signature does not fit"];
-  if ((await receiptId(before)) !== place.previous || before.place?.number !== place.before)
+  if ((await receiptId(before)) !== place.previous || !before.place || !mayFollow(place, before.place.number))
     return [false, "does not follow the receipt that was given"];
   return [true, `number ${place.number}, follows the receipt that was given`];
 }
@@ -311,7 +312,7 @@ async function followsStep({ worker, place }, raw) {
  * @param {Uint8Array|ArrayBuffer|string} raw its JSON
  * @returns {object} `document` (Map), `worker`, `job`, `specHash`, `commitment` (hexadecimal), `chunks` (BigInt),
  *   `completion`, `completedAt`, `durationMs` (BigInt), `extra` (Map of texts), `place` (where it stands in the chain of
- *   its key: {number, previous, restored, before}; or null), `message` (the signed bytes, domain included), `signature`
+ *   its key: {number, previous, restored}; or null), `message` (the signed bytes, domain included), `signature`
  * @throws {RefusedError} not JSON, a field missing, unknown or of a wrong form; the message names its path
  */
 export function readReceipt(raw) {
@@ -394,7 +395,12 @@ function placeOf(extra) {
   if (!extra.has("orlop.seq")) return null;
   const number = BigInt(extra.get("orlop.seq"));
   const restored = extra.get("orlop.outcome") === "restored";
-  return { number, previous: extra.get("orlop.prev"), restored, before: number - (restored ? RESTORED_STEP : 1n) };
+  return { number, previous: extra.get("orlop.prev"), restored };
+}
+
+/** Whether the predecessor of a place may have a number. */
+function mayFollow({ number, restored }, before) {
+  return restored ? before <= number - RESTORED_STEP : before === number - 1n;
 }
 
 /**

@@ -12,7 +12,7 @@ final class Receipt
 {
     private const SIZE_MAX = 262_144;
     private const FIGURES = ['version', 'module_hash', 'exit_code', 'wall_time_ms', 'timestamp'];
-    private const RESTORED_STEP = 1 << 32; // by how much the number rises in the entry after a restore
+    private const RESTORED_STEP = 1 << 32; // by how much the number rises at least in the entry after a restore
 
     private function __construct(private readonly string $raw, private readonly JsonObject $document)
     {
@@ -222,11 +222,17 @@ final class Receipt
         return $this->getOutcome() === 'restored';
     }
 
-    /** The number that its predecessor has; -1 when it needs none, null when it is in no chain. */
-    public function getNumberBefore(): ?int
+    /** Whether its number may be that of a receipt with such a predecessor: null for one that needs none. */
+    public function mayFollow(?int $before): bool
     {
         $number = $this->getNumber();
-        return $number === null ? null : $number - ($this->isRestored() ? self::RESTORED_STEP : 1);
+        if ($number === null) {
+            return false;
+        }
+        if ($this->isRestored()) {
+            return ($before ?? -1) <= $number - self::RESTORED_STEP;
+        }
+        return ($before ?? -1) === $number - 1;
     }
 
     /** The id of the preceding receipt of the same key. */

@@ -292,18 +292,19 @@ final class Verifier
     private function chain(): array
     {
         $number = $this->receipt->getNumber();
-        $before = $this->receipt->getNumberBefore();
-        if ($number === null || $before === null) {
+        if ($number === null) {
             return [null, 'in no chain'];
         }
-        if ($before < -1 || ($before === -1) !== ($this->receipt->getPrevious() === self::FIRST_PREVIOUS)) {
+        $first = $this->receipt->getPrevious() === self::FIRST_PREVIOUS;
+        $leads = $this->receipt->mayFollow(null);
+        if ($this->receipt->isRestored() ? !$leads : $leads !== $first) {
             return [false, 'only the first receipt of a key, number 0, has no predecessor'];
         }
         if ($this->evidence->previous !== null) {
             return $this->follows($this->evidence->previous);
         }
         $restored = $this->receipt->isRestored() ? ', the first after a restore' : '';
-        return $before < 0
+        return $first
             ? [true, 'the first of its key']
             : [null, "number $number$restored; its predecessor is not here"];
     }
@@ -323,7 +324,8 @@ final class Verifier
             return [false, "the preceding receipt's signature does not fit"];
         }
         $follows = $before->getId() === $this->receipt->getPrevious()
-            && $before->getNumber() === $this->receipt->getNumberBefore();
+            && $before->getNumber() !== null
+            && $this->receipt->mayFollow($before->getNumber());
         return $follows
             ? [true, "number {$this->receipt->getNumber()}, follows the receipt that was given"]
             : [false, 'does not follow the receipt that was given'];
