@@ -27,6 +27,10 @@ _NAMES = {
     "=": "equals_sign",
     "'": "apostrophe",
 }
+_CALM = 3
+"""Rounds in which nothing was under way, before nothing is."""
+
+_ROUNDS = 500
 WIDE = (120, 40)
 NARROW = (80, 24)
 
@@ -50,7 +54,25 @@ async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
         if holds() or pilot.app._exception is not None:
             return
         await asyncio.sleep(0.004)
-    raise AssertionError("it never held")
+    assert isinstance(pilot.app, OrlopApp)
+    raise AssertionError(f"it never held; toasts: {toasts(pilot.app)}; on the screen:\n{shown(pilot.app)}")
+
+
+async def drained(pilot: Pilot[int]) -> None:
+    """Waits until every message that is under way has been dealt with.
+
+    A key goes from the application to the screen, to the widget with the focus and back up to whose action it is; an
+    action may push a screen that composes itself. Textual's own wait looks at the processor time of this process, which
+    also stands still when a loaded machine lets others run.
+    """
+    app, calm = pilot.app, 0
+    for _ in range(_ROUNDS):
+        if not await pilot._wait_for_screen():
+            return
+        nodes = [app, *app.screen.walk_children(with_self=True)]
+        calm = calm + 1 if all(not node.message_queue_size for node in nodes) else 0
+        if calm == _CALM:
+            return
 
 
 async def settled(pilot: Pilot[int]) -> None:
@@ -63,13 +85,17 @@ async def settled(pilot: Pilot[int]) -> None:
         busy = pane is not None and pane._fetch_timer is not None
         return not busy and all(worker.is_finished for worker in app.workers) and not app._feed._armed
 
+    await drained(pilot)
     await until(pilot, quiet)
+    await drained(pilot)
     await pilot.pause()
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
     """Presses keys and waits until their effect is there."""
-    await pilot.press(*keys)
+    for key in keys:
+        await pilot.press(key)
+        await drained(pilot)
     await settled(pilot)
 
 
@@ -77,6 +103,7 @@ async def typed(pilot: Pilot[int], text: str) -> None:
     """Types a text into the line that has the focus."""
     for char in text:
         await pilot.press(_NAMES.get(char, char))
+    await drained(pilot)
     await pilot.pause()
 
 
