@@ -304,8 +304,18 @@ def _restore(value: Item) -> str:
 
 def _agents(value: Item) -> str:
     listed = _listing(_AGENTS, "no agents yet: orlop agents upload ROOM MODULE --grant all adds one")(value)
+    return listed + _damaged(value, "agent", "problem")
+
+
+def _jobs(value: Item) -> str:
+    listed = _listing(_JOBS, "no jobs yet: orlop jobs run MODULE runs one")(value)
+    return listed + _damaged(value, "name", "reason")
+
+
+def _damaged(value: Item, name: str, why: str) -> str:
+    """A line for each row that cannot be read."""
     damaged = [item for item in items_of(value, "items") if text(item, "state") == "damaged"]
-    return listed + "".join(f"{clean(text(item, 'agent'), 60)}: {clean(text(item, 'problem'))}\n" for item in damaged)
+    return "".join(f"{clean(text(item, name) or NOTHING, 60)}: {clean(text(item, why))}\n" for item in damaged)
 
 
 def _agent_state(value: Item) -> str:
@@ -382,7 +392,7 @@ _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     "agents probe": _agent_state,
     "agents logs": _agent_lines,
     "agents try": _trial,
-    "jobs list": _listing(_JOBS, "no jobs yet: orlop jobs run MODULE runs one"),
+    "jobs list": _jobs,
     "jobs show": _job,
     "receipts list": _listing(_RECEIPTS, "no receipts yet: every orlop jobs run leaves one"),
     "receipts show": _document,

@@ -46,7 +46,7 @@ async def run(core: "Core", call: Call) -> Result:
 
 
 async def list_jobs(core: "Core", call: Call) -> Result:
-    """`jobs list`: rows, newest first."""
+    """`jobs list`: rows, newest first; a damaged one hides no other."""
     limit = number(COMMANDS["jobs list"], call.args, "limit") or 0
     rows = await core.jobs.rows(state=call.text("state") or "", submitter=call.text("submitter") or "", limit=limit)
     return Result(ok=True, value={"v": 1, "items": [to_wire(row) for row in rows]})

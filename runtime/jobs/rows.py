@@ -184,7 +184,7 @@ def _damaged(row: Sequence[object], error: RowDamagedError) -> JobRecord:
         submitter="",
         state=DAMAGED,
         outcome="",
-        reason=error.why,
+        reason=f"{error.why}; {error.hint}",
         created_ms=created if isinstance(created, int) else 0,
         started_ms=None,
         ended_ms=None,

@@ -467,7 +467,6 @@ def changed(home: Path, sql: str) -> None:
         ("UPDATE room_members SET sealed = 1.5", "rooms tasks harbor", "`sealed` holds a fraction, not bytes"),
         ("UPDATE room_log SET timestamp_ms = 'x'", "rooms tasks harbor", "row 1: `timestamp_ms` holds a text"),
         ("UPDATE secrets SET sealed = 'x'", "rooms list", "row member-account: `sealed` holds a text, not bytes"),
-        ("UPDATE jobs SET usage = '{'", "jobs list", "a row holds no JSON where it should"),
         ("UPDATE jobs SET manifest = '{'", SHOW_JOB, "its stored manifest is damaged: not JSON"),
         ("UPDATE receipts SET document = '{'", SHOW_RECEIPT, "its stored document is damaged: not JSON"),
         ("UPDATE receipts SET document = '{'", "receipts export", "a stored receipt: not JSON"),
@@ -506,6 +505,26 @@ def test_one_damaged_agent_is_told_and_hides_nobody(home_copy: Path) -> None:
     changed(home_copy, "UPDATE agents SET manifest = 'x', builtin = 1 WHERE agent = 'keeper'")
     assert inside(home_copy, ["agents", "delete", "keeper", "--yes"], cwd=home_copy).code == 0
     assert "keeper" not in inside(home_copy, ["agents", "list"], cwd=home_copy).text
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SET usage = '{'", "`usage` is no JSON object"),
+        ("SET limits = '[]'", "`limits` is no JSON object"),
+        ("SET priority = 'high'", "`priority` holds a text, not a whole number"),
+        ("SET name = x'00'", "`name` holds bytes, not a text"),
+    ],
+)
+def test_a_damaged_job_is_named_and_hides_no_other(home_copy: Path, sql: str, said: str) -> None:
+    rows = inside(home_copy, ["jobs", "list"], cwd=home_copy).text.count("\n")
+    changed(home_copy, f"UPDATE jobs {sql} WHERE number = 1")
+    ran = inside(home_copy, ["jobs", "list"], cwd=home_copy)
+    assert (ran.code, ran.err, len(ran.text.splitlines())) == (0, b"", rows + 1)
+    assert sum("  damaged  " in line for line in ran.text.splitlines()) == 1
+    why = ran.text.splitlines()[-1]
+    assert "the database is damaged: table `jobs`, row " in why
+    assert said in why
 
 
 def test_names_in_rows_that_somebody_changed_are_shown_harmless(home_copy: Path) -> None:
