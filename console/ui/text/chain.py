@@ -40,9 +40,11 @@ class Chains:
 
     def __init__(self, rows: Iterable[ReceiptRow] = ()) -> None:
         self._places: dict[tuple[str, int], list[ReceiptRow]] = {}
+        self._receipts: dict[tuple[str, str], ReceiptRow] = {}
         numbers: dict[str, set[int]] = {}
         for row in rows:
             self._places.setdefault((row.worker, row.number), []).append(row)
+            self._receipts[row.worker, row.receipt] = row
             numbers.setdefault(row.worker, set()).add(row.number)
         self._numbers = {worker: sorted(found) for worker, found in numbers.items()}
 
@@ -59,24 +61,27 @@ class Chains:
     def link(self, row: ReceiptRow) -> Link:
         """How a receipt hangs on the one before it."""
         place = Place(row.number, row.previous, restored=row.outcome == RESTORED)
-        before = self._places.get((row.worker, place.before), [])
-        there = before[0] if before else None
+        named = self._receipts.get((row.worker, row.previous))
+        below = self._places.get((row.worker, row.number - 1), [])
+        there = named or (below[0] if below and not place.restored else None)
         if len(self._places.get((row.worker, row.number), [])) > 1:
             return Link("twice", there)
-        if place.possible and place.before < 0:
+        if place.possible and place.first:
             return Link("first")
-        if place.possible and any(each.receipt == row.previous for each in before):
+        if place.possible and named is not None and place.follows(named.number):
             return Link("restored" if place.restored else "joined", there)
         return Link("broken", there) if there is not None or not place.possible else self._missed(row, place)
 
     def _missed(self, row: ReceiptRow, place: Place) -> Link:
         """Its predecessor is not here: missing if older ones are here, else nobody on this screen can tell."""
         numbers = self._numbers.get(row.worker, [])
-        lower = bisect_left(numbers, place.before)
+        lower = bisect_left(numbers, row.number)
         if not lower:
             return Link("edge")
         last = self._places[row.worker, numbers[lower - 1]][0]
-        return Link("gap", last, (place.before if place.restored else last.number + 1, place.before))
+        if place.restored:
+            return Link("gap", last, (last.number + 1, last.number + 1))
+        return Link("gap", last, (last.number + 1, row.number - 1))
 
 
 _CELLS: Mapping[Kind, Span] = MappingProxyType(

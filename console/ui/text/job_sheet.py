@@ -100,11 +100,11 @@ def _terms(row: JobRow) -> list[Line]:
 def _ending(row: JobRow) -> list[Line]:
     failed = row.state != "done"
     parts: list[Span] = [(f"  {clean(row.outcome or row.state, 40)}", "trip" if failed else "ok")]
-    if row.tripped:
-        parts.append((f"  limit {clean(row.tripped, 40)} struck", "alarm"))
     if row.exit_code is not None:
         parts.append((f"  exit code {row.exit_code}", "" if row.exit_code == 0 else "trip"))
-    lines = [line(*parts, indent=2)]
+    lines = [line(*parts)]
+    if row.tripped:
+        lines.append(line((f"  limit {clean(row.tripped, 40)} struck", "alarm")))
     if row.reason and row.reason != row.outcome:
         lines.append(line((f"  {clean(row.reason, 300)}", "warn"), indent=2))
     return lines

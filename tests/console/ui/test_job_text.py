@@ -1,5 +1,6 @@
 """What is said of a job: its limits and the one that struck, its pace, the command line that repeats it."""
 
+import hashlib
 import shlex
 
 import pytest
@@ -33,7 +34,7 @@ def said(row: world.JobRow, facts: JobFacts | None = None) -> str:
     return plain(job_sheet(row, facts or JobFacts(), NOW))
 
 
-def manifest(**own: Json) -> Json:
+def manifest(**own: Json) -> dict[str, Json]:
     given_: dict[str, Json] = {"argv": ["hello.wasm"], "env": [], "dirs": []}
     return {"manifest": {"created_at": "2025-11-21T14:03:22.000Z", "payload": {"orlop": given_ | own}}}
 
@@ -148,6 +149,13 @@ def test_the_line_repeats_every_limit_argument_and_variable() -> None:
         " --memory 65537 --fuel 1000000000 --timeout 1500ms --max-output 8MiB --cpu 30s --dir-quota 256MiB"
         " --open-files 64 --stack 1MiB --table 10000 -- -n 'two words'"
     )
+
+
+@pytest.mark.parametrize(("digest", "given_"), [("ab" * 32, True), (hashlib.sha256(b"").hexdigest(), False)])
+def test_input_that_only_the_receipt_knows_is_in_the_line(digest: str, given_: bool) -> None:
+    extra = {"orlop.stdin_sha256": digest}
+    document = {**manifest(), "receipt_document": {"result": {"metrics": {"extra": extra}}}}
+    assert ("--stdin FILE" in repeat_line(world.JOBS[1], document)) is given_
 
 
 def test_the_line_is_one_that_the_command_line_takes_with_the_very_limits() -> None:
