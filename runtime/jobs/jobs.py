@@ -336,13 +336,14 @@ class Jobs:
         for error in damaged:
             self._trouble(str(error))
         for queued in jobs:
-            if queued.manifest.job not in self._courses:
-                kept = await self._read(partial(references, job=queued.manifest.job))
-                self._take(queued, kept)
+            kept = await self._read(partial(references, job=queued.manifest.job))
+            self._take(queued, kept)
         return len(jobs)
 
     def _take(self, queued: Queued, kept: Mapping[str, Blob]) -> None:
         job = queued.manifest.job
+        if job in self._courses:
+            return  # submitted just as the queue was read
         inputs = Kept(
             self._parts.blobs,
             kept,
@@ -350,7 +351,7 @@ class Jobs:
             limits=self._parts.queue,
             folder=self._pool.folder / f"inputs-{job[:16]}",
         )
-        course = Course(self._parts, queued.request, queued.manifest, inputs, queued.terms)
+        course = self._courses[job] = Course(self._parts, queued.request, queued.manifest, inputs, queued.terms)
         task = asyncio.get_running_loop().create_task(self._run_queued(course))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
