@@ -6,6 +6,7 @@ outside the guest's folder was touched, and that the next job runs well.
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -307,7 +308,6 @@ FOLDER = [
     kept_in("takes-all-descriptors", TOO_MANY),
     kept_in("counts-its-descriptors", 1, folder="ro"),
     Row(guest="counts-its-descriptors", code=0, folder="ro", limits=FEW_FILES),
-    Row(guest="fills-one-file", code=TOO_LARGE, folder="rw", made=["huge"], limits=LITTLE_ROOM),
     Row(
         guest="fills-its-folder",
         outcome="output",
@@ -373,6 +373,8 @@ SHAPES = [
     refused(four_gib, "4GiB"),
     Row(guest=too_large, outcome="refused", code=125, words="16MiB (module_bytes)", tripped="module_bytes"),
 ]
+
+FILLS_ONE_FILE = Row(guest="fills-one-file", folder="rw", limits=LITTLE_ROOM)
 
 CATALOGUE = [
     *COMPUTING,
@@ -533,8 +535,17 @@ async def nothing_is_left(look: Callable[[], list[str]]) -> None:
 
 
 def test_every_guest_of_the_folder_is_in_the_catalogue() -> None:
-    assert names() == {row.guest for row in CATALOGUE if isinstance(row.guest, str) and ":" not in row.guest}
+    rows = [*CATALOGUE, FILLS_ONE_FILE]
+    assert names() == {row.guest for row in rows if isinstance(row.guest, str) and ":" not in row.guest}
     assert len(names()) >= 40  # the number that was promised
+
+
+@in_one_loop
+async def test_one_file_grows_past_the_quota_by_a_mebibyte_at_most(house: Node, world: Path) -> None:
+    """It is refused there by the kernel, however fast the guest is; the quota is found to have been passed."""
+    end = await run(house, world, FILLS_ONE_FILE)
+    assert (end.outcome, end.exit_code, end.tripped) == ("output", 134, "dir_bytes")
+    assert MIB < (world / "shared" / "huge").stat().st_size <= 2 * MIB
 
 
 async def test_compile_bombs_of_every_shape_cost_their_budget_and_no_more(tmp_path: Path) -> None:
@@ -566,3 +577,27 @@ async def test_code_that_was_exchanged_between_check_and_use_is_not_run(tmp_path
             assert (end.outcome, end.exit_code) == ("exit", 3)
             end = await node.run(other)
             assert (end.outcome, end.exit_code) == ("exit", 4)
+
+
+@pytest.mark.parametrize("how", ["another module", "nothing", "a link"])
+async def test_a_module_that_was_exchanged_while_it_waited_is_not_run(
+    tmp_path: Path, compiler: Compiler, how: str
+) -> None:
+    """It was checked and kept by its hash when it came; it is hashed again when its turn comes."""
+    honest, other = job_exits(3), job_exits(4)
+    async with open_node(tmp_path / "state", compiler) as node:
+        waiting = await node.submit(honest)
+        digest = hashlib.sha256(honest).hexdigest()
+        stored = node.state.blobs / "sha256" / digest[:2] / digest
+        stored.unlink()
+        if how == "another module":
+            stored.write_bytes(other)
+        elif how == "a link":
+            (tmp_path / "other").write_bytes(other)
+            stored.symlink_to(tmp_path / "other")
+        await node.jobs.queue.take_all()
+        record = await node.until_ended(waiting)
+        assert record.state in {"refused", "lost"}
+        assert (record.exit_code, record.receipt) == (125, "")
+        assert "running" not in node.states(waiting)
+        assert (await node.run(honest)).exit_code == 3
