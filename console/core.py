@@ -132,7 +132,7 @@ class Core(Parts):
     async def _wake(self) -> None:
         """Agents that were active are active again, workers are ready, the demo is as it should be."""
         self.jobs.warm()
-        await self.jobs.take_queue()
+        await self.jobs.queue.take_all()
         await self.agents.restore()
         if self.options.demo:
             from console import demo

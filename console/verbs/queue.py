@@ -36,13 +36,13 @@ async def submit(core: "Core", call: Call) -> Result:
     code = await read_all(module, limit=MODULE_MAX, what=request.name, interrupted=call.interrupted)
     stdin = await _kept_stdin(core, call)
     terms = terms_of(core, call)
-    job, state = await core.jobs.submit(request, module=code, stdin=stdin, dirs=dirs, terms=terms)
+    job, state = await core.jobs.queue.submit(request, module=code, stdin=stdin, dirs=dirs, terms=terms)
     return await _submitted(core, call, job, state)
 
 
 async def rerun(core: "Core", call: Call) -> Result:
     """`jobs rerun`: as `jobs submit`, with what is kept of another job."""
-    job, state = await core.jobs.rerun(call.need("job"))
+    job, state = await core.jobs.queue.rerun(call.need("job"))
     return await _submitted(core, call, job, state)
 
 
@@ -118,7 +118,7 @@ async def _kept_stdin(core: "Core", call: Call) -> Blob | None:
         return None
 
     def work(stop: int) -> Blob:
-        with core.jobs.incoming_stdin() as incoming:
+        with core.jobs.queue.incoming_stdin() as incoming:
             pour(descriptor, incoming.write, what="standard input", stop=stop)
             return incoming.keep()
 

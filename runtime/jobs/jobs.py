@@ -6,42 +6,37 @@ program died is lost, and said to be so at the next start.
 
 import asyncio
 import contextlib
-import hashlib
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from runtime.blob_references import TREE, refer, references
-from runtime.blob_trees import claim_tree
-from runtime.blobs import Blob, Blobs, Incoming
+from runtime.blobs import Blobs
 from runtime.canonical import CanonicalError, Json, decode
 from runtime.clock import Clock
-from runtime.columns import RowDamagedError
-from runtime.errors import FailedError, NotFoundError, OrlopError, RefusedError, UnavailableError, UsageError
+from runtime.errors import FailedError, OrlopError, RefusedError, UnavailableError, UsageError
 from runtime.events import CoreError
 from runtime.identity import Identity
 from runtime.jobs import records
-from runtime.jobs.acceptance import accept, keep_given, known_state
 from runtime.jobs.course import Course, Parts, submit
-from runtime.jobs.ending import EXIT_CANCELLED, EXIT_NOT_RUN, JobEnd
-from runtime.jobs.inputs import Kept, keep_inputs
+from runtime.jobs.ending import EXIT_CANCELLED, JobEnd
 from runtime.jobs.output import read_stream
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool
-from runtime.jobs.queue import NOW, Queued, QueueLimits, Terms, queued_jobs
+from runtime.jobs.queue import NOW, QueueLimits, Terms
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.records import UNFINISHED
 from runtime.jobs.references import resolve
 from runtime.jobs.retention import Pruned, prune_jobs
 from runtime.jobs.rows import JobRecord, job_rows, job_text, kept_output
-from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest, LimitRefusedError, new_nonce, sign_manifest
+from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest
 from runtime.jobs.streams import HeldStreams, Streams
+from runtime.jobs.waiting import JobQueue
 from runtime.sandbox.compile import Compiler
 from runtime.statedir import StateDir
-from runtime.store import Store, Transaction
+from runtime.store import Store
 
 __all__ = ["JobOutputs", "Jobs"]
 
@@ -83,6 +78,9 @@ class Jobs:
         workers: how many jobs run at a time, and how many workers are kept once it is warm.
         ceilings: what the operator allows at most.
         queue: what the operator allows before a job starts.
+
+    Attributes:
+        queue: the jobs that wait in the store.
     """
 
     def __init__(
@@ -113,13 +111,12 @@ class Jobs:
             queue=queue,
             blobs=Blobs(state.blobs),
         )
-        self._takes = False
-        """Whether this program runs the jobs of the queue."""
         self._courses: dict[str, Course] = {}
         self._tasks: set[asyncio.Task[JobEnd] | asyncio.Task[None]] = set()
         self._closing = ""
         """Once it closes: who cancels what comes too late."""
         self._recovery: asyncio.Future[tuple[str, ...]] | None = None
+        self.queue = JobQueue(self._parts, self._run_queued, lambda: bool(self._closing), self._trouble)
 
     async def recover(self) -> tuple[str, ...]:
         """Puts right what an earlier program left: its jobs are lost, its folders go. The first run does so by itself.
@@ -237,181 +234,9 @@ class Jobs:
                 gone.set_result(None)
             raise
 
-    def incoming_stdin(self) -> Incoming:
-        """Where an input is written to that a submitted job will read.
-
-        Raises:
-            UnavailableError: the store cannot be written.
-        """
-        return self._parts.blobs.incoming(self._parts.queue.stdin_bytes)
-
     def output_path(self, job: str) -> Path:
         """The file of a job's output, see `runtime.jobs.output`; it is not there before the job wrote something."""
         return self._parts.output / job
-
-    async def submit(
-        self,
-        request: JobRequest,
-        *,
-        module: bytes,
-        terms: Terms,
-        stdin: Blob | None = None,
-        dirs: Sequence[int] = (),
-    ) -> tuple[str, str]:
-        """Puts a job into the queue; it is on the disk when this returns.
-
-        Args:
-            request: what to run.
-            module: the module's file.
-            terms: how it waits.
-            stdin: its input, from `incoming_stdin`; None for an empty one.
-            dirs: one descriptor for each of the request's directories, all of them read-only.
-
-        Returns:
-            The job's id and state: `queued`, or `refused` when the queue is full.
-
-        Raises:
-            RefusedError: a directory cannot be kept.
-            UsageError: arguments do not fit, or a directory is writable.
-            UnavailableError: jobs are no longer taken, or something cannot be read or stored.
-        """
-        parts = self._parts
-        limit = parts.queue.stdin_bytes
-        kept = await asyncio.to_thread(keep_inputs, parts.blobs, module, dirs, request.dirs, limit=limit)
-        if stdin is not None:
-            kept["stdin"] = stdin
-        manifest = sign_manifest(
-            parts.identity,
-            request,
-            f"sha256:{kept['module'].hash}",
-            nonce=request.nonce or new_nonce(),
-            created_ms=parts.clock.wall_ms(),
-            stdin_sha256=stdin.hash if stdin else hashlib.sha256(b"").hexdigest(),
-            expires_ms=terms.expires_ms,
-        )
-        return await self.enqueue(Queued(manifest, request, replace(terms, detached=True)), kept)
-
-    async def enqueue(self, queued: Queued, kept: Mapping[str, Blob]) -> tuple[str, str]:
-        """Writes a job of the queue down, and lets it wait for its turn if this program runs the queue.
-
-        Args:
-            queued: it.
-            kept: what it needs, by role.
-
-        Returns:
-            The job's id and state; of a job that is known already, its state, and nothing else happens.
-        """
-        if self._closing:
-            raise UnavailableError("jobs are no longer taken")
-        length = self._parts.queue.length
-        job = queued.manifest.job
-
-        def work(tx: Transaction) -> tuple[str, bool]:
-            known = records.state_of(tx, job)
-            if known is not None:
-                return known, False
-            full = records.waiting(tx) >= length
-            records.insert(
-                tx, queued.request, queued.manifest, str(queued.manifest.payload["module_cid"]), queued.terms
-            )
-            for role, blob in kept.items():
-                refer(tx, job, role, blob)
-            if full:
-                records.finish(tx, _refused(queued, f"{length} jobs wait already (queue)", "queue"), "queued")
-            return "refused" if full else "queued", not full
-
-        state, new = await asyncio.wrap_future(self._store.write(work))
-        if new and self._takes:
-            self._take(queued, kept)
-        return job, state
-
-    async def take_queue(self) -> int:
-        """From now on runs the jobs of the queue, as their turns come; does not wait for them.
-
-        Returns:
-            How many wait.
-        """
-        self._takes = True
-        jobs, damaged = await self._read(queued_jobs)
-        for error in damaged:
-            self._trouble(str(error))
-        for queued in jobs:
-            kept = await self._read(partial(references, job=queued.manifest.job))
-            self._take(queued, kept)
-        return len(jobs)
-
-    def _take(self, queued: Queued, kept: Mapping[str, Blob]) -> None:
-        job = queued.manifest.job
-        if job in self._courses:
-            return  # submitted just as the queue was read
-        inputs = Kept(
-            self._parts.blobs,
-            kept,
-            grants=queued.request.dirs,
-            limits=self._parts.queue,
-            folder=self._pool.folder / f"inputs-{job[:16]}",
-        )
-        course = self._courses[job] = Course(self._parts, queued.request, queued.manifest, inputs, queued.terms)
-        task = asyncio.get_running_loop().create_task(self._run_queued(course))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _run_queued(self, course: Course) -> None:
-        try:
-            await self._followed(course)
-        except OrlopError as error:
-            self._trouble(f"job {course.job[:16]}: {error}")
-
-    async def rerun(self, ref: str) -> tuple[str, str]:
-        """Puts a job into the queue that has the module, inputs, arguments and limits of another.
-
-        Args:
-            ref: names the other one.
-
-        Returns:
-            The new job's id and state.
-
-        Raises:
-            NotFoundError: there is no such job, or what it needs was not kept or is gone.
-            AmbiguousError: the name fits several.
-            RefusedError: what is stored of it is damaged.
-        """
-
-        def query(db: sqlite3.Connection) -> tuple[list[Queued], list[RowDamagedError], dict[str, Blob]]:
-            job = resolve(db, "jobs", ref)
-            return *queued_jobs(db, job), references(db, job)
-
-        found, damaged, kept = await self._read(query)
-        if damaged:
-            raise damaged[0]
-        old = found[0]
-        where = f"job {old.manifest.job[:16]}"
-        if "module" not in kept or any(f"{TREE}{grant.guest}" not in kept for grant in old.request.dirs):
-            hint = "orlop jobs submit keeps what it needs; so does orlop jobs run --keep-output"
-            raise NotFoundError("what it ran was not kept", where=where, hint=hint)
-        inputs = {role: blob for role, blob in kept.items() if role not in {"stdout", "stderr"}}
-        await asyncio.to_thread(self._claim, inputs, where)
-        given = old.manifest.extension.get("stdin_sha256")
-        manifest = sign_manifest(
-            self._parts.identity,
-            replace(old.request, submitter="local"),
-            str(old.manifest.payload["module_cid"]),
-            nonce=new_nonce(),
-            created_ms=self._parts.clock.wall_ms(),
-            stdin_sha256=given if isinstance(given, str) else None,
-        )
-        terms = replace(old.terms, attempt=0, expires_ms=None, detached=True)
-        return await self.enqueue(Queued(manifest, replace(old.request, submitter="local"), terms), inputs)
-
-    def _claim(self, inputs: Mapping[str, Blob], where: str) -> None:
-        try:
-            for role, blob in inputs.items():
-                if role.startswith(TREE):
-                    claim_tree(self._parts.blobs, blob.hash)
-                else:
-                    self._parts.blobs.claim(blob.hash)
-        except NotFoundError as error:
-            raise NotFoundError(f"what it ran is gone: {error.why}", where=where) from error
 
     async def cancel(self, ref: str, by: str) -> str:
         """Cancels a job and waits for its end, which is stored.
@@ -437,7 +262,7 @@ class Jobs:
         if course is None:
             state = (await self._read(lambda db: job_rows(db, job=job)))[0].state
             where = f"job {job[:16]}"
-            if state == "queued" and await self._cancel_waiting(job):
+            if state == "queued" and await self.queue.cancel(job):
                 return "cancelled"
             if state in UNFINISHED:
                 raise FailedError("another program runs it", where=where, hint="interrupt that program")
@@ -445,25 +270,6 @@ class Jobs:
         course.cancel(by)
         await asyncio.wait({course.ended})
         return course.state
-
-    async def _cancel_waiting(self, job: str) -> bool:
-        """Ends a job of the queue that no program has taken on; tells whether it was one."""
-
-        def work(tx: Transaction) -> bool:
-            waits = tx.one("SELECT 1 FROM jobs WHERE job = ? AND state = 'queued' AND detached = 1", (job,))
-            if waits is not None:
-                end = JobEnd(
-                    job=job,
-                    outcome="cancelled",
-                    state="cancelled",
-                    exit_code=EXIT_CANCELLED["command"],
-                    reason="cancelled before it started",
-                    limits=JobLimits(),
-                )
-                records.finish(tx, end, "queued")
-            return waits is not None
-
-        return await asyncio.wrap_future(self._store.write(work))
 
     async def rows(self, *, state: str = "", submitter: str = "", limit: int = 1000) -> list[JobRecord]:
         """Jobs, newest first; one whose row is damaged says so in its reason.
@@ -537,6 +343,21 @@ class Jobs:
             raise UnavailableError("jobs are no longer taken")
         return end
 
+    def _run_queued(self, course: Course) -> None:
+        """Follows a job of the queue, for which nobody waits."""
+        if course.job in self._courses:
+            return  # submitted just as the queue was read
+        self._courses[course.job] = course
+        task = asyncio.get_running_loop().create_task(self._told(course))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, course: Course) -> None:
+        try:
+            await self._followed(course)
+        except OrlopError as error:
+            self._trouble(f"job {course.job[:16]}: {error}")
+
     async def _followed(self, course: Course) -> JobEnd | None:
         """Follows a job that was written down, so that it can be found and cancelled meanwhile."""
         self._courses[course.job] = course
@@ -554,53 +375,8 @@ class Jobs:
         work = partial(prune_jobs, self._store, parts.output, parts.blobs, days=days, max_bytes=max_bytes)
         return await asyncio.to_thread(work)
 
-    async def run_manifest(self, raw: bytes, *, module: bytes, stdin: bytes = b"") -> tuple[str, str]:
-        """Takes in a job that somebody signed, into the queue.
-
-        In this order: size, signer on the list (this node's own keys are), schema, signature, expiry, limits against
-        the ceilings, queue. Only then is the module looked at: its hash here, all else when its turn has come.
-
-        Args:
-            raw: the signed manifest.
-            module: the module's file.
-            stdin: the input.
-
-        Returns:
-            The job's id and state; of a job that is known already, its state, and nothing else happens.
-
-        Raises:
-            NotAuthorisedError: the signer is not on the list, or none can be made out.
-            ManifestRefusedError: the manifest is not accepted.
-            LimitRefusedError: a limit is above the ceiling, the input too large, or the queue full.
-            RefusedError: module or input are not those of the manifest, or a directory is asked for.
-            UnavailableError: something cannot be read or stored.
-        """
-        parts = self._parts
-        now_ms = parts.clock.wall_ms()
-        check = partial(accept, raw=raw, identity=parts.identity, ceilings=parts.ceilings, now_ms=now_ms)
-        queued = await self._read(check)
-        known = await self._read(partial(known_state, job=queued.manifest.job))
-        if known is not None:
-            return queued.manifest.job, known
-        if await self._read(records.waiting) >= parts.queue.length:
-            raise LimitRefusedError("queue", f"{parts.queue.length} jobs wait already")
-        kept = await asyncio.to_thread(keep_given, parts.blobs, queued.manifest, module, stdin, parts.queue)
-        return await self.enqueue(queued, kept)
-
     def _trouble(self, words: str) -> None:
         self._store.emit(CoreError(where="jobs", error=words))
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.wrap_future(self._store.read(query))
-
-
-def _refused(queued: Queued, why: str, tripped: str) -> JobEnd:
-    return JobEnd(
-        job=queued.manifest.job,
-        outcome="refused",
-        state="refused",
-        exit_code=EXIT_NOT_RUN,
-        reason=why,
-        limits=queued.request.limits,
-        tripped=tripped,
-    )

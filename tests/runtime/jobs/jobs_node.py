@@ -65,11 +65,11 @@ class Node:
         **terms: int,
     ) -> str:
         """Puts a job into the queue; gives its id."""
-        with self.jobs.incoming_stdin() as incoming:
+        with self.jobs.queue.incoming_stdin() as incoming:
             incoming.write(stdin)
             kept = incoming.keep()
         request = JobRequest(name="test.wasm", limits=limits, dirs=dirs)
-        job, _ = await self.jobs.submit(
+        job, _ = await self.jobs.queue.submit(
             request,
             module=module,
             terms=Terms(**terms),  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ async def main(directory: Path, cache: Path, step: str, retries: int) -> None:
             node.store.publish_to(heard)
             await node.jobs.recover()
             job = await node.submit(HELLO, b"ab", retries=retries)
-            await node.jobs.take_queue()
+            await node.jobs.queue.take_all()
             while (await node.jobs.show(job))[0].ended_ms is None:
                 await asyncio.to_thread(os.sched_yield)
 

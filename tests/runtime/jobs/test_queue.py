@@ -42,7 +42,7 @@ async def until_lost(node: Node, job: str) -> None:
 async def test_a_submitted_job_waits_until_the_queue_is_run(node: Node) -> None:
     job = await node.submit(HELLO, b"ab")
     assert (await node.jobs.show(job))[0].state == "queued"
-    assert await node.jobs.take_queue() == 1
+    assert await node.jobs.queue.take_all() == 1
     record = await node.until_ended(job)
     assert (record.state, record.exit_code, record.attempt) == ("done", 0, 0)
     assert (await node.jobs.output(job)).stdout == b"ba"
@@ -51,7 +51,7 @@ async def test_a_submitted_job_waits_until_the_queue_is_run(node: Node) -> None:
 
 
 async def test_a_running_queue_takes_what_comes_at_once(node: Node) -> None:
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     job = await node.submit(HELLO, b"ab")
     assert (await node.until_ended(job)).state == "done"
 
@@ -61,7 +61,7 @@ async def test_the_more_urgent_goes_first_and_then_who_came_first(node: Node) ->
     first = await node.submit(HELLO)
     second = await node.submit(HELLO)
     high = await node.submit(HELLO, priority=10)
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     for job in (low, first, second, high):
         await node.until_ended(job)
     order = [event.job for event in node.events if isinstance(event, JobState) and event.state == "running"]
@@ -88,7 +88,7 @@ async def test_a_kill_at_any_step_leaves_one_end_and_at_most_one_receipt(
     db.close()
     async with open_node(tmp_path / "state", compiler) as node:
         await node.jobs.recover()
-        await node.jobs.take_queue()
+        await node.jobs.queue.take_all()
         while (record := (await node.jobs.show(job))[0]).state in UNFINISHED:
             await asyncio.to_thread(os.sched_yield)
         again = state == "running" and retries == 1
@@ -102,7 +102,7 @@ async def test_a_kill_at_any_step_leaves_one_end_and_at_most_one_receipt(
 
 
 async def test_a_lost_worker_is_the_only_reason_for_another_try(node: Node) -> None:
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     job = await node.submit(hostile("spin"), limits=LONG, retries=1)
     await node.until_state(job, "running")
     (busy,) = psutil.Process(node.jobs.process_ids[0]).children()
@@ -117,7 +117,7 @@ async def test_a_lost_worker_is_the_only_reason_for_another_try(node: Node) -> N
 
 
 async def test_without_retries_left_a_lost_job_is_lost(node: Node) -> None:
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     job = await node.submit(hostile("spin"), limits=LONG)
     await node.until_state(job, "running")
     for child in psutil.Process(node.jobs.process_ids[0]).children():
@@ -129,7 +129,7 @@ async def test_without_retries_left_a_lost_job_is_lost(node: Node) -> None:
 async def test_a_job_is_cancelled_wherever_it_is(node: Node) -> None:
     early = await node.submit(HELLO)
     assert await node.jobs.cancel(early, "command") == "cancelled"
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     running = await node.submit(hostile("spin"), limits=LONG)
     waiting = await node.submit(HELLO)
     await node.until_state(running, "running")
@@ -144,21 +144,21 @@ async def test_a_job_is_cancelled_wherever_it_is(node: Node) -> None:
 
 async def test_what_waits_when_a_program_ends_is_run_by_the_next(tmp_path: Path, compiler: Compiler) -> None:
     async with open_node(tmp_path, compiler) as node:
-        await node.jobs.take_queue()
+        await node.jobs.queue.take_all()
         running = await node.submit(hostile("spin"), limits=LONG)
         await node.until_state(running, "running")
         waiting = await node.submit(HELLO, b"ab")
     async with open_node(tmp_path, compiler) as node:
         assert (await node.jobs.show(running))[0].state == "cancelled"
         assert (await node.jobs.show(waiting))[0].state == "queued"
-        await node.jobs.take_queue()
+        await node.jobs.queue.take_all()
         assert (await node.until_ended(waiting)).state == "done"
 
 
 async def test_a_job_that_expired_is_not_started(node: Node) -> None:
     now = SystemClock().wall_ms()
     job = await node.submit(HELLO, expires_ms=now - 1)
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     record = await node.until_ended(job)
     assert (record.state, record.tripped, record.receipt) == ("refused", "expires", "")
     assert "its turn did not come before it expired" in record.reason
@@ -167,7 +167,7 @@ async def test_a_job_that_expired_is_not_started(node: Node) -> None:
 
 async def test_a_job_that_waits_too_long_is_refused(tmp_path: Path, compiler: Compiler) -> None:
     async with open_node(tmp_path, compiler, queue=QueueLimits(wait_ms=20)) as node:
-        await node.jobs.take_queue()
+        await node.jobs.queue.take_all()
         running = asyncio.ensure_future(node.run(hostile("spin"), limits=LONG))
         busy = await node.until_running()
         job = await node.submit(HELLO)
@@ -213,7 +213,7 @@ async def test_a_directory_is_kept_as_it_was_and_cannot_be_written(node: Node, t
     with pytest.raises(UsageError, match="cannot write into a directory"):
         await node.submit(HELLO, dirs=(DirGrant("/d", writable=True),), directories=[descriptor])
     os.close(descriptor)
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     assert (await node.until_ended(job)).state == "done"
     assert (await node.jobs.output(job)).stdout == b"then"
     while list(node.state.run.glob("*/inputs-*")):  # gone a moment after the end is told
@@ -229,7 +229,7 @@ async def test_what_was_kept_is_checked_when_it_is_used(node: Node, damage: str)
         path.unlink()
     else:
         path.write_bytes(HELLO[:-1] + b"!")
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     record = await node.until_ended(job)
     assert (record.state, record.receipt) == ("refused", "")
     assert "sha256:" in record.reason
@@ -239,19 +239,19 @@ async def test_a_job_id_has_one_life(node: Node) -> None:
     job = await node.submit(HELLO)
     _, document = await node.jobs.show(job)
     queued = Queued(read_manifest(encode(document)), JobRequest(name="test.wasm", limits=LIMITS), Terms(detached=True))
-    assert await node.jobs.enqueue(queued, {}) == (job, "queued")
-    await node.jobs.take_queue()
+    assert await node.jobs.queue.enqueue(queued, {}) == (job, "queued")
+    await node.jobs.queue.take_all()
     await node.until_ended(job)
-    assert await node.jobs.enqueue(queued, {}) == (job, "done")
+    assert await node.jobs.queue.enqueue(queued, {}) == (job, "done")
     assert len(await node.jobs.rows()) == 1
     assert node.states(job).count("done") == 1
 
 
 async def test_a_rerun_has_the_same_inputs_and_another_id(node: Node) -> None:
     job = await node.submit(HELLO, b"ab")
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     await node.until_ended(job)
-    again, state = await node.jobs.rerun(job)
+    again, state = await node.jobs.queue.rerun(job)
     assert (again != job, state) == (True, "queued")
     await node.until_ended(again)
     assert (await node.jobs.output(again)).stdout == b"ba"
@@ -261,17 +261,17 @@ async def test_a_rerun_has_the_same_inputs_and_another_id(node: Node) -> None:
 async def test_what_was_not_kept_cannot_be_rerun(node: Node) -> None:
     end = await node.run(HELLO, b"ab")
     with pytest.raises(NotFoundError, match="was not kept"):
-        await node.jobs.rerun(end.job)
+        await node.jobs.queue.rerun(end.job)
     job = await node.submit(HELLO)
     for path in (node.state.blobs / "sha256").glob("*/*"):
         path.unlink()
     with pytest.raises(NotFoundError, match="is gone"):
-        await node.jobs.rerun(job)
+        await node.jobs.queue.rerun(job)
 
 
 async def test_outputs_are_kept_by_hash_on_request(node: Node) -> None:
     job = await node.submit(HELLO, b"ab", keep_output=True)
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     await node.until_ended(job)
     kept = node.store.read_now(lambda db: references(db, job))
     assert kept["stdout"].hash == hashlib.sha256(b"ba").hexdigest()
@@ -282,7 +282,7 @@ async def test_a_damaged_row_is_named_and_hides_no_other(node: Node) -> None:
     bad = await node.submit(HELLO)
     good = await node.submit(HELLO)
     node.store.write(lambda tx: tx.execute("UPDATE jobs SET priority = 'high' WHERE job = ?", (bad,))).result()
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     assert (await node.until_ended(good)).state == "done"
     told = await node.until(lambda e: isinstance(e, CoreError))
     assert isinstance(told, CoreError)
@@ -293,7 +293,7 @@ async def test_a_damaged_row_is_named_and_hides_no_other(node: Node) -> None:
 
 
 async def test_each_job_has_at_most_one_receipt(node: Node) -> None:
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     jobs = [await node.submit(HELLO, str(number).encode()) for number in range(5)]
     for job in jobs:
         await node.until_ended(job)

@@ -59,13 +59,13 @@ async def test_what_has_not_ended_is_left_alone(node: Node) -> None:
     assert await node.jobs.prune(days=1, max_bytes=0) == Pruned(0, 0, 0)
     make_old(node.state.blobs)
     assert await node.jobs.prune(days=1, max_bytes=0) == Pruned(0, 0, 0)
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     assert (await node.until_ended(job)).state == "done"
 
 
 async def test_content_goes_with_the_last_job_that_needs_it(node: Node) -> None:
     old, new = await node.submit(HELLO, b"ab"), await node.submit(HELLO, b"xy")
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     for job in (old, new):
         await node.until_ended(job)
     age(node, old, 31)
@@ -74,7 +74,7 @@ async def test_content_goes_with_the_last_job_that_needs_it(node: Node) -> None:
     assert node.store.read_now(lambda db: references(db, old)) == {}
     kept = node.store.read_now(lambda db: references(db, new))
     assert {path.name for path in node.state.blobs.glob("sha256/*/*")} == {blob.hash for blob in kept.values()}
-    again, _ = await node.jobs.rerun(new)
+    again, _ = await node.jobs.queue.rerun(new)
     assert (await node.until_ended(again)).state == "done"
 
 

@@ -54,7 +54,7 @@ def let_in(node: Node, who: Identity = FRIEND) -> None:
 async def test_sec01_nobody_is_let_in_unless_listed(node: Node) -> None:
     manifest = signed(STRANGER)
     with pytest.raises(NotAuthorisedError) as caught:
-        await node.jobs.run_manifest(raw(manifest), module=HELLO)
+        await node.jobs.queue.run_manifest(raw(manifest), module=HELLO)
     assert str(caught.value) == "job manifest: not authorised"
     assert await node.jobs.rows() == []
     assert not node.state.blobs.exists()
@@ -62,21 +62,21 @@ async def test_sec01_nobody_is_let_in_unless_listed(node: Node) -> None:
 
 async def test_sec01_a_listed_key_is_let_in_until_it_is_taken_off(node: Node) -> None:
     let_in(node)
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     manifest = signed()
-    assert await node.jobs.run_manifest(raw(manifest), module=HELLO, stdin=b"ab") == (manifest.job, "queued")
+    assert await node.jobs.queue.run_manifest(raw(manifest), module=HELLO, stdin=b"ab") == (manifest.job, "queued")
     record = await node.until_ended(manifest.job)
     assert (record.state, record.submitter) == ("done", FRIEND.public_hex)
     assert (await node.jobs.output(manifest.job)).stdout == b"ba"
     assert (await node.receipts.verify(record.receipt)).ok
     node.store.write(lambda tx: submitters.remove(tx, FRIEND.public_hex)).result()
     with pytest.raises(NotAuthorisedError):
-        await node.jobs.run_manifest(raw(signed()), module=HELLO)
+        await node.jobs.queue.run_manifest(raw(signed()), module=HELLO)
 
 
 async def test_sec01_this_nodes_own_key_needs_no_list(node: Node) -> None:
     manifest = signed(node.identity)
-    assert await node.jobs.run_manifest(raw(manifest), module=HELLO) == (manifest.job, "queued")
+    assert await node.jobs.queue.run_manifest(raw(manifest), module=HELLO) == (manifest.job, "queued")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ async def test_sec01_this_nodes_own_key_needs_no_list(node: Node) -> None:
 async def test_sec01_what_names_no_one_signer_is_a_strangers(node: Node, given: bytes) -> None:
     let_in(node)
     with pytest.raises(NotAuthorisedError):
-        await node.jobs.run_manifest(given, module=HELLO)
+        await node.jobs.queue.run_manifest(given, module=HELLO)
 
 
 async def test_sec01_a_strangers_manifest_is_not_parsed(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,14 +103,14 @@ async def test_sec01_a_strangers_manifest_is_not_parsed(node: Node, monkeypatch:
 
     monkeypatch.setattr(acceptance, "read_manifest", parsed)
     with pytest.raises(NotAuthorisedError):
-        await node.jobs.run_manifest(raw(signed(STRANGER)), module=HELLO)
+        await node.jobs.queue.run_manifest(raw(signed(STRANGER)), module=HELLO)
 
 
 async def test_sec01_a_friends_name_on_a_strangers_signature_is_refused(node: Node) -> None:
     let_in(node)
     forged = raw(signed(STRANGER), signer_pubkey=FRIEND.public_hex)
     with pytest.raises(ManifestRefusedError) as caught:
-        await node.jobs.run_manifest(forged, module=HELLO)
+        await node.jobs.queue.run_manifest(forged, module=HELLO)
     assert caught.value.check == "BadSignature"
 
 
@@ -125,20 +125,20 @@ async def test_sec01_each_check_comes_in_its_order(tmp_path: Path, compiler: Com
             (signed(limits=small), b"other", "the module is another"),
         ):
             with pytest.raises(RefusedError) as caught:
-                await node.jobs.run_manifest(raw(manifest), module=module)
+                await node.jobs.queue.run_manifest(raw(manifest), module=module)
             error = caught.value
             found = getattr(error, "check", "") or getattr(error, "tripped", "") or str(error)
             assert check in found
-        await node.jobs.run_manifest(raw(signed(limits=small)), module=HELLO)
+        await node.jobs.queue.run_manifest(raw(signed(limits=small)), module=HELLO)
         with pytest.raises(LimitRefusedError, match=r"\(queue\)"):
-            await node.jobs.run_manifest(raw(signed(limits=small)), module=b"other")
+            await node.jobs.queue.run_manifest(raw(signed(limits=small)), module=b"other")
         assert len(await node.jobs.rows()) == 1
 
 
 async def test_sec01_input_and_directories_are_those_of_the_manifest(node: Node) -> None:
     let_in(node)
     with pytest.raises(RefusedError, match="asks for directories"):
-        await node.jobs.run_manifest(raw(signed(dirs=(DirGrant("/etc"),))), module=HELLO)
+        await node.jobs.queue.run_manifest(raw(signed(dirs=(DirGrant("/etc"),))), module=HELLO)
     named = sign_manifest(
         FRIEND,
         JobRequest(name="theirs.wasm", limits=LIMITS),
@@ -148,16 +148,16 @@ async def test_sec01_input_and_directories_are_those_of_the_manifest(node: Node)
         stdin_sha256="0" * 64,
     )
     with pytest.raises(RefusedError, match="the input is another"):
-        await node.jobs.run_manifest(raw(named), module=HELLO, stdin=b"x")
+        await node.jobs.queue.run_manifest(raw(named), module=HELLO, stdin=b"x")
 
 
 async def test_sec01_a_manifest_given_twice_runs_once(node: Node) -> None:
     let_in(node)
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     manifest = signed()
-    await node.jobs.run_manifest(raw(manifest), module=HELLO)
+    await node.jobs.queue.run_manifest(raw(manifest), module=HELLO)
     await node.until_ended(manifest.job)
-    assert await node.jobs.run_manifest(raw(manifest), module=HELLO) == (manifest.job, "done")
+    assert await node.jobs.queue.run_manifest(raw(manifest), module=HELLO) == (manifest.job, "done")
     assert len(await node.jobs.rows()) == 1
 
 
@@ -174,10 +174,10 @@ async def test_a_manifest_of_another_program_gets_the_defaults_within_the_ceilin
     body: dict[str, Json] = {"schema_version": 1, "payload": payload, "created_at": "2026-01-01T00:00:00Z"}
     signature = FRIEND.sign(b"phase-manifest:v1:", encode(body)).hex()
     document = json.dumps(body | {"signer_pubkey": FRIEND.public_hex, "signature": signature}).encode()
-    job, _ = await node.jobs.run_manifest(document, module=HELLO)
+    job, _ = await node.jobs.queue.run_manifest(document, module=HELLO)
     record = (await node.jobs.show(job))[0]
     assert (record.limit_memory_bytes, record.limit_timeout_ms, record.limit_cpu_ms) == (1 << 24, 30_000, 30_000)
-    await node.jobs.take_queue()
+    await node.jobs.queue.take_all()
     assert (await node.until_ended(job)).state == "done"
 
 
