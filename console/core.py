@@ -356,5 +356,9 @@ def _newest_ms(connection: sqlite3.Connection) -> int:
 
 
 def _unfinished_jobs(connection: sqlite3.Connection) -> tuple[str, ...]:
-    sql = "SELECT job FROM jobs WHERE state IN ('queued', 'admitted', 'compiling', 'running') ORDER BY number"
+    """Those that end with the program that runs them; what only waits in the queue outlives it."""
+    sql = (
+        "SELECT job FROM jobs WHERE state IN ('queued', 'admitted', 'compiling', 'running')"
+        " AND (detached = 0 OR (state = 'running' AND attempt >= retries)) ORDER BY number"
+    )
     return tuple(str(row[0]) for row in connection.execute(sql))

@@ -36,8 +36,8 @@ _COUNTS = {
     "seq": "SELECT coalesce(max(seq), 0) FROM journal",
 }
 _UNFINISHED = (
-    "SELECT state = 'running', runner_pid, runner_start, count(*) FROM jobs"
-    " WHERE state IN ('queued', 'admitted', 'compiling', 'running') GROUP BY 1, 2, 3"
+    "SELECT state = 'running', state = 'queued' AND detached = 1, runner_pid, runner_start, count(*) FROM jobs"
+    " WHERE state IN ('queued', 'admitted', 'compiling', 'running') GROUP BY 1, 2, 3, 4"
 )
 _NOTHING: tuple[Mapping[str, int], Mapping[bool, int]] = dict.fromkeys(_COUNTS, 0), {True: 0, False: 0}
 
@@ -87,7 +87,10 @@ def _storage(path: Path, wanted: int) -> dict[str, Json]:
 
 
 def _counts(state: StateDir) -> tuple[Mapping[str, int], Mapping[bool, int]]:
-    """The counts by name, and those of jobs by whether they run; a job whose program died is in neither."""
+    """The counts by name, and those of jobs by whether they run; a job whose program died is in neither.
+
+    What waits in the queue belongs to no program.
+    """
     if not state.database.exists():
         return _NOTHING
     with contextlib.closing(open_reader(state.database)) as database:
@@ -96,8 +99,8 @@ def _counts(state: StateDir) -> tuple[Mapping[str, int], Mapping[bool, int]]:
 
 def _count(database: sqlite3.Connection) -> tuple[Mapping[str, int], Mapping[bool, int]]:
     jobs = {True: 0, False: 0}
-    for runs, pid, mark, number in database.execute(_UNFINISHED):
-        jobs[bool(runs)] += number if is_running(int(pid), str(mark)) else 0
+    for runs, waits, pid, mark, number in database.execute(_UNFINISHED):
+        jobs[bool(runs)] += number if waits or is_running(int(pid), str(mark)) else 0
     return {name: int(database.execute(query).fetchone()[0]) for name, query in _COUNTS.items()}, jobs
 
 

@@ -111,3 +111,12 @@ def test_a_ceiling_refuses_by_the_limits_name(alone: Path) -> None:
     ran = orlop(alone, "jobs", "run", HELLO, env={"ORLOP_JOBS_CEILING_MODULE": "10B"})
     assert ran.code == 125
     assert "(module_bytes)" in ran.talk
+
+
+def test_what_waits_is_not_told_as_lost_when_an_owner_starts(tmp_path: Path) -> None:
+    job = orlop(tmp_path, "jobs", "submit", HELLO, "--json").json["job"]
+    assert orlop(tmp_path, "status", "--json").json["jobs"] == {"queued": 1, "running": 0}
+    ran = orlop(tmp_path, "--no-ui", "--until", "job.state,state=done", "--events", "core.started,job.state")
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert (ran.code, lines[0]["type"], lines[0]["recovered"]) == (0, "core.started", [])
+    assert [line["job"] for line in lines[1:] if line.get("state") == "done"] == [job]
