@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["BoundOf", "Figure", "alternate", "cpu_ms", "figure", "percentile", "wall_us"]
+__all__ = ["BoundOf", "Figure", "absent", "alternate", "cpu_ms", "figure", "percentile", "wall_us"]
 
 BoundOf = Literal["median", "best", "ratio"]
 
@@ -22,7 +22,7 @@ class Figure:
         unit: of all figures but the ratios.
         median: of the samples.
         best: the least of them; what a loaded machine distorts least.
-        samples: how many there were.
+        samples: how many there were; 0 where there was nothing to measure, and `note` says why.
         baseline: what the baseline is; empty for none.
         base: the median of its samples, taken in turns with the others.
         base_best: the least of them.
@@ -95,6 +95,16 @@ def figure(
         bound_of=bound_of,
         note=note,
     )
+
+
+def absent(what: str, why: str) -> Figure:
+    """A line for what could not be measured here, which is no failure.
+
+    Args:
+        what: what would have been measured.
+        why: such as `not installed`.
+    """
+    return Figure(what=what, unit="", median=0.0, best=0.0, samples=0, note=why)
 
 
 def alternate(rounds: int, *measures: Callable[[], float]) -> list[list[float]]:

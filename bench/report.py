@@ -46,6 +46,8 @@ def _pair(median: float, best: float, samples: int, unit: str) -> str:
 
 
 def _cells(row: RowResult, one: Figure) -> tuple[str, ...]:
+    if not one.samples:
+        return row.name, one.what, one.note, "", "", "", ""
     unit = f" {one.unit}" if one.unit else ""
     base = ratio = bound = ""
     if one.base is not None and one.base_best is not None and one.ratio is not None and one.ratio_best is not None:

@@ -1,22 +1,16 @@
 """A whole job through the node: two signatures, a worker, the commitment, a commit with fsync; then many at once."""
 
 import asyncio
-import tempfile
 import time
-from pathlib import Path
 from typing import Final
 
 from bench.disk import Disk
 from bench.guests import HELLO
 from bench.measure import Figure, figure
-from runtime import identity, statedir
-from runtime.clock import SystemClock
+from bench.node import open_node
 from runtime.jobs.jobs import Jobs
-from runtime.jobs.receipts import Receipts
 from runtime.jobs.spec import JobLimits, JobRequest
 from runtime.jobs.streams import Streams
-from runtime.sandbox.compile import Compiler
-from runtime.store import Store
 
 __all__ = ["measure"]
 
@@ -25,38 +19,22 @@ _WORKERS: Final = 2
 
 def measure(*, quick: bool) -> list[Figure]:
     """Measures it."""
-    with tempfile.TemporaryDirectory(prefix="orlop-bench-") as folder:
-        state = statedir.prepare(Path(folder))
-        own = identity.load_or_create(state)
-        clock = SystemClock()
-        with (
-            Store.open(state.database, clock, owner=True) as store,
-            Compiler(state.compiled_cache, bytes(32)) as compiler,
-        ):
-            receipts = Receipts(store, own, state.output)
-            jobs = Jobs(
-                store, identity=own, receipts=receipts, compiler=compiler, state=state, clock=clock, workers=_WORKERS
-            )
-            return asyncio.run(_measure(jobs, Path(folder), 20 if quick else 200))
+    return asyncio.run(_measure(20 if quick else 200))
 
 
-async def _measure(jobs: Jobs, folder: Path, many: int) -> list[Figure]:
+async def _measure(many: int) -> list[Figure]:
     module = HELLO.read_bytes()
-    try:
-        await jobs.recover()
-        jobs.warm()
+    async with open_node(workers=_WORKERS) as node:
         for _ in range(10):
-            await _job(jobs, module)
+            await _job(node.jobs, module)
         alone, syncs = [], []
-        with Disk(folder / "disk") as disk:
+        with Disk(node.folder / "disk") as disk:
             for _ in range(many):
-                alone.append(await _job(jobs, module))
+                alone.append(await _job(node.jobs, module))
                 syncs.append(disk.append_ms())
         began, used = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(_job(jobs, module) for _ in range(many)))
+        await asyncio.gather(*(_job(node.jobs, module) for _ in range(many)))
         wall, cpu = time.perf_counter() - began, time.process_time() - used
-    finally:
-        await jobs.close(drain_s=0)
     return [
         figure(
             "one job, from the request to its stored receipt", "ms", alone, against=("append and fsync of 4 KiB", syncs)

@@ -74,6 +74,9 @@ ALTER TABLE jobs ADD COLUMN expires_ms INTEGER;
 ALTER TABLE jobs ADD COLUMN keep_output INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN tripped TEXT NOT NULL DEFAULT '';
 CREATE INDEX jobs_by_place ON jobs (state, priority DESC, number);
+DROP INDEX jobs_by_state;
+CREATE INDEX jobs_by_state ON jobs (state, number DESC);
+CREATE INDEX jobs_by_submitter ON jobs (submitter, number DESC);
 
 CREATE TABLE blobs (
   hash TEXT PRIMARY KEY, size INTEGER NOT NULL, created_ms INTEGER NOT NULL
