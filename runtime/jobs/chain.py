@@ -5,7 +5,8 @@ replaced is not the one that its successor names, and one that was moved stands 
 of a chain cannot be missed by anything in it: whoever knows a later receipt gives it.
 """
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -118,6 +119,7 @@ class WorkerChain:
             whole: whether the chain is to begin with its first receipt; else what lies before its beginning is unknown.
         """
         numbers = {receipt: number for number, receipt in self._ids.items()}
+        present = sorted({*self._ids, *self._bad})
         for link in sorted(self._links, key=lambda link: link.place.number):
             place = link.place
             # Behind a restore numbers were left out, so the predecessor is looked for by its id.
@@ -128,20 +130,13 @@ class WorkerChain:
             if there is not None:
                 yield _fault("replaced", link, f"number {place.number} does not follow the number {before} here")
             elif place.number != self.first or whole:
-                yield _fault("removed", link, f"{self._missing(place)} before number {place.number}")
+                yield _fault("removed", link, f"{_missing(place, present)} before number {place.number}")
 
     def _stands_bad(self, place: Place) -> bool:
         """Whether its predecessor is there and bad, as far as that can be told; that was said already."""
         if place.restored:
-            return any(place.follows(number) for number in self._bad)
+            return bool(self._bad) and place.follows(min(self._bad))
         return place.number - 1 in self._bad
-
-    def _missing(self, place: Place) -> str:
-        if place.restored:
-            return f"receipt {place.previous[:16]}… is missing"
-        last = place.number - 1
-        below = max((number for number in (*self._ids, *self._bad) if number < last), default=-1)
-        return f"number {last} is missing" if last - below == 1 else f"{below + 1} to {last} are missing"
 
     def document(self) -> dict[str, Json]:
         """The chain as JSON."""
@@ -265,6 +260,15 @@ class ChainWalk:
         self._count += 1
         if len(self._faults) < _FAULTS_MAX:
             self._faults.append(fault)
+
+
+def _missing(place: Place, present: Sequence[int]) -> str:
+    """What is not there before a receipt, of the sorted numbers that are."""
+    if place.restored:
+        return f"receipt {place.previous[:16]}… is missing"
+    last, at = place.number - 1, bisect_left(present, place.number)
+    below = present[at - 1] if at else -1
+    return f"number {last} is missing" if last - below == 1 else f"{below + 1} to {last} are missing"
 
 
 def _fault(kind: FaultKind, link: ChainLink, why: str) -> ChainFault:
