@@ -100,6 +100,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         needs="receipt",
         changes=True,
+        grows=True,
         detail=(
             "It leaves a job and a receipt of its own. Exit 0: the same; 4: different, and the job is deterministic;"
             " 1: it could not be run, or it differs in a way that proves nothing."
