@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     OK = 0
     """It worked; also: `--for` ended by itself, and the reader of stdout went away."""
     FAILED = 1
-    """The operation was tried or refused, and did not happen; or its answer could not be written, and stderr says so."""
+    """The operation was tried or refused, and did not happen; or its answer could not be written. stderr says which."""
     USAGE = 2
     """Wrong options, names or configuration; nothing was tried."""
     BOOT_REFUSED = 3

@@ -58,9 +58,8 @@ async def test_without_descriptors_a_job_is_lost_by_name(node: Node, monkeypatch
     for number in (reader, writer):
         os.close(number)
     assert (await node.run(HELLO, b"ab")).exit_code == 0
-    while tee_threads():
+    while tee_threads() or len(descriptors()) > len(before):  # those of a worker that ends go a moment later
         await asyncio.to_thread(os.sched_yield)
-    assert len(descriptors()) <= len(before)
 
 
 def tee_threads() -> list[str]:
