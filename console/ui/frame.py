@@ -8,6 +8,7 @@ from console.table import TableModel
 from console.ui.desk import Done
 from console.ui.figures import short_peer, uptime
 from console.ui.sheet import Span, cut, width_of
+from console.ui.text.jobs import WAITING
 from console.view import View
 from runtime.sanitise import clean
 
@@ -124,7 +125,7 @@ def _counter(view: View, number: int) -> list[Span]:
         return [*spans, (f" ✗{view.tripped}", "alarm")] if view.tripped else spans
     if number == JOBS and view.jobs:
         running = sum(view.job_states[state] for state in ("compiling", "running"))
-        waiting = sum(view.job_states[state] for state in ("queued", "admitted"))
+        waiting = sum(view.job_states[state] for state in WAITING)
         spans = [(f" {len(view.jobs):,}", "")]
         spans += [(f" ◐{running:,}", "accent")] if running else []
         return [*spans, (f" ◌{waiting:,}", "warn")] if waiting else spans

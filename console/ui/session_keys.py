@@ -7,9 +7,11 @@ from textual.binding import Binding, BindingType
 
 from console.exit_codes import ExitCode
 from console.ui.bound import Keys
+from console.ui.once import only_newest
 from console.ui.remembered import Remembered
 from console.ui.table_keys import TableKeys
 from console.ui.terminal import set_mouse
+from console.ui.text.jobs import WAITING
 from console.ui.themes import THEMES
 from console.ui.widgets.frame_view import FrameView
 from console.view import TERMINAL
@@ -100,7 +102,7 @@ class SessionKeys(TableKeys, inherit_bindings=False):
 
     def action_leave(self) -> None:
         """Leaves; asks when jobs would be cancelled by it."""
-        self.run_worker(self._leave(), group="leave", exclusive=True)
+        only_newest(self, self._leave, "leave")
 
     async def _leave(self) -> None:
         if await self._may_stop("Quit and cancel"):
@@ -108,19 +110,24 @@ class SessionKeys(TableKeys, inherit_bindings=False):
 
     def action_pause(self) -> None:
         """Suspends the whole process; asks when jobs would stand still."""
-        self.run_worker(self._pause(), group="leave", exclusive=True)
+        only_newest(self, self._pause, "leave")
 
     async def _pause(self) -> None:
         if await self._may_stop("Suspend"):
             self.action_suspend_process()
 
     async def _may_stop(self, verb: str) -> bool:
-        running = [row for row in self.desk.view.jobs.values() if row.state not in TERMINAL]
+        there = [row for row in self.desk.view.jobs.values() if row.state not in TERMINAL]
+        running = [row for row in there if row.state not in WAITING]
+        # A job that is not of the queue waits only while others run.
         if self.desk.options.attached or not running or not self.desk.ready:
             return True
         from console.ui.screens.confirm import ConfirmScreen
 
         title = f"{verb} {len(running)} job{'' if len(running) == 1 else 's'}"
-        screen = ConfirmScreen(title=title, names=[f"{row.name} {row.job[:12]}" for row in running])
+        names = [f"{row.name} {row.job[:12]}" for row in running]
+        waiting = len(there) - len(running)
+        left = f"{waiting} more wait{'s' if waiting == 1 else ''}: what was submitted stays in the queue."
+        screen = ConfirmScreen(title=title, names=names, consequence=left if waiting else "")
         answer: bool = await self.push_screen_wait(screen)
         return answer

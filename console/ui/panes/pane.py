@@ -22,6 +22,7 @@ from console.ui.actions import Actions
 from console.ui.bound import Keys
 from console.ui.desk import Desk
 from console.ui.frame import table_status
+from console.ui.once import only_newest
 from console.ui.remembered import Order, Remembered
 from console.ui.sheet import Span
 from console.ui.widgets.live_table import LiveTable
@@ -131,7 +132,7 @@ class Pane(Container):
     def _fetch_now(self) -> None:
         self._fetch_timer = None
         self._fetched_at = monotonic()
-        self.run_worker(self._fetch(), group=f"fetch-{self.NUMBER}", exclusive=True)
+        only_newest(self, self._fetch, f"fetch-{self.NUMBER}")
 
     async def _fetch(self) -> None:
         try:

@@ -165,7 +165,7 @@ class ReceiptsPane(Pane):
 
     def action_chain(self) -> None:
         """Verifies all receipts that are stored here, as chains, and shows what was found."""
-        self.run_worker(self._verify_chain(), group="action", exclusive=True)
+        self.run_worker(self._verify_chain(), group="action")
 
     async def _verify_chain(self) -> None:
         from console.ui.screens.reading import SheetScreen

@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, Label, Static
 
 from console.ui.actions import Actions
 from console.ui.bound import keys_of
+from console.ui.once import only_newest
 from console.ui.widgets.path_input import PathInput
 from console.ui.widgets.pick import Pick
 from console.ui.widgets.tick import Tick
@@ -227,7 +228,7 @@ class FormScreen(ModalScreen[bool]):
     def action_go(self) -> None:
         """Does what the fields say."""
         self.query_one("#go", Button).disabled = True
-        self.run_worker(self._go(), exclusive=True)
+        only_newest(self, self._go, "go")
 
     async def _go(self) -> None:
         problem = await self.carry_out()

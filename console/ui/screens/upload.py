@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from console.client import Json
 from console.ui.actions import Actions
 from console.ui.desk import Desk
+from console.ui.once import only_newest
 from console.ui.screens.form import Box, Element, Field, FormScreen, Note
 from console.ui.text.agents import PERMISSIONS
 from console.ui.text.documents import text, texts
@@ -90,7 +92,7 @@ class UploadScreen(FormScreen):
     def changed(self, name: str) -> None:
         """A module proposes the manifest beside it; a manifest says what it asks for."""
         if name in {"module", "manifest"}:
-            self.run_worker(self._look(name), exclusive=True, group="look")
+            only_newest(self, partial(self._look, name), "look")
 
     async def _look(self, name: str) -> None:
         module, manifest = self.value("module"), self.value("manifest")

@@ -158,12 +158,12 @@ def report_sheet(document: Json) -> list[Line]:
     """
     chains, faults = objects(document, "chains"), objects(document, "faults")
     verdict, ink = _VERDICTS[flag(document, "ok")]
-    receipts, count = integer(document, "receipts") or 0, integer(document, "fault_count") or 0
+    count = integer(document, "fault_count") or 0
     lines = [
         line(
             (verdict, ink),
-            f": {receipts:,} receipt{'' if receipts == 1 else 's'} in {len(chains)}"
-            f" chain{'' if len(chains) == 1 else 's'}, {count:,} fault{'' if count == 1 else 's'}",
+            f": {_counted(integer(document, 'receipts'), 'receipt')} in {_counted(len(chains), 'chain')},"
+            f" {_counted(count, 'fault')}",
             indent=2,
         ),
         BLANK,
@@ -178,6 +178,10 @@ def report_sheet(document: Json) -> list[Line]:
     return lines
 
 
+def _counted(number: int | None, noun: str) -> str:
+    return f"{number or 0:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _report_of(chain: Object, faults: list[Object]) -> list[Line]:
     known = flag(chain, "key")
     keys: dict[bool | None, Span] = {
@@ -190,7 +194,8 @@ def _report_of(chain: Object, faults: list[Object]) -> list[Line]:
     return [
         line(("KEY ", "head"), (short_peer(text(chain, "worker", limit=80)), "link"), "  ", keys[known], indent=4),
         line(
-            f"  #{integer(chain, 'first')} to #{integer(chain, 'last')}: {integer(chain, 'receipts') or 0:,} receipts",
+            f"  #{integer(chain, 'first')} to #{integer(chain, 'last')}: ",
+            _counted(integer(chain, "receipts"), "receipt"),
             kept,
             indent=2,
         ),

@@ -10,7 +10,7 @@ from console.ui.sheet import Line, line
 from console.view import TERMINAL
 from runtime.sanitise import clean, clean_multiline
 
-__all__ = ["COLUMNS", "MARKS", "RUNNING", "Tail", "elapsed_ms", "how_full", "job_row", "output_lines"]
+__all__ = ["COLUMNS", "MARKS", "RUNNING", "WAITING", "Tail", "elapsed_ms", "how_full", "job_row", "output_lines"]
 
 _KEEP = 64 * 1024
 
@@ -42,6 +42,8 @@ MARKS = {
     "cancelled": ("○", "warn"),
 }
 RUNNING = ("◐", "accent")
+WAITING = frozenset({"queued", "admitted"})
+"""States in which a job has not begun."""
 
 
 @dataclass(slots=True)

@@ -477,6 +477,7 @@ async def test_quitting_asks_only_when_jobs_would_be_cancelled() -> None:
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         assert "Quit and cancel 1 job" in shown(app)
+        assert "1 more waits: what was submitted stays in the queue." in shown(app)
         await press(pilot, "enter")
         assert app.return_code is None
         core.emit(events.JobState(job=world.JOBS[0].job, state="done", previous="running", reason="exit"))
