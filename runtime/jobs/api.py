@@ -46,6 +46,7 @@ class JobOptions(TypedDict, total=False):
         writable_dirs: directories that it may change, likewise.
         limits: its bounds; by default those of `JobLimits()`.
         name: what the job is called, the guest's `argv[0]`; by default the module's file name, or `job`.
+        deterministic: its clock and its random bytes follow from its manifest alone, so that it can be run again alike.
     """
 
     args: Sequence[str]
@@ -55,6 +56,7 @@ class JobOptions(TypedDict, total=False):
     writable_dirs: Mapping[str, Path]
     limits: JobLimits
     name: str
+    deterministic: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +187,7 @@ class AsyncNode:
             env=tuple(f"{key}={value}" for key, value in options.get("env", {}).items()),
             dirs=(*map(DirGrant, readable), *(DirGrant(guest, writable=True) for guest in writable)),
             limits=options.get("limits", JobLimits()),
+            deterministic=options.get("deterministic", False),
         )
         code = module if isinstance(module, bytes) else await asyncio.to_thread(read_module, module)
         with contextlib.ExitStack() as held:

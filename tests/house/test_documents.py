@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from console.registry import COMMANDS, GROUPS
-from console.settings import KEYS
+from console.settings import KEYS, Unit
 from runtime.codec import event_types
+from runtime.jobs.ending import STATES
+from runtime.jobs.queue import QueueLimits
+from runtime.jobs.spec import CEILINGS, LIMITS, JobLimits
+from runtime.quantities import format_duration_ms, format_size
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
@@ -56,6 +60,53 @@ def test_every_event_type_that_a_page_names_exists(page: Path) -> None:
     for name in re.findall(r"`([a-z]+\.[a-z]+)`", page.read_text()):
         if name.split(".")[0] in subjects and not name.endswith((".py", ".key", ".md", ".toml", ".wasm", ".json")):
             assert name in event_types() or name in KEYS, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_that_a_page_links_exists(page: Path) -> None:
+    for name, path in re.findall(r"\[`(test_\w+)`\]\(([^)\s]+)\)", page.read_text()):
+        source = (page.parent / path).resolve().read_text()
+        assert re.search(rf"^(async )?def {name}\(", source, re.MULTILINE), f"{path}: {name}"
+
+
+def test_the_threat_model_of_jobs_links_a_test_for_each_claim() -> None:
+    text = (ROOT / "docs/explanation/jobs-and-receipts.md").read_text()
+    claims = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| claim"))]
+    assert len(claims) > 30
+    assert [line for line in claims if "`](../../tests/" not in line] == []
+
+
+def test_the_page_of_limits_has_every_limit_with_its_figures() -> None:
+    text = (ROOT / "docs/reference/limits.md").read_text()
+    rows = re.findall(
+        r"^\| `(\w+)` \| `--([\w-]+)` \| (\S+) \| (\S+) to (\S+) \| (\S+) \| `([\w.]+)` \|", text, re.MULTILINE
+    )
+    options = {arg.name.replace("_", "-") for arg in COMMANDS["jobs run"].args if arg.group == "Limits"}
+    assert {row[1] for row in rows} == options
+    assert [(row[0], *row[2:6]) for row in rows] == [
+        (
+            limit.name,
+            limit.words(getattr(JobLimits(), limit.name)),
+            limit.words(limit.low),
+            limit.words(limit.high),
+            limit.words(getattr(CEILINGS, limit.name)),
+        )
+        for limit in LIMITS
+    ]
+    for row, limit in zip(rows, LIMITS, strict=True):
+        assert KEYS[row[6]].default == getattr(CEILINGS, limit.name), row[6]
+    assert {name for names in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (?:\d|the)", text, re.MULTILINE)
+            for name in re.findall(r"\w+", names)} == set(STATES) - {"unverified"}  # fmt: skip
+
+
+def test_the_page_of_limits_has_what_is_refused_before_the_start() -> None:
+    text = (ROOT / "docs/reference/limits.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| (\S+) \| `(jobs\.\w+)` \|", text, re.MULTILINE)
+    words = {Unit.SIZE: format_size, Unit.DURATION: format_duration_ms, Unit.COUNT: str}
+    assert [row[1] for row in rows] == [words[KEYS[row[2]].unit](int(str(KEYS[row[2]].default))) for row in rows]
+    allowed = QueueLimits()
+    defaults = [allowed.module_bytes, allowed.stdin_bytes, allowed.length, allowed.wait_ms]
+    assert [KEYS[row[2]].default for row in rows] == defaults
 
 
 def test_the_tutorial_shows_the_source_that_is_built() -> None:

@@ -28,6 +28,7 @@ from runtime.jobs import (
 from runtime.sandbox.modulecheck import JOB_CAPS
 from tests.guests import guest
 from tests.runtime.jobs.jobs_node import HELLO, opens, shows_argv, shows_env, writes
+from tests.runtime.jobs.jobs_node import guest as small
 
 FEW = replace(JobLimits(), fuel=100)
 
@@ -106,6 +107,18 @@ def test_arguments_and_environment_are_exactly_those_that_were_given(tmp_path: P
         assert named.stdout == "tool\0-n\0ü\0".encode()
         assert node.run_job(shows_argv()).stdout == b"job\0"
         assert node.run_job(shows_env(), env={"A": "1", "B": ""}).stdout == b"A=1\0B=\0"
+
+
+def test_the_clock_of_a_deterministic_job_is_not_that_of_the_machine(tmp_path: Path) -> None:
+    module = small(
+        "(drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 8)))"
+        "(call $proc_exit (i64.eq (i64.div_u (i64.load (i32.const 8)) (i64.const 1000000000)) (i64.const 1577836800)))",
+        "clock_time_get",
+        "proc_exit",
+    )
+    with Node(tmp_path / "state") as node:
+        assert node.run_job(module, deterministic=True).exit_code == 1
+        assert node.run_job(module).exit_code == 0
 
 
 def test_module_and_input_may_be_files(tmp_path: Path) -> None:
