@@ -1,8 +1,12 @@
 """Panes under keys: switching, cursors, filters, sizes, and the commands that keys run."""
 
+import gc
+from functools import partial
+
 import pytest
 
 from console.rows import AgentRow
+from console.ui.once import only_newest
 from console.ui.panes.log import LogPane
 from console.ui.panes.receipts import ReceiptsPane
 from console.ui.panes.rooms import RoomsPane
@@ -420,3 +424,17 @@ async def test_freezing_stops_the_screen_and_not_the_rows() -> None:
         await press(pilot, "p")
         assert "FROZEN" not in row_of(app, "header")
         assert pane(app).main.model.rows[agent_key(HARBOR, "unblock")].cells[3] == "off"
+
+
+async def test_of_work_that_is_begun_twice_only_the_newest_is_done_and_nothing_is_left_unawaited() -> None:
+    did: list[int] = []
+
+    async def work(number: int) -> None:
+        did.append(number)
+
+    async with opened(harbor()) as (app, pilot):
+        for number in (1, 2):
+            only_newest(app, partial(work, number), "a test")
+        await settled(pilot)
+        assert did == [2]
+        gc.collect()  # a coroutine that was never awaited would warn here, which fails the test
