@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from runtime.blob_references import TREE, refer, references
 from runtime.blob_trees import claim_tree
@@ -26,6 +26,8 @@ from runtime.store import Transaction
 __all__ = ["JobQueue"]
 
 T = TypeVar("T")
+
+_EMPTY: Final = hashlib.sha256(b"").hexdigest()
 
 
 class JobQueue:
@@ -97,7 +99,7 @@ class JobQueue:
             f"sha256:{kept['module'].hash}",
             nonce=request.nonce or new_nonce(),
             created_ms=parts.clock.wall_ms(),
-            stdin_sha256=stdin.hash if stdin else hashlib.sha256(b"").hexdigest(),
+            stdin_sha256=stdin.hash if stdin else _EMPTY,
             expires_ms=terms.expires_ms,
         )
         return await self.enqueue(Queued(manifest, request, replace(terms, detached=True)), kept)
@@ -185,12 +187,15 @@ class JobQueue:
             raise damaged[0]
         old = found[0]
         where = f"job {old.manifest.job[:16]}"
-        if "module" not in kept or any(f"{TREE}{grant.guest}" not in kept for grant in old.request.dirs):
+        given = old.manifest.extension.get("stdin_sha256")
+        needed = {"module", *(f"{TREE}{grant.guest}" for grant in old.request.dirs)}
+        if given != _EMPTY:  # also when nobody knows what came through a pipe
+            needed.add("stdin")
+        if needed - kept.keys():
             hint = "orlop jobs submit keeps what it needs; so does orlop jobs run --keep-output"
             raise NotFoundError("what it ran was not kept", where=where, hint=hint)
         inputs = {role: blob for role, blob in kept.items() if role not in {"stdout", "stderr"}}
         await asyncio.to_thread(self._claim, inputs, where)
-        given = old.manifest.extension.get("stdin_sha256")
         manifest = sign_manifest(
             self._parts.identity,
             replace(old.request, submitter="local"),

@@ -436,7 +436,8 @@ def test_a_full_disk_loses_nothing(full_disk: tuple[Path, Path], pristine: Path,
         one_line(inside(home, ["--no-ui", "--for", "0s"], cwd=tmp_path), 1, "no space left on device")
     ballast.unlink()
     assert kept(home) == kept(pristine)
-    assert inside(home, ["jobs", "run", HELLO, "--stdin", "-"], stdin=b"abc", cwd=tmp_path) == Ran(0, b"cba", b"")
+    roomy = {"ORLOP_STORAGE_MIN_FREE": "0"}  # the whole disk is smaller than what is kept free else
+    assert orlop(home, "jobs", "run", HELLO, "--stdin", "-", stdin=b"abc", env=roomy) == Ran(0, b"cba", b"")
 
 
 SHOW_JOB, SHOW_RECEIPT = "jobs show", "receipts show"
@@ -639,7 +640,7 @@ def test_a_document_of_another_form_is_bad(pristine: Path, tmp_path: Path, chang
 def test_inputs_of_a_verification_that_cannot_be_read(pristine: Path, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("{}")
     for words in (["/dev/zero"], ["r.json", "--manifest", "/dev/zero"], ["r.json", "--previous", "/dev/zero"]):
-        one_line(inside(pristine, ["receipts", "verify", *words], cwd=tmp_path), 2, "larger than 1MiB")
+        one_line(inside(pristine, ["receipts", "verify", *words], cwd=tmp_path), 2, "larger than ")
     (tmp_path / "r.json").chmod(0)
     one_line(plainly(tmp_path, "receipts", "verify", "r.json"), 2, "r.json: permission denied")
 

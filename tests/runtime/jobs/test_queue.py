@@ -21,6 +21,7 @@ from runtime.events import CoreError, JobState, ReceiptIssued
 from runtime.jobs.queue import Queued, QueueLimits, Terms
 from runtime.jobs.records import UNFINISHED
 from runtime.jobs.spec import DirGrant, JobRequest, read_manifest
+from runtime.jobs.streams import Streams
 from runtime.sandbox.compile import Compiler
 from tests.hostile import job as hostile
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, guest, open_node, opens
@@ -267,6 +268,17 @@ async def test_what_was_not_kept_cannot_be_rerun(node: Node) -> None:
         path.unlink()
     with pytest.raises(NotFoundError, match="is gone"):
         await node.jobs.queue.rerun(job)
+
+
+async def test_what_came_through_a_pipe_is_not_taken_for_an_empty_input(node: Node) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"ab")
+    os.close(writer)
+    request = JobRequest(name="hello.wasm", limits=LIMITS)
+    end = await node.jobs.run(request, module=HELLO, streams=Streams(stdin=reader), terms=Terms(keep_output=True))
+    os.close(reader)
+    with pytest.raises(NotFoundError, match="was not kept"):
+        await node.jobs.queue.rerun(end.job)
 
 
 async def test_outputs_are_kept_by_hash_on_request(node: Node) -> None:
