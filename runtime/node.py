@@ -123,7 +123,7 @@ class NodeParts:
         """The receipts of this node."""
         from runtime.jobs.receipts import Receipts
 
-        return Receipts(self.store, self.identity, self.state.output)
+        return Receipts(self.store, self.identity, self.state)
 
     def new_jobs(self, *, workers: int, ceilings: "JobLimits", queue: "QueueLimits | None" = None) -> "Jobs":
         """What runs jobs here and keeps their records; a node has one.

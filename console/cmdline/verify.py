@@ -115,6 +115,6 @@ async def _with_store(state: StateDir, raw: bytes, given: Evidence) -> Verificat
     try:
         present = load_or_create(state)
         own = load_or_create(state, ancestors(store.read_now(statements), present.public_hex))
-        return await Receipts(store, own, state.output).verify("", given, raw=raw, keep=False)
+        return await Receipts(store, own, state).verify("", given, raw=raw, keep=False)
     finally:
         store.close()

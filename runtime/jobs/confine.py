@@ -135,7 +135,7 @@ def limit_job(memory_bytes: int, largest_file: int | None) -> None:
 
 
 def limit_files(count: int | None) -> None:
-    """Bounds the files that are open at a time; the guest is told that there are too many (`mfile`).
+    """Bounds the files that are open at a time; the guest is told of an error (29, `io`).
 
     The kernel bounds the numbers of descriptors, and gives the lowest that is free.
 

@@ -14,8 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from runtime.blob_references import references
+from runtime.blobs import Blobs
 from runtime.canonical import CanonicalError, Json, decode
-from runtime.errors import NotFoundError, RefusedError, UnavailableError
+from runtime.errors import NotFoundError, OrlopError, RefusedError
 from runtime.events import ChainBroken, ReceiptIssued, ReceiptVerified
 from runtime.identity import Identity
 from runtime.jobs import receipt_rows
@@ -24,7 +26,7 @@ from runtime.jobs.bundle import make_bundle
 from runtime.jobs.chain import ChainReport, ChainWalk
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import legacy_receipt
-from runtime.jobs.output import OutputRefusedError, read_stream
+from runtime.jobs.output import read_stream
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, RESTORED, RESTORED_STEP, SIZE_MAX, read_receipt, receipt_id
 from runtime.jobs.receipt_rows import ReceiptFilter, ReceiptRecord
 from runtime.jobs.references import resolve
@@ -32,6 +34,7 @@ from runtime.jobs.spec import new_nonce, sign_payload
 from runtime.jobs.statement import Statement, sign_receipt, sign_restored
 from runtime.jobs.verify import Verification, verify
 from runtime.keys import KeyStatement, statements
+from runtime.statedir import StateDir
 from runtime.store import Store, Transaction
 
 __all__ = ["Issued", "Proof", "Receipts"]
@@ -76,13 +79,13 @@ class Receipts:
     Args:
         store: where they lie.
         identity: signs, and knows which keys are this node's own.
-        output: the folder of the jobs' output files; without it the commitment of a stored receipt is not checked.
+        state: where the output of jobs is kept; without it the commitment of a stored receipt is not checked.
     """
 
-    def __init__(self, store: Store, identity: Identity, output: Path | None = None) -> None:
+    def __init__(self, store: Store, identity: Identity, state: StateDir | None = None) -> None:
         self._store = store
         self._identity = identity
-        self._output = output
+        self._state = state
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -314,8 +317,8 @@ class Receipts:
             return filled
         if filled.manifest is None:
             filled = replace(filled, manifest=receipt_rows.manifest_of(db, job))
-        if filled.stdout is None and filled.stderr is None and self._output is not None:
-            filled = _with_output(filled, self._output / job, db, job)
+        if filled.stdout is None and filled.stderr is None and self._state is not None:
+            filled = _with_output(filled, self._state, db, job)
         return filled
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -336,18 +339,30 @@ def _decoded(raw: bytes, where: str) -> dict[str, Json]:
     return dict(document) if isinstance(document, Mapping) else {}
 
 
-def _with_output(evidence: Evidence, path: Path, db: sqlite3.Connection, job: str) -> Evidence:
-    """The streams as they were kept; a job that wrote nothing has no file."""
+def _with_output(evidence: Evidence, state: StateDir, db: sqlite3.Connection, job: str) -> Evidence:
+    """The streams as they were kept, in the job's file or by hash; a job that wrote nothing has no file."""
     row = db.execute("SELECT usage FROM jobs WHERE job = ?", (job,)).fetchone()
     if row is None:
         return evidence
-    try:
-        stdout, stderr = read_stream(path, "stdout"), read_stream(path, "stderr")
-    except (OutputRefusedError, UnavailableError):
-        return evidence
     usage = json.loads(row[0] or "{}")
-    complete = usage.get("stdout_bytes") == len(stdout) and usage.get("stderr_bytes") == len(stderr)
-    return replace(evidence, stdout=stdout, stderr=stderr) if complete else evidence
+    for kept in (partial(_in_file, state.output / job), partial(_by_hash, Blobs(state.blobs), db, job)):
+        with contextlib.suppress(OrlopError):
+            stdout, stderr = kept()
+            if usage.get("stdout_bytes") == len(stdout) and usage.get("stderr_bytes") == len(stderr):
+                return replace(evidence, stdout=stdout, stderr=stderr)
+    return evidence
+
+
+def _in_file(path: Path) -> tuple[bytes, bytes]:
+    return read_stream(path, "stdout"), read_stream(path, "stderr")
+
+
+def _by_hash(blobs: Blobs, db: sqlite3.Connection, job: str) -> tuple[bytes, bytes]:
+    roles = references(db, job)
+    stdout, stderr = (
+        blobs.read(roles[name].hash, limit=roles[name].size) if name in roles else b"" for name in ("stdout", "stderr")
+    )
+    return stdout, stderr
 
 
 def _stored(db: sqlite3.Connection, ref: str) -> bytes:

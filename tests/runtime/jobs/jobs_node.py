@@ -127,7 +127,7 @@ async def open_node(
     own = identity.load_or_create(state)
     loop = asyncio.get_running_loop()
     with Store.open(state.database, SystemClock(), owner=False) as store:
-        receipts = Receipts(store, own, state.output)
+        receipts = Receipts(store, own, state)
         jobs = Jobs(
             store,
             identity=own,

@@ -288,6 +288,10 @@ async def test_outputs_are_kept_by_hash_on_request(node: Node) -> None:
     kept = node.store.read_now(lambda db: references(db, job))
     assert kept["stdout"].hash == hashlib.sha256(b"ba").hexdigest()
     assert kept["stderr"].hash == hashlib.sha256(b"").hexdigest()
+    (node.state.output / job).unlink()
+    receipt = (await node.jobs.show(job))[0].receipt
+    steps = {step.name: step.ok for step in (await node.receipts.verify(receipt)).steps}
+    assert steps["commitment"] is True  # recomputed from what is kept by hash
 
 
 async def test_a_damaged_row_is_named_and_hides_no_other(node: Node) -> None:
