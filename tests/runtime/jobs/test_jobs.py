@@ -287,3 +287,11 @@ async def test_a_stranger_cannot_take_the_receipt_for_valid(node: Node) -> None:
 async def test_binaries_that_the_engine_refuses_are_refused(node: Node) -> None:
     end = await node.run(binary("memory64"))
     assert (end.outcome, end.exit_code) == ("refused", 125)
+
+
+@pytest.mark.parametrize("where", ["1", "state = 'done'", "submitter = 'local'"])
+async def test_no_listing_of_jobs_sorts_or_walks_the_whole_history(node: Node, where: str) -> None:
+    query = f"EXPLAIN QUERY PLAN SELECT job, name FROM jobs WHERE {where} ORDER BY number DESC LIMIT 9"
+    plan = " ".join(row[3] for row in await asyncio.wrap_future(node.store.read(lambda db: list(db.execute(query)))))
+    assert "USING INDEX" in plan or "USING COVERING INDEX" in plan
+    assert "TEMP B-TREE" not in plan
