@@ -50,14 +50,15 @@ class SheetScreen(ModalScreen[None]):
         super().__init__(classes="dialog wide")
         self._title = title
         self._lines = tuple(lines)
-        self._tail = tail
+        # Held, not asked for: it may be mounted while the application is taken down, which composes nothing any more.
+        self._sheet = SheetView(name="sheet", tail=tail)
 
     def compose(self) -> ComposeResult:
         """The box."""
         with Page(classes="reading") as box:
             box.border_title = self._title
             box.border_subtitle = self._hints()
-            yield SheetView(name="sheet", tail=self._tail)
+            yield self._sheet
 
     def on_mount(self) -> None:
         """Shows what is there."""
@@ -69,12 +70,12 @@ class SheetScreen(ModalScreen[None]):
 
     def show(self, lines: Sequence[Line]) -> None:
         """Shows other lines."""
-        self.query_one("#sheet", SheetView).show(lines)
+        self._sheet.show(lines)
 
     @on(Searched.Sought)
     def _searched(self, event: Searched.Sought) -> None:
         event.stop()
-        box, sheet = self.query_one(Page), self.query_one("#sheet", SheetView)
+        box, sheet = self.query_one(Page), self._sheet
         found = "".join(text for text, _ in sheet.search_spans())
         box.border_title = f"{self._title}  {found}" if found else self._title
         box.border_subtitle = self._hints_of_search() if found else self._hints()
@@ -93,11 +94,11 @@ class SheetScreen(ModalScreen[None]):
         """Opens the line in which one types what is searched for."""
         from console.ui.screens.filter import FilterScreen
 
-        self.app.push_screen(FilterScreen(self.query_one("#sheet", SheetView)))
+        self.app.push_screen(FilterScreen(self._sheet))
 
     def action_back(self) -> None:
         """Ends the search; without one, closes."""
-        sheet = self.query_one("#sheet", SheetView)
+        sheet = self._sheet
         if sheet.needle is None:
             self.dismiss()
         else:
@@ -107,7 +108,7 @@ class SheetScreen(ModalScreen[None]):
         """Sends the text to the terminal's clipboard."""
         from console.ui.clipboard import send
 
-        send(self.app, self.query_one("#sheet", SheetView).text)
+        send(self.app, self._sheet.text)
 
 
 class AgentLogScreen(SheetScreen):

@@ -9,6 +9,8 @@ from console.client import Result
 from console.registry import COMMANDS
 from console.ui.panes.rooms import RoomsPane
 from console.ui.screens.confirm import ConfirmScreen
+from console.ui.screens.reading import SheetScreen
+from console.ui.sheet import line
 from console.ui.text.agents import agent_key
 from runtime import events
 from tests.console.ui import harbor as world
@@ -348,6 +350,13 @@ async def test_the_palette_finds_every_command_and_runs_the_same() -> None:
         assert core.changing() == [("agents deactivate", {"agent": "unblock", "room": HARBOR})]
         app.open_command("rooms list")
         await until(pilot, lambda: core.calls[-1][0] == "rooms list")
+        await settled(pilot)
+
+
+def test_a_text_that_is_mounted_while_the_screen_is_taken_down_does_no_harm() -> None:
+    text = SheetScreen(title="rooms list", lines=[line("quiet-harbor")])
+    text.on_mount()
+    assert not text.is_attached
 
 
 async def test_help_lists_every_key_and_can_be_filtered() -> None:
