@@ -16,7 +16,7 @@ from typing import Any, Final
 from runtime.blob_references import refer
 from runtime.blobs import Blob, Blobs
 from runtime.clock import Clock
-from runtime.errors import NotFoundError, RefusedError, UnavailableError
+from runtime.errors import NotFoundError, OrlopError, RefusedError, UnavailableError
 from runtime.identity import Identity
 from runtime.jobs import records
 from runtime.jobs.capture import Capture
@@ -35,7 +35,8 @@ from runtime.jobs.streams import HeldStreams
 from runtime.quantities import format_duration_ms
 from runtime.sandbox.compile import Compiler
 from runtime.sandbox.engine import EngineKind
-from runtime.sandbox.modulecheck import check_job
+from runtime.sandbox.errors import ModuleRefusedError
+from runtime.sandbox.modulecheck import OVER_MEMORY, check_job
 from runtime.store import Store, Transaction
 
 __all__ = ["Course", "Parts", "submit"]
@@ -172,8 +173,7 @@ class Course:
                 return None
             return await self._not_run("cancelled", "cancelled before it started")
         except (RefusedError, NotFoundError) as error:
-            tripped = error.tripped if isinstance(error, LimitRefusedError) else ""
-            return await self._not_run("refused", str(error), tripped)
+            return await self._not_run("refused", str(error), _struck(error))
         except UnavailableError as error:
             return await self._not_run("lost", str(error))
         finally:
@@ -446,6 +446,13 @@ async def _checked(module: bytes, memory_bytes: int) -> None:
         check_job(module, memory_bytes)
     else:
         await asyncio.to_thread(check_job, module, memory_bytes)
+
+
+def _struck(error: OrlopError) -> str:
+    """The name of the limit that a job was refused for."""
+    if isinstance(error, ModuleRefusedError) and error.check == OVER_MEMORY:
+        return "memory_bytes"
+    return error.tripped if isinstance(error, LimitRefusedError) else ""
 
 
 def _expired() -> LimitRefusedError:

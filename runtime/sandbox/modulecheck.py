@@ -18,6 +18,7 @@ from runtime.sanitise import clean
 __all__ = [
     "AGENT_CAPS",
     "JOB_CAPS",
+    "OVER_MEMORY",
     "Export",
     "FuncType",
     "Import",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 AGENT_CAPS: Final = Caps(size=512_000, functions=20_000, types=20_000)
+OVER_MEMORY: Final = "memory-limit"
+"""The check that refuses a job whose memory begins above its limit."""
+
 JOB_CAPS: Final = Caps(size=16 * 1024 * 1024, functions=100_000, types=100_000)
 
 
@@ -121,7 +125,7 @@ def check_job(wasm: bytes, memory_limit: int) -> ModuleFacts:
     if needed > memory_limit:
         raise ModuleRefusedError(
             f"the module needs at least {format_size(needed)} of memory, and the limit is {format_size(memory_limit)}",
-            check="memory",
+            check=OVER_MEMORY,
             hint="raise --memory, or link with a smaller stack (-Wl,-z,stack-size=65536)",
         )
     return facts

@@ -192,7 +192,7 @@ MEMORY = [
     traps("asks-for-4gib-at-once", "memory peak 64KiB of 16MiB"),
     traps("doubles-its-memory", "memory peak 9MiB of 16MiB"),
     traps("job:grows_and_traps", "memory limit of 16MiB reached (peak 16MiB)", "memory"),
-    refused("job:min_257_pages", "16.1MiB"),
+    replace(refused("job:min_257_pages", "16.1MiB"), tripped="memory_bytes"),
 ]
 
 STACK = [
@@ -370,7 +370,7 @@ SHAPES = [
     refused("file:locals_of_one_function", "locals"),
     refused("file:export_name_10mb", "name"),
     refused("file:huge_count", "types"),
-    refused(four_gib, "4GiB"),
+    replace(refused(four_gib, "4GiB"), tripped="memory_bytes"),
     Row(guest=too_large, outcome="refused", code=125, words="16MiB (module_bytes)", tripped="module_bytes"),
 ]
 

@@ -197,7 +197,7 @@ def test_imported_tables_and_functions_of_many_types_are_read() -> None:
         ("wasi_unstable", "imports", "rebuild it for wasi_snapshot_preview1"),
         ("wrong_wasi_type", "imports", "(i64) -> (), and it is (i32) -> ()"),
         ("imported_memory", "imports", "env.memory"),
-        ("min_257_pages", "memory", "at least 16.1MiB of memory, and the limit is 16MiB"),
+        ("min_257_pages", "memory-limit", "at least 16.1MiB of memory, and the limit is 16MiB"),
     ],
 )
 def test_each_job_that_cannot_run_is_refused_in_words(name: str, check: str, words: str) -> None:
