@@ -21,7 +21,7 @@ __all__ = [
     "uploaded_row",
 ]
 
-TERMINAL = frozenset({"done", "failed", "cancelled", "refused", "lost"})
+TERMINAL = frozenset({"done", "failed", "cancelled", "refused", "lost", "damaged"})
 """States in which a job has ended."""
 
 _SAMPLES = 64
