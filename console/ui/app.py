@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.events import DescendantFocus, Key, Resize
+from textual.geometry import Size
 
 from console.client import Fault
 from console.cmdline import streams
@@ -28,7 +29,7 @@ from console.ui.panes.pane import Pane
 from console.ui.panes.rooms import RoomsPane
 from console.ui.remembered import Notebook
 from console.ui.session_keys import SessionKeys
-from console.ui.terminal import color_fault, ended_by_signals, set_escape_delay, without_color
+from console.ui.terminal import color_fault, ended_by_signals, set_escape_delay, size_now, without_color
 from console.ui.themes import DARK, THEMES
 from console.ui.widgets.frame_view import FrameView
 from console.ui.widgets.ribbon import Ribbon
@@ -289,7 +290,11 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
             self.frame.draw()
 
     def on_resize(self, event: Resize) -> None:
-        """Says so where nothing fits."""
+        """Says so where nothing fits; takes the terminal's word for its size where another was told."""
+        now = size_now(self)
+        if now is not None and now != event.size:
+            size = Size(*now)
+            self.post_message(Resize(size, size))
         said = f" orlop needs 60x15, this is {event.size.width}x{event.size.height}"
         self._too_small.show(((said, "warn"),))
         self.call_after_refresh(self.draw_keys)

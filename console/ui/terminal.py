@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textual.app import App
 
-__all__ = ["color_fault", "ended_by_signals", "set_escape_delay", "set_mouse", "without_color"]
+__all__ = ["color_fault", "ended_by_signals", "set_escape_delay", "set_mouse", "size_now", "without_color"]
 
 _EXIT_CODES: Mapping[signal.Signals, int] = MappingProxyType(
     {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -28,6 +28,19 @@ def set_mouse(app: "App[int]", *, on: bool) -> None:
         switch: Callable[[], None] | None = getattr(driver, name, None)
         if switch is not None:
             switch()
+
+
+def size_now(app: "App[int]") -> tuple[int, int] | None:
+    """Columns and rows of the terminal at this moment; None where nothing but Textual knows them.
+
+    Textual asks for the size in its handler of SIGWINCH and passes it on. A second signal may come between the two, and
+    its handler runs inside the first one's: the older size is then passed on last, and the screen stays in it.
+    """
+    driver = app._driver  # noqa: SLF001 - Textual has no public way
+    if driver is None or app.is_headless or getattr(driver, "_in_band_window_resize", False):
+        return None
+    ask: Callable[[], tuple[int, int]] | None = getattr(driver, "_get_terminal_size", None)
+    return None if ask is None else ask()
 
 
 def set_escape_delay() -> None:
