@@ -20,7 +20,6 @@ from console.ui.widgets.table_lines import TableLines
 
 __all__ = ["LiveTable"]
 
-_FEW = 10
 _ARRANGE_EVERY_S = 0.5
 _KEY_REST_S = 0.3
 
@@ -211,11 +210,10 @@ class LiveTable(TableLines, can_focus=True):
         index = self.model.index
         places = {index.get(key, -1) - top for key in keys if key is not None}
         visible = [place for place in places if 0 <= place < window]
-        if len(visible) >= _FEW:
-            self.refresh()
-        else:
+        if visible:
+            # Each row by itself: a line that is not named keeps what Textual styled and cut for it.
             width = self.size.width
-            self.refresh(*(Region(0, place + 1, width, 1) for place in visible)) if visible else None
+            self.refresh(*(Region(0, place + 1, width, 1) for place in visible))
 
     def _cursor_moved(self, before: str | None = None) -> None:
         self.show_cursor()
