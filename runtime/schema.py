@@ -100,7 +100,37 @@ CREATE TABLE node_keys (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+_THIRD = """
+ALTER TABLE rooms ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE rooms ADD COLUMN sealed_link BLOB;
+ALTER TABLE rooms ADD COLUMN state TEXT NOT NULL DEFAULT 'open';
+ALTER TABLE room_members ADD COLUMN verified INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE room_members ADD COLUMN present INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE room_log ADD COLUMN prev TEXT NOT NULL DEFAULT '';
+ALTER TABLE room_log ADD COLUMN signature BLOB;
+CREATE TABLE room_held (
+  room TEXT NOT NULL, event_id TEXT NOT NULL, author TEXT NOT NULL, author_seq INTEGER NOT NULL,
+  reason TEXT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (room, event_id)
+) WITHOUT ROWID;
+CREATE TABLE room_reminders (
+  room TEXT NOT NULL, task TEXT NOT NULL, due_ms INTEGER NOT NULL, PRIMARY KEY (room, task)
+) WITHOUT ROWID;
+
+CREATE TABLE agent_trust (
+  room TEXT NOT NULL, key TEXT NOT NULL, added_ms INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (room, key)
+) WITHOUT ROWID;
+ALTER TABLE agent_versions ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
+ALTER TABLE agent_versions ADD COLUMN granted TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE agent_versions ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+ALTER TABLE agent_versions ADD COLUMN sealed_state BLOB;
+CREATE TABLE agent_minutes (
+  room TEXT NOT NULL, agent TEXT NOT NULL, minute INTEGER NOT NULL, calls INTEGER NOT NULL, failures INTEGER NOT NULL,
+  emitted INTEGER NOT NULL, dropped INTEGER NOT NULL, cpu_us INTEGER NOT NULL, p95_us INTEGER NOT NULL,
+  PRIMARY KEY (room, agent, minute)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
 """SQL scripts; the database's `PRAGMA user_version` counts how many were applied."""
 
 VERSION = len(MIGRATIONS)

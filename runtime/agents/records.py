@@ -190,7 +190,8 @@ def save_record(connection: Connection, record: AgentRecord) -> None:
         ),
     )
     connection.execute(
-        "INSERT OR REPLACE INTO agent_versions VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO agent_versions (room, agent, upload_no, version, hash, uploaded_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         (*key, number, record.manifest.version, record.hash, record.uploaded_ms),
     )
     connection.execute(

@@ -102,8 +102,14 @@ class Rooms:
         sealed_name = self._vault.seal(self._display_name.encode(), member_aad(room, self.self_key), key)
 
         def work(tx: Transaction) -> RoomInfo:
-            tx.execute("INSERT INTO rooms VALUES (?, ?, ?, ?)", (room, name, tx.now_ms, sealed_key))
-            tx.execute("INSERT INTO room_members VALUES (?, ?, 1, ?, ?)", (room, self.self_key, tx.now_ms, sealed_name))
+            tx.execute(
+                "INSERT INTO rooms (room, name, created_ms, sealed_key) VALUES (?, ?, ?, ?)",
+                (room, name, tx.now_ms, sealed_key),
+            )
+            tx.execute(
+                "INSERT INTO room_members (room, identity_key, is_self, joined_ms, sealed) VALUES (?, ?, 1, ?, ?)",
+                (room, self.self_key, tx.now_ms, sealed_name),
+            )
             tx.emit(RoomCreated(room=room, name=name, cause=cause))
             tx.emit(MemberJoined(room=room, key=self.self_key, name=self._display_name, cause=cause))
             return RoomInfo(room=room, name=name, created_ms=tx.now_ms)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"console", "runtime", "assets"}
+PACKAGES = {"console", "net", "runtime", "assets"}
 
 
 @pytest.fixture(scope="module")

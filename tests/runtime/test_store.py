@@ -66,7 +66,10 @@ def owned(path: Path) -> Iterator[Watched]:
 def add_room(name: str) -> Callable[[Transaction], int]:
     def work(transaction: Transaction) -> int:
         seq = transaction.emit(RoomCreated(room=name, name=name))
-        transaction.execute("INSERT INTO rooms VALUES (?, ?, ?, x'')", (name, name, transaction.now_ms))
+        transaction.execute(
+            "INSERT INTO rooms (room, name, created_ms, sealed_key) VALUES (?, ?, ?, x'')",
+            (name, name, transaction.now_ms),
+        )
         return seq
 
     return work

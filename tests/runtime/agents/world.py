@@ -71,7 +71,7 @@ class TestRooms(Rooms):
     def join(self, key: str, name: str) -> None:
         """Another member, as a later package lets one in."""
         sealed = self._vault.seal(name.encode(), member_aad(ROOM, key), self._held.key_of(ROOM))
-        sql = "INSERT INTO room_members VALUES (?, ?, 0, 1, ?)"
+        sql = "INSERT INTO room_members (room, identity_key, is_self, joined_ms, sealed) VALUES (?, ?, 0, 1, ?)"
         self._store.write(lambda tx: tx.execute(sql, (ROOM, key, sealed)).rowcount).result()
         self._held._rooms.clear()
 

@@ -1,0 +1,1 @@
+"""The network: what carries bytes between nodes. It is trusted with none of them."""

@@ -1,0 +1,1 @@
+"""Rooms over a relay: its client, and the relay itself."""
