@@ -226,6 +226,8 @@ def fold_job(row: JobRow, ends: dict[str, int], event: Event, ts_ms: int) -> Job
                 wall_ms=event.wall_ms,
                 fuel=event.fuel,
                 memory_peak_bytes=event.memory_peak_bytes,
+                cpu_ms=event.cpu_ms,
+                dir_bytes=event.dir_bytes,
                 output_bytes=event.output_bytes,
                 exit_code=event.exit_code,
             )

@@ -118,6 +118,9 @@ class JobRow:
     """How often it was started again."""
     expires_ms: int | None = None
     """Wall time after which it is not started any more."""
+    cpu_ms: int | None = None
+    dir_bytes: int | None = None
+    """By which its writable directories have grown on the disk; None without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

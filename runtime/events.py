@@ -540,6 +540,8 @@ class JobUsage(Event):
     memory_peak_bytes: int | None
     output_bytes: int
     exit_code: int | None
+    cpu_ms: int | None = None
+    dir_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

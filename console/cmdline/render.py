@@ -203,6 +203,9 @@ def _job(value: Item) -> str:
         number = value.get(f"limit_{name}")
         return shown(number) if isinstance(number, int) else NOTHING
 
+    grown = NOTHING
+    if value.get("dir_bytes") is not None:
+        grown = f"grown by {size('dir_bytes')(value)} of {limit('dir_bytes', format_size)}"
     return facts(
         [
             ("job", word("job")(value)),
@@ -217,6 +220,8 @@ def _job(value: Item) -> str:
             ("created", moment("created_ms")(value)),
             ("wall", f"{duration('wall_ms')(value)} of {limit('timeout_ms', format_duration_ms)}"),
             ("memory", f"{size('memory_peak_bytes')(value)} of {limit('memory_bytes', format_size)}"),
+            ("cpu", f"{duration('cpu_ms')(value)} of {limit('cpu_ms', format_duration_ms)}"),
+            ("directories", grown),
             ("fuel", f"{word('fuel')(value)} of {limit('fuel', str)}"),
             ("output", f"{size('output_bytes')(value)}, each stream at most {limit('output_bytes', format_size)}"),
             ("receipt", word("receipt")(value)),

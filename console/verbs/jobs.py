@@ -64,6 +64,8 @@ async def show(core: "Core", call: Call) -> Result:
         "wall_ms": record.wall_ms,
         "fuel": record.fuel,
         "memory_peak_bytes": record.memory_peak_bytes,
+        "cpu_ms": record.cpu_ms,
+        "dir_bytes": record.dir_bytes,
         "output_bytes": record.output_bytes,
     }
     value: dict[str, Json] = {

@@ -81,6 +81,8 @@ class Usage:
         wall_ms: from the message to the worker until its end.
         fuel: units used; after a trap a lower bound.
         memory_peak_bytes: the guest's linear memory.
+        cpu_ms: of its worker meanwhile; for one that was killed, up to then.
+        dir_bytes: by which its writable directories have grown on the disk, 0 when they shrank; None without any.
         stdout_bytes: that were kept.
         stderr_bytes: that were kept.
     """
@@ -88,6 +90,8 @@ class Usage:
     wall_ms: int = 0
     fuel: int | None = None
     memory_peak_bytes: int | None = None
+    cpu_ms: int | None = None
+    dir_bytes: int | None = None
     stdout_bytes: int = 0
     stderr_bytes: int = 0
 
@@ -102,6 +106,8 @@ class Usage:
             "wall_ms": self.wall_ms,
             "fuel": self.fuel,
             "memory_peak_bytes": self.memory_peak_bytes,
+            "cpu_ms": self.cpu_ms,
+            "dir_bytes": self.dir_bytes,
             "stdout_bytes": self.stdout_bytes,
             "stderr_bytes": self.stderr_bytes,
         }

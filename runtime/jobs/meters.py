@@ -15,7 +15,7 @@ from typing import Final
 from runtime.errors import UnavailableError
 from runtime.jobs.spec import LimitRefusedError
 
-__all__ = ["NAMES_MAX", "CpuMeter", "DirMeter", "cpu_ms", "grown", "measured"]
+__all__ = ["NAMES_MAX", "CpuClock", "CpuMeter", "DirMeter", "cpu_ms", "measured"]
 
 NAMES_MAX: Final = 100_000
 """Names in writable directories, all together: what holds more cannot be looked through four times a second."""
@@ -38,6 +38,32 @@ def cpu_ms(pid: int) -> float:
         OSError: there is no such process.
     """
     return time.clock_gettime_ns((~pid) << 3 | _PROCESS_CLOCK) / 1_000_000
+
+
+class CpuClock:
+    """The CPU time of a process since now, as far as it could be read.
+
+    Args:
+        pid: of the process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._began = self._now()
+        self.used_ms: int | None = None
+        """As it was read last."""
+
+    def read(self) -> None:
+        """Reads it, if the process is still there."""
+        now = self._now()
+        if now is not None and self._began is not None:
+            self.used_ms = round(now - self._began)
+
+    def _now(self) -> float | None:
+        try:
+            return cpu_ms(self._pid)
+        except OSError:
+            return None
 
 
 class CpuMeter:
@@ -86,11 +112,16 @@ class DirMeter:
         before: from `measured`.
         limit: bytes by which they may grow.
         struck: called on the loop.
+
+    Attributes:
+        grown: bytes by which they have grown, by the last look; None when they could not be looked through.
     """
 
     def __init__(self, directories: Sequence[int], before: int, limit: int, struck: Callable[[], None]) -> None:
+        self.grown: int | None = None
         self._directories = directories
-        self._most = before + limit
+        self._before = before
+        self._limit = limit
         self._struck = struck
         self._stopping = False
         self._task = asyncio.ensure_future(self._watch())
@@ -115,12 +146,14 @@ class DirMeter:
 
     async def _passed(self, enough: Callable[[], bool]) -> bool:
         """Whether they are too large; what cannot be read any more counts as too large."""
-        look = asyncio.ensure_future(asyncio.to_thread(grown, self._directories, self._most, enough))
+        look = asyncio.ensure_future(asyncio.to_thread(_looked, self._directories, enough))
         try:
-            return await asyncio.shield(look)
+            size = await asyncio.shield(look)
         except asyncio.CancelledError:
             await asyncio.wait({look})  # the thread uses our descriptors
             raise
+        self.grown = None if size is None else max(size - self._before, 0)
+        return size is None or size - self._before > self._limit
 
 
 def measured(directories: Sequence[int]) -> int:
@@ -142,23 +175,21 @@ def measured(directories: Sequence[int]) -> int:
     return before
 
 
-def grown(directories: Sequence[int], most: int, enough: Callable[[], bool] = lambda: False) -> bool:
-    """Whether directories take more than so many bytes on the disk, or hold more names than can be watched.
-
-    Args:
-        directories: descriptors.
-        most: bytes, all together.
-        enough: asked now and then; when it is true the answer does not matter any more.
-    """
+def _looked(directories: Sequence[int], enough: Callable[[], bool]) -> int | None:
+    """As `_size`; None also for what cannot be read any more."""
     try:
-        size = _size(directories, enough)
+        return _size(directories, enough)
     except OSError:
-        return True
-    return size is None or size > most
+        return None
 
 
 def _size(directories: Sequence[int], enough: Callable[[], bool]) -> int | None:
-    """Bytes on the disk; None for too many names. Never follows a link, and each folder is opened below its parent."""
+    """Bytes on the disk; None for too many names. Never follows a link, and each folder is opened below its parent.
+
+    Args:
+        directories: descriptors.
+        enough: asked now and then; when it is true the answer does not matter any more.
+    """
     walk = _Walk(enough)
     for descriptor in directories:
         opened = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)

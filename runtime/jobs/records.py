@@ -166,6 +166,8 @@ def finish(tx: Transaction, end: JobEnd, previous: str) -> None:
             wall_ms=end.usage.wall_ms,
             fuel=end.usage.fuel,
             memory_peak_bytes=end.usage.memory_peak_bytes,
+            cpu_ms=end.usage.cpu_ms,
+            dir_bytes=end.usage.dir_bytes,
             output_bytes=end.usage.output_bytes,
             exit_code=end.exit_code,
         )

@@ -52,6 +52,8 @@ class JobRecord:
     retries: int = 0
     attempt: int = 0
     expires_ms: int | None = None
+    cpu_ms: int | None = None
+    dir_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ def _sound(row: Sequence[object]) -> JobRecord:
         wall_ms=_count(usage.get("wall_ms")),
         fuel=_count(usage.get("fuel")),
         memory_peak_bytes=_count(usage.get("memory_peak_bytes")),
+        cpu_ms=_count(usage.get("cpu_ms")),
+        dir_bytes=_count(usage.get("dir_bytes")),
         output_bytes=(_count(usage.get("stdout_bytes")) or 0) + (_count(usage.get("stderr_bytes")) or 0),
     )
 

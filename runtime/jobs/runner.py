@@ -14,7 +14,7 @@ from runtime.jobs.capture import Capture
 from runtime.jobs.commitment import Commitment
 from runtime.jobs.ending import TRIPPED, JobOutcome, Usage
 from runtime.jobs.feed import Feed
-from runtime.jobs.meters import CpuMeter, DirMeter
+from runtime.jobs.meters import CpuClock, CpuMeter, DirMeter
 from runtime.jobs.pool import Worker
 from runtime.jobs.spec import JobRequest
 from runtime.jobs.wire import Reply, RunMessage
@@ -88,6 +88,7 @@ class Run:
         self._clock = clock
         self._stopped: StopReason | None = None
         self._tripped = ""
+        self._cpu = CpuClock(worker.pid)
 
     def stop(self, reason: StopReason, tripped: str = "") -> None:
         """Ends the run at once; only the first reason counts.
@@ -98,6 +99,7 @@ class Run:
         """
         if self._stopped is None:
             self._stopped, self._tripped = reason, tripped
+            self._cpu.read()
             self._worker.kill()
 
     async def go(
@@ -144,6 +146,7 @@ class Run:
         timer = loop.call_later(limits.timeout_ms / 1000 + _GRACE_S, self.stop, "deadline")
         try:
             reply = await replied
+            self._cpu.read()
             if reply is None:
                 # Whatever it said instead, it is not used again; its pipes end with it.
                 self._worker.kill()
@@ -157,7 +160,7 @@ class Run:
         commitment = await self._capture.finish()
         if dirs is not None and await dirs.stop():
             self.stop("output", "dir_bytes")
-        return self._judge(reply, commitment, digest, wall_ms)
+        return self._judge(reply, commitment, digest, wall_ms, dirs.grown if dirs is not None else None)
 
     def _dir_meter(self, directories: Sequence[int], before: int) -> DirMeter | None:
         """Watches the writable ones of its directories; None when there are none."""
@@ -173,7 +176,9 @@ class Run:
             return None
         return CpuMeter(self._worker.pid, limits.cpu_ms, lambda: self.stop("deadline", "cpu_ms"))
 
-    def _judge(self, reply: Reply | None, commitment: Commitment, digest: str, wall_ms: int) -> Finished:
+    def _judge(
+        self, reply: Reply | None, commitment: Commitment, digest: str, wall_ms: int, grown: int | None
+    ) -> Finished:
         outcome, reason = self._outcome(reply)
         stdout, stderr = self._capture.kept
         known = reply if outcome not in {"refused", "lost"} else None
@@ -187,6 +192,8 @@ class Run:
                 wall_ms=wall_ms,
                 fuel=known.fuel if known else None,
                 memory_peak_bytes=known.peak if known else None,
+                cpu_ms=self._cpu.used_ms,
+                dir_bytes=grown,
                 stdout_bytes=stdout,
                 stderr_bytes=stderr,
             ),

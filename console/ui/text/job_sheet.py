@@ -8,7 +8,7 @@ from console.rows import JobRow
 from console.ui.figures import bar, count, short_id, size, took
 from console.ui.sheet import BLANK, Line, Span, heading, line
 from console.ui.sheet import field as labelled
-from console.ui.text.documents import integer, items, text
+from console.ui.text.documents import items, text
 from console.ui.text.jobs import MARKS, RUNNING, Tail, elapsed_ms, how_full, output_lines
 from console.ui.text.pace import Pace
 from console.ui.text.repeat import UNKNOWN, repeat_line
@@ -114,11 +114,7 @@ def _ending(row: JobRow) -> list[Line]:
 
 
 def _gauges(row: JobRow, document: Json, now_ms: int) -> list[_Gauge]:
-    wall, cpu, dirs = (
-        elapsed_ms(row, now_ms),
-        integer(document, "usage", "cpu_ms"),
-        integer(document, "usage", "dir_bytes"),
-    )
+    wall, cpu, dirs = elapsed_ms(row, now_ms), row.cpu_ms, row.dir_bytes
     found = [
         _Gauge(
             label="clock",

@@ -1,5 +1,6 @@
 """The limits that the console measures from outside, and that every limit that strikes is named everywhere."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime.canonical import Json
-from runtime.events import JobState, JobSubmitted
+from runtime.events import JobState, JobSubmitted, JobUsage
 from runtime.jobs import meters
 from runtime.jobs.ending import JobEnd
 from runtime.jobs.spec import CEILINGS, DirGrant, JobLimits, LimitRefusedError
@@ -90,6 +91,30 @@ async def test_waiting_costs_no_cpu_time(node: Node) -> None:
     end = await node.run(SLEEPS, limits=replace(LONG, cpu_ms=200))
     assert (end.outcome, end.tripped) == ("exit", "")
     assert end.usage.wall_ms >= 300
+    assert end.usage.cpu_ms is not None
+    assert end.usage.cpu_ms < 200
+
+
+async def test_cpu_time_and_growth_are_told_and_recorded(node: Node, tmp_path: Path) -> None:
+    end = await run_in(node, fills(1), tmp_path, LONG)
+    assert end.usage.cpu_ms is not None
+    assert end.usage.dir_bytes is not None
+    assert MIB <= end.usage.dir_bytes < 2 * MIB
+    used = await node.until(lambda e: isinstance(e, JobUsage))
+    row = (await node.jobs.rows())[0]
+    for known in (used, row):
+        assert (known.cpu_ms, known.dir_bytes) == (end.usage.cpu_ms, end.usage.dir_bytes)
+
+
+async def test_cpu_time_of_a_job_that_was_killed_is_known(node: Node) -> None:
+    end = await node.run(SPINS, limits=replace(LONG, cpu_ms=200))
+    assert (end.tripped, end.usage.fuel) == ("cpu_ms", None)
+    assert end.usage.cpu_ms is not None
+    assert end.usage.cpu_ms >= 200
+
+
+async def test_without_a_writable_directory_nothing_can_grow(node: Node) -> None:
+    assert (await node.run(HELLO, b"ab")).usage.dir_bytes is None
 
 
 async def test_cpu_time_is_counted_for_each_job_of_a_worker_by_itself(node: Node) -> None:
@@ -188,8 +213,6 @@ def test_a_folder_is_measured_by_what_it_takes_on_the_disk(tmp_path: Path) -> No
         assert once >= empty + 2 * MIB
         (tmp_path / "again").hardlink_to(tmp_path / "full")
         assert meters.measured([descriptor]) == once
-        assert meters.grown([descriptor], once - 1)
-        assert not meters.grown([descriptor], once)
 
 
 def nested(folder: Path) -> None:
@@ -205,8 +228,5 @@ def looped(folder: Path) -> None:
 @pytest.mark.parametrize(("make", "refused"), [(nested, True), (looped, False)])
 def test_strange_trees_end_the_walk(tmp_path: Path, make: Callable[[Path], None], refused: bool) -> None:
     make(tmp_path)
-    with opened(tmp_path) as descriptor:
-        assert meters.grown([descriptor], 1 << 40) is refused
-        if refused:
-            with pytest.raises(LimitRefusedError):
-                meters.measured([descriptor])
+    with opened(tmp_path) as descriptor, pytest.raises(LimitRefusedError) if refused else contextlib.nullcontext():
+        meters.measured([descriptor])
