@@ -1,7 +1,8 @@
 """What `rooms task` does, and what a `/task` line said in a room does: requests become drafts, the room judges them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from console.call import Call
@@ -34,31 +35,48 @@ async def task(core: "Core", call: Call) -> Result:
         raise UsageError(why, hint=f"one of {options}")
     if given == ["auto_assign"]:
         return await _auto_assign(core, call, room)
-    if given == ["add"]:
-        return await slash_line(core, room, f"/task {call.need('add')}")
     view = await asyncio.to_thread(core.rooms.state, room)
+    if given == ["add"]:
+        return await slash_line(core, room, f"/task {call.need('add')}", _placed(call, view))
     drafts = [_draft(call, given[0], view, core.clock.wall_ms())]
     return await _submitted(core, call, room, drafts)
 
 
-async def slash_line(core: "Core", room: str, line: str) -> Result:
+async def slash_line(core: "Core", room: str, line: str, placed: Mapping[str, Json] = MappingProxyType({})) -> Result:
     """Adds what a `/task` line describes.
 
     Args:
         core: where.
         room: the room's id.
         line: begins with `/task`.
+        placed: what such a line cannot say of the task: `assignee`, `blockedBy`, `parentId`.
 
     Raises:
         UsageError: it describes no task.
     """
-    drafts = slash.drafts(slash.parse(line, core.clock.wall_ms()), new_task_id)
+    first, *subtasks = slash.drafts(slash.parse(line, core.clock.wall_ms()), new_task_id)
+    kind = "subtask_created" if "parentId" in placed else first.type
+    drafts = [TaskDraft(kind, first.task_id, {**(first.task or {}), **placed}), *subtasks]
     return await _submitted(core, None, room, drafts)
+
+
+def _placed(call: Call, view: RoomView) -> dict[str, Json]:
+    """Who does a new task, what it waits for, and of what it is a part."""
+    to, under = call.text("to"), call.text("under")
+    waits: list[Json] = [view.resolve_task(other) for other in call.many("on")]
+    placed: dict[str, Json] = {}
+    if to:
+        placed["assignee"] = view.resolve_member(to).identity_key
+    if waits:
+        placed["blockedBy"] = waits
+    if under:
+        placed["parentId"] = view.resolve_task(under)
+    return placed
 
 
 def _draft(call: Call, action: str, view: RoomView, now_ms: int) -> TaskDraft:
     needed = _NEEDS.get(action)
-    if needed is not None and call.text(needed) is None:
+    if needed is not None and not call.many(needed):
         raise UsageError(f"--{action} needs --{needed}")
     subject = view.tasks[view.resolve_task(call.need(action))]
     kind, payload = "task_updated", dict[str, Json]()
@@ -70,7 +88,8 @@ def _draft(call: Call, action: str, view: RoomView, now_ms: int) -> TaskDraft:
             kind, payload = "task_urgency_changed", {"urgent": not call.flag("off")}
         case "block" | "unblock":
             kind = "task_dependencies_changed"
-            payload = {"blockedBy": _waits(subject, view.resolve_task(call.need("on")), blocks=action == "block")}
+            others = [view.resolve_task(other) for other in call.many("on")]
+            payload = {"blockedBy": _waits(subject, others, blocks=action == "block")}
         case "title":
             payload = {"title": call.need("text")}
         case "describe":
@@ -83,10 +102,10 @@ def _draft(call: Call, action: str, view: RoomView, now_ms: int) -> TaskDraft:
     return TaskDraft(kind, subject.id, payload)
 
 
-def _waits(subject: Task, other: str, *, blocks: bool) -> list[Json]:
-    """What a task waits for, with another one or without it."""
-    before: list[Json] = [key for key in subject.blocked_by or () if key != other]
-    return [*before, other] if blocks else before
+def _waits(subject: Task, others: Sequence[str], *, blocks: bool) -> list[Json]:
+    """What a task waits for, with other ones or without them."""
+    before: list[Json] = [key for key in subject.blocked_by or () if key not in others]
+    return [*before, *others] if blocks else before
 
 
 async def _auto_assign(core: "Core", call: Call, room: str) -> Result:

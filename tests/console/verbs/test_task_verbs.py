@@ -18,12 +18,12 @@ class Harbor:
     def __init__(self, core: Core) -> None:
         self.core = core
 
-    async def do(self, command: str, **args: str) -> Result:
+    async def do(self, command: str, **args: str | list[str]) -> Result:
         return await self.core.execute(
             command, args, {}, interrupted=asyncio.get_running_loop().create_future(), uid=os.geteuid(), face="test"
         )
 
-    async def change(self, **args: str) -> list[str]:
+    async def change(self, **args: str | list[str]) -> list[str]:
         result = await self.do("rooms task", room="harbor", **args)
         assert result.ok, result.fault
         value: Any = result.value
@@ -103,6 +103,28 @@ async def test_blocking_and_unblocking(harbor: Harbor) -> None:
     assert (task["blockedBy"], task["blocked"]) == ([sign, seal], True)
     await harbor.change(unblock="Publish", on="Sign")
     assert (await harbor.task("Publish"))["blockedBy"] == [seal]
+
+
+async def test_several_tasks_are_waited_for_in_one_change(harbor: Harbor) -> None:
+    (sign,), (seal,) = await harbor.change(add="Sign"), await harbor.change(add="Seal")
+    await harbor.change(add="Publish")
+    await harbor.change(block="Publish", on=["Sign", "Seal", "Sign"])
+    assert (await harbor.task("Publish"))["blockedBy"] == [sign, seal]
+    await harbor.change(unblock="Publish", on=["Sign", "Seal"])
+    assert not (await harbor.task("Publish")).get("blockedBy")
+
+
+async def test_a_new_task_says_who_does_it_what_it_waits_for_and_of_what_it_is_a_part(harbor: Harbor) -> None:
+    (sign,) = await harbor.change(add="Sign")
+    (release,) = await harbor.change(add="Release")
+    made = await harbor.change(
+        add="Publish | split into: a, b", to=harbor.core.config.node_name, on="Sign", under="Release"
+    )
+    task = await harbor.task("Publish")
+    assert (task["assignee"], task["blockedBy"]) == (harbor.core.account.identity_key, [sign])
+    assert (task["parentId"], (await harbor.task("a"))["parentId"]) == (release, made[0])
+    for wrong in ({"to": "nobody"}, {"on": "Nothing"}, {"under": "Nothing"}):
+        assert (await harbor.refused("rooms task", room="harbor", add="x", **wrong)).startswith("unknown: ")
 
 
 async def test_auto_assign_says_before_it_does(harbor: Harbor) -> None:
