@@ -43,7 +43,9 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = {
     "task_updated": frozenset({"title", "description", "dueAt", "parentId"}),
     "task_urgency_changed": frozenset({"urgent"}),
 }
-_AGENT_KEYS: Final = {**_KEYS, "task_status_changed": frozenset({"status"})}
+_OWN_WORDS: Final = frozenset({"title", "description"})
+"""What an agent may write anew in a task that it made itself."""
+_AGENT_KEYS: Final = {**_KEYS, "task_status_changed": frozenset({"status"}) | _OWN_WORDS}
 _CLEARABLE: Final = frozenset({"assignee", "parentId", "dueAt", "description"})
 """Keys that null takes away again."""
 
@@ -134,6 +136,8 @@ def _checked(event: TaskEvent, context: Context) -> dict[str, Json]:
     for key in payload:
         if key not in allowed:
             raise _RefusedEventError(f"{event.type} may not set {{}}", key)
+    if by_agent and event.type == "task_status_changed" and not _OWN_WORDS.isdisjoint(payload):
+        _check_own(event, context)
     if not payload and event.type not in CREATIONS:
         raise _RefusedEventError("the task payload is empty")
     if event.type == "subtask_created" and not payload.get("parentId"):
@@ -155,6 +159,13 @@ def _check_task_id(event: TaskEvent, context: Context, *, by_agent: bool) -> Non
     if known:
         raise _RefusedEventError("the task {} exists already", event.task_id)
     _text("taskId", event.task_id, ID_CHARACTERS)
+
+
+def _check_own(event: TaskEvent, context: Context) -> None:
+    """An agent is the same under whichever member runs it."""
+    maker = context.tasks[event.task_id].created_by
+    if maker.rpartition("@")[0] != event.actor_id.rpartition("@")[0]:
+        raise _RefusedEventError("an agent may word anew only a task that it made, not {}", event.task_id)
 
 
 def _without_host_keys(event: TaskEvent) -> dict[str, Json]:

@@ -1,5 +1,6 @@
 """Admission: what enters the log, what does not, and why."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,6 +125,25 @@ def test_what_is_not_is_refused_with_the_reason(kind: str, task_id: str, payload
 def test_edits_are_for_members(kind: str, payload: Any) -> None:
     assert isinstance(judge(kind, "a", payload), Admitted)
     assert isinstance(judge(kind, "a", payload, actor=AGENT), Refused)
+
+
+def test_an_agent_may_word_anew_only_what_it_made_under_whichever_runner() -> None:
+    made = task("made", description="old")
+    made = replace(made, created_by=agent_actor(ROOM, "balance", ANN))
+    context = replace(CONTEXT, tasks={**TASKS, "made": made})
+    payload = {"title": "x", "description": "new", "status": "completed"}
+
+    def by(actor: str) -> Any:
+        event = TaskEvent(type="task_status_changed", task_id="made", task=payload, timestamp=NOW, actor_id=actor)
+        return admit(event, context, author=ME)
+
+    verdict = by(AGENT)
+    assert isinstance(verdict, Admitted)
+    assert verdict.event.task == payload
+    refused = by(agent_actor(ROOM, "other", ME))
+    assert isinstance(refused, Refused)
+    assert "only a task that it made, not made" in refused.reason
+    assert isinstance(judge("task_status_changed", "a", {"description": "x"}, actor=AGENT), Refused)
 
 
 def test_members_may_take_values_away() -> None:
