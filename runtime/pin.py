@@ -1,8 +1,8 @@
 """The PIN: six digits that open a locked screen again, and what wrong ones cost.
 
-Verifier and count of failures lie sealed in the vault (table `secrets`), in one row of always the same size: without the
-vault's key nothing on the disk tells a right PIN from a wrong one, nor how often somebody tried. Protection at rest is
-the vault's passphrase alone; where `vault.key` is a plain file, a PIN protects nothing from whoever reads the disk.
+Verifier and count of failures lie sealed in the vault (table `secrets`), in one row of always the same size: without
+the vault's key nothing on the disk tells a right PIN from a wrong one, nor how often somebody tried. Protection at rest
+is the vault's passphrase alone; where `vault.key` is a plain file, a PIN protects nothing from whoever reads the disk.
 """
 
 import hashlib
@@ -38,7 +38,9 @@ _NAME: Final = "pin"
 _AAD: Final = b"orlop-secret:pin"
 _COLUMNS: Final = Columns("secrets", {"name": str, "sealed": bytes})
 _SELECT: Final = f"SELECT {_COLUMNS.names} FROM secrets WHERE name = ?"  # noqa: S608 - constants
-_PUT: Final = "INSERT INTO secrets (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed"
+_PUT: Final = (
+    "INSERT INTO secrets (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed"
+)
 
 
 class Outcome(StrEnum):
@@ -159,9 +161,7 @@ class PinKeeper:
         iterations: the cost of a guess of new PINs.
     """
 
-    def __init__(
-        self, store: Store, vault: Vault, now_ms: Callable[[], int], *, iterations: int = ITERATIONS
-    ) -> None:
+    def __init__(self, store: Store, vault: Vault, now_ms: Callable[[], int], *, iterations: int = ITERATIONS) -> None:
         self._store = store
         self._vault = vault
         self._now_ms = now_ms

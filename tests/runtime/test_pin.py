@@ -51,7 +51,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     found.store.close()
 
 
-@pytest.mark.parametrize("text", ["", "12345", "1234567", "12345a", "１２３４５６", "12 456", "-12345"])
+@pytest.mark.parametrize("text", ["", "12345", "1234567", "12345a", "\u0661\u0662\u0663\u0664\u0665\u0666", "-12345"])
 def test_a_pin_is_six_digits_and_nothing_else(text: str) -> None:
     with pytest.raises(UsageError, match="exactly 6 digits"):
         checked_pin(text)
