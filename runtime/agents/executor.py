@@ -277,6 +277,20 @@ class Executor:
         await asyncio.to_thread(self._lanes.close)
         await asyncio.to_thread(self._ticker.close)
 
+    async def rest(self) -> None:
+        """Begins no call from now on, and returns when those that run have ended; ticks and events wait."""
+        self._runner.resting = True
+        while self._runner.tasks:
+            await asyncio.wait(self._runner.tasks)
+
+    def go_on(self) -> None:
+        """Ends a rest: what waited is done now, of ticks that were missed one."""
+        self._runner.resting = False
+        for key in self._live:
+            live = self._live.get(key)
+            if live is not None:
+                self._runner.wake(live)
+
     # --- time and events --------------------------------------------------------------------------------------------
 
     def poke(self) -> None:

@@ -53,6 +53,8 @@ class Runner:
         """Calls that are queued or run in a lane."""
         self.stopping = False
         """From here on, what calls end with is thrown away."""
+        self.resting = False
+        """While true no call begins; what waits for one goes on waiting."""
 
     @property
     def tasks(self) -> frozenset[asyncio.Task[None]]:
@@ -67,7 +69,7 @@ class Runner:
         Args:
             live: nothing happens when it is served already, or has nothing to do.
         """
-        if live.busy or live.gone or self.stopping or not (live.tick_due or live.pending):
+        if live.busy or live.gone or self.stopping or self.resting or not (live.tick_due or live.pending):
             return
         live.busy = True
         task = asyncio.get_running_loop().create_task(self._serve(live))
@@ -77,7 +79,7 @@ class Runner:
     async def _serve(self, live: LiveAgent) -> None:
         woken = True
         try:
-            while not (live.gone or self.stopping):
+            while not (live.gone or self.stopping or self.resting):
                 # What the host could not store is tried again once each time the agent is woken, never at once.
                 if live.held is not None and not (woken and await live.held()):
                     live.tick_due = False
