@@ -122,7 +122,9 @@ CREATE TABLE agent_trust (
 ALTER TABLE agent_versions ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
 ALTER TABLE agent_versions ADD COLUMN granted TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE agent_versions ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+ALTER TABLE agent_versions ADD COLUMN state_version INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE agent_versions ADD COLUMN sealed_state BLOB;
+UPDATE agents SET mark = 'shipped' WHERE builtin = 1;
 CREATE TABLE agent_minutes (
   room TEXT NOT NULL, agent TEXT NOT NULL, minute INTEGER NOT NULL, calls INTEGER NOT NULL, failures INTEGER NOT NULL,
   emitted INTEGER NOT NULL, dropped INTEGER NOT NULL, cpu_us INTEGER NOT NULL, p95_us INTEGER NOT NULL,
