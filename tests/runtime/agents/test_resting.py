@@ -40,6 +40,7 @@ async def test_a_rest_begins_when_the_calls_that_run_have_ended(world: World) ->
     await asyncio.sleep(0)  # the call is in its lane
     await world.executor.rest()
     assert not world.live(KEY).busy
+    await world.idle()
     assert triggers(world) == ["init", "tick"]
 
 
