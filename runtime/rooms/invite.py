@@ -127,12 +127,16 @@ def _unpacked(text: str, what: str) -> str:
 
 def _checked_relay(url: str) -> str:
     """The URL of a relay; empty is one too."""
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        known = False
     plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= _RELAY_CHARACTERS
-    if url and not (known and plain and parts.username is None):
+    if url and not (plain and _is_socket(url)):
         raise InviteError("its relay is not a ws:// or wss:// address", where="invitation")
     return url
+
+
+def _is_socket(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.username is None and port != 0
