@@ -47,12 +47,17 @@ class ExitCode(IntEnum):
 
 
 _BY_CODE: Mapping[str, ExitCode] = MappingProxyType(
-    {"usage": ExitCode.USAGE, "ambiguous": ExitCode.USAGE, "in-use": ExitCode.IN_USE}
+    {
+        "usage": ExitCode.USAGE,
+        "ambiguous": ExitCode.USAGE,
+        "in-use": ExitCode.IN_USE,
+        "network": ExitCode.NETWORK,
+    }
 )
 
 
 def exit_code_for(fault: Fault) -> ExitCode:
-    """The exit status for a fault: 2 for the caller's mistakes, 6 for a held directory, else 1."""
+    """The exit status for a fault: 2 for the caller's mistakes, 5 for an address, 6 for a held directory, else 1."""
     return _BY_CODE.get(fault.code, ExitCode.FAILED)
 
 

@@ -11,6 +11,8 @@ __all__ = [
     "AmbiguousError",
     "FailedError",
     "InUseError",
+    "LockedError",
+    "NetworkError",
     "NotFoundError",
     "OrlopError",
     "ReadOnlyError",
@@ -85,6 +87,18 @@ class UnavailableError(OrlopError):
     """The host could not do its part: disk, database, process, kernel. Nothing is said about the input. Exit 1."""
 
     code = "unavailable"
+
+
+class NetworkError(OrlopError):
+    """An address could not be listened on or reached. Exit 5."""
+
+    code = "network"
+
+
+class LockedError(OrlopError):
+    """The screen is locked: nothing of rooms is shown or changed until somebody knows the PIN. Exit 1."""
+
+    code = "locked"
 
 
 class InUseError(OrlopError):

@@ -17,6 +17,7 @@ from runtime import errors
         (errors.ReadOnlyError, 1),
         (errors.FailedError, 1),
         (errors.UnavailableError, 1),
+        (errors.NetworkError, 5),
         (errors.InUseError, 6),
     ],
 )
