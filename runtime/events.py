@@ -178,6 +178,22 @@ class NotifyLimited(Event):
     dropped: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreLocked(Event):
+    """Rooms and agents are shut until somebody knows the PIN. `by`: command, idle."""
+
+    TYPE: ClassVar[str] = "core.locked"
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreUnlocked(Event):
+    """Rooms and agents are open again. `by`: pin, passphrase."""
+
+    TYPE: ClassVar[str] = "core.unlocked"
+    by: str
+
+
 # --- clients and commands -------------------------------------------------------------------------------------------
 
 
@@ -288,6 +304,17 @@ class TaskRejected(Event):
     detail: str | None = content()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDue(Event):
+    """A task is due in five minutes or less; said once for each due time, never in ephemeral rooms."""
+
+    TYPE: ClassVar[str] = "task.due"
+    room: str
+    task: str
+    due_ms: int
+    title: str | None = content()
+
+
 # --- agents ---------------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +323,20 @@ class AgentUploaded(Event):
     """A module was checked and stored."""
 
     TYPE: ClassVar[str] = "agent.uploaded"
+    room: str
+    agent: str
+    version: str
+    hash: str
+    size_bytes: int
+    permissions: tuple[str, ...]
+    signed_by: str = "unsigned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRolledBack(Event):
+    """An older version of an agent took the place of the present one."""
+
+    TYPE: ClassVar[str] = "agent.rolled_back"
     room: str
     agent: str
     version: str
@@ -359,7 +400,7 @@ class AgentPaused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDeactivated(Event):
-    """An agent is off. `reason`: operator, breaker, upload, deleted, shutdown."""
+    """An agent is off. `reason`: operator, breaker, upload, rollback, deleted, shutdown."""
 
     TYPE: ClassVar[str] = "agent.deactivated"
     room: str
@@ -466,7 +507,7 @@ class BreakerProbed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerClosed(Event):
-    """A tripped agent runs again. `by`: probe, operator, upload."""
+    """A tripped agent runs again. `by`: probe, operator, upload, rollback."""
 
     TYPE: ClassVar[str] = "breaker.closed"
     room: str

@@ -85,6 +85,25 @@ class Vault:
             raise VaultLockedError("is wrapped under a passphrase", where=str(path), hint=hint)
         return cls(_unwrap(content, passphrase, str(path)), wrapped=True)
 
+    def opens(self, state: StateDir, passphrase: bytes) -> bool:
+        """Whether a passphrase opens the key of this vault; never, where the key is raw. Takes half a second.
+
+        Args:
+            state: the vault's directory.
+            passphrase: what somebody says it is.
+
+        Raises:
+            RefusedError: the file is damaged, open to others or not ours.
+            UnavailableError: it cannot be read.
+        """
+        content = durable.read(state.vault_key, limit=_FILE_LIMIT, private=True) or b""
+        if not content.startswith(_WRAPPED):
+            return False
+        try:
+            return _unwrap(content, passphrase, str(state.vault_key)) == self._root
+        except VaultLockedError:
+            return False
+
     def wrap(self, state: StateDir, passphrase: bytes) -> None:
         """Puts the key under a passphrase, or under another one.
 
