@@ -115,7 +115,6 @@ def test_wrapping_later_and_again(state: StateDir) -> None:
 
 
 @pytest.mark.usefixtures("cheap")
-@pytest.mark.usefixtures("cheap")
 def test_a_passphrase_is_known_again_without_opening_anything(state: StateDir) -> None:
     vault = Vault.load_or_create(state)
     assert not vault.opens(state, b"")
@@ -125,6 +124,7 @@ def test_a_passphrase_is_known_again_without_opening_anything(state: StateDir) -
     assert not Vault(bytes(32)).opens(state, b"correct horse")
 
 
+@pytest.mark.usefixtures("cheap")
 def test_a_changed_file_is_refused(state: StateDir) -> None:
     Vault.load_or_create(state, b"p")
     content = state.vault_key.read_bytes()
