@@ -333,10 +333,10 @@ class AgentUploaded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentRolledBack(Event):
+class AgentRollback(Event):
     """An older version of an agent took the place of the present one."""
 
-    TYPE: ClassVar[str] = "agent.rolled_back"
+    TYPE: ClassVar[str] = "agent.rollback"
     room: str
     agent: str
     version: str
