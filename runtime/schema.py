@@ -130,6 +130,13 @@ CREATE TABLE agent_minutes (
   emitted INTEGER NOT NULL, dropped INTEGER NOT NULL, cpu_us INTEGER NOT NULL, p95_us INTEGER NOT NULL,
   PRIMARY KEY (room, agent, minute)
 ) WITHOUT ROWID;
+CREATE INDEX agent_minutes_by_minute ON agent_minutes (minute);
+CREATE TABLE agent_hours (
+  room TEXT NOT NULL, agent TEXT NOT NULL, hour INTEGER NOT NULL, calls INTEGER NOT NULL, failures INTEGER NOT NULL,
+  emitted INTEGER NOT NULL, dropped INTEGER NOT NULL, cpu_us INTEGER NOT NULL, p95_us INTEGER NOT NULL,
+  PRIMARY KEY (room, agent, hour)
+) WITHOUT ROWID;
+CREATE INDEX agent_hours_by_hour ON agent_hours (hour);
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)

@@ -75,8 +75,8 @@ class Candidacy:
     """
 
     __slots__ = (
-        "_heard",
         "_hash",
+        "_heard",
         "_highest",
         "_holder",
         "_key",
