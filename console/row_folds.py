@@ -5,6 +5,7 @@ Each returns the row that is true after the event, the same object when the even
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from console.rows import AgentRow, JobRow, ReceiptRow
 from runtime import events
@@ -26,6 +27,9 @@ TERMINAL = frozenset({"done", "failed", "cancelled", "refused", "lost", "damaged
 
 _SAMPLES = 64
 _ENOUGH = 20
+_MINUTE_MS = 60_000
+_RUNNING = frozenset({"starting", "active", "standby", "paused"})
+"""States of agents that may be handed from member to member."""
 
 
 @dataclass(slots=True)
@@ -102,9 +106,14 @@ def _life(row: AgentRow, event: Event) -> AgentRow:
             after = replace(row, state="failed", problem=event.reason)
         case events.AgentPaused():
             after = replace(row, state="paused", problem=event.reason)
+        case events.AgentLeased() if row.state in _RUNNING:
+            state = "active" if event.own else "standby"
+            after = replace(row, state=state, runner=event.name or event.runner[:8], problem="")
         case events.AgentDeactivated() if event.reason != "breaker" and row.state != "tripped":
             # Of the breaker's two events, this and `breaker.tripped`, either may come first.
-            after = replace(row, state="off", problem="")
+            after = replace(row, state="off", problem="", runner="")
+        case events.AgentDeactivated() if event.reason != "breaker":
+            after = replace(row, next_probe_ms=None)
         case _:
             pass
     return after
@@ -114,12 +123,19 @@ def _breaker(row: AgentRow, event: Event) -> AgentRow:
     after = row
     match event:
         case events.BreakerTripped():
-            after = replace(row, state="tripped", failures=event.failures, reasons=event.reasons)
+            after = replace(
+                row,
+                state="tripped",
+                failures=event.failures,
+                reasons=event.reasons,
+                next_probe_ms=_probe_ms(event.next_probe),
+                runner="",
+            )
         case events.BreakerProbed() if not event.ok:
-            after = replace(row, state="tripped")
+            after = replace(row, state="tripped", next_probe_ms=_probe_ms(event.next_probe))
         case events.BreakerClosed():
-            state = "active" if event.by == "probe" else row.state
-            after = replace(row, state=state, failures=0, reasons=(), problem="")
+            state = "active" if event.by in {"probe", "timer"} else row.state
+            after = replace(row, state=state, failures=0, reasons=(), problem="", next_probe_ms=None)
         case _:
             pass
     return after
@@ -130,6 +146,8 @@ def _completed(row: AgentRow, figures: AgentFigures, event: events.TickCompleted
     figures.failures.pop(event.trigger, None)
     failures = max(figures.failures.values(), default=0)
     tripped = row.state == "tripped"
+    minute = ts_ms // _MINUTE_MS
+    same = row.minute == minute
     return replace(
         row,
         state="active" if row.state in {"starting", "paused"} else row.state,
@@ -144,6 +162,11 @@ def _completed(row: AgentRow, figures: AgentFigures, event: events.TickCompleted
         failures=row.failures if tripped else failures,
         reasons=row.reasons if tripped or failures else (),
         state_bytes=event.state_bytes,
+        minute=minute,
+        used_calls=row.used_calls * same + 1,
+        used_emissions=row.used_emissions * same + event.asked,
+        used_log_bytes=row.used_log_bytes * same + event.log_bytes,
+        used_cpu_us=row.used_cpu_us * same + event.cpu_us,
     )
 
 
@@ -151,6 +174,8 @@ def _failed(row: AgentRow, figures: AgentFigures, event: events.TickFailed, ts_m
     figures.durations.append(event.duration_us)
     # An `init` after a failure counts as the call for which it was made, which is nearly always a tick.
     figures.failures["event" if event.trigger == "event" else "tick"] = event.failures
+    minute = ts_ms // _MINUTE_MS
+    same = row.minute == minute
     return replace(
         row,
         calls=event.n,
@@ -162,7 +187,16 @@ def _failed(row: AgentRow, figures: AgentFigures, event: events.TickFailed, ts_m
         dropped=0,
         failures=max(figures.failures.values()),
         reasons=row.reasons if row.state == "tripped" else (*row.reasons, event.message)[-3:],
+        minute=minute,
+        used_calls=row.used_calls * same + 1,
+        used_emissions=row.used_emissions * same,
+        used_log_bytes=row.used_log_bytes * same + event.log_bytes,
+        used_cpu_us=row.used_cpu_us * same + event.cpu_us,
     )
+
+
+def _probe_ms(written: str | None) -> int | None:
+    return None if written is None else round(datetime.fromisoformat(written).timestamp() * 1000)
 
 
 def submitted_row(event: events.JobSubmitted, ts_ms: int) -> JobRow:

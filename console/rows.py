@@ -27,6 +27,8 @@ class NodeRow:
     min_free_bytes: int = 0
     storage_low: bool = False
     """True while no new work is taken."""
+    locked: bool = False
+    """True while rooms and agents are shut until somebody knows the PIN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class AgentRow:
     mark: str
     """`unsigned`, or who signed."""
     state: str
-    """`off`, `starting`, `active`, `probing`, `tripped`, `failed`, `paused`."""
+    """`off`, `starting`, `active`, `standby`, `probing`, `tripped`, `failed`, `paused`."""
     permissions: tuple[str, ...]
     granted: tuple[str, ...]
     calls: int
@@ -76,6 +78,22 @@ class AgentRow:
     problem: str
     """Why it is failed or paused."""
     state_bytes: int
+    runner: str = ""
+    """Name of the member who runs it, where others are in the room; empty while nobody does."""
+    next_probe_ms: int | None = None
+    """Wall time of the next automatic probe of a tripped agent."""
+    minute: int = 0
+    """The minute since the Unix epoch to which the used figures belong; in any other minute they are 0."""
+    used_calls: int = 0
+    used_emissions: int = 0
+    used_log_bytes: int = 0
+    used_cpu_us: int = 0
+    limit_calls: int = 0
+    """Of one minute, as are the next three; 0 where nothing runs agents."""
+    limit_emissions: int = 0
+    limit_log_bytes: int = 0
+    limit_cpu_ms: int = 0
+    limit_state_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -390,12 +390,25 @@ class AgentFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentPaused(Event):
-    """The host could not keep the agent's state; its calls wait. Nothing is counted against it."""
+    """The agent's calls wait: for the host to keep what it did, or for the next minute. Nothing counts against it."""
 
     TYPE: ClassVar[str] = "agent.paused"
     room: str
     agent: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLeased(Event):
+    """Another member runs an agent from here on, or nobody (`runner` empty). `own`: it is this node's member."""
+
+    TYPE: ClassVar[str] = "agent.leased"
+    room: str
+    agent: str
+    runner: str
+    term: int
+    own: bool
+    name: str | None = content()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,6 +464,10 @@ class TickCompleted(Event):
     dropped: tuple[Drop, ...] = ()
     state_bytes: int = 0
     state_changed: bool = False
+    cpu_us: int = 0
+    asked: int = 0
+    """Emissions that were put before the room."""
+    log_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -479,11 +496,13 @@ class TickFailed(Event):
     kind: str
     message: str
     failures: int
+    cpu_us: int = 0
+    log_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerTripped(Event):
-    """Three failures of one trigger in a row: off until the operator acts. `next_probe` null: no automatic probes."""
+    """Three failures of one trigger in a row: off until a probe is good. `next_probe`: when one is due, or null."""
 
     TYPE: ClassVar[str] = "breaker.tripped"
     room: str
@@ -496,13 +515,15 @@ class BreakerTripped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerProbed(Event):
-    """The operator let a tripped agent make one call."""
+    """A tripped agent made one call. `by`: operator, timer. `next_probe`: time of the next by the timer, or null."""
 
     TYPE: ClassVar[str] = "breaker.probed"
     room: str
     agent: str
     ok: bool
     reason: str = ""
+    by: str = "operator"
+    next_probe: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

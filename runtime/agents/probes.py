@@ -1,5 +1,7 @@
-"""When tripped agents are probed by themselves: five minutes after the trip, then after twice as long each time, up to
-an hour; five times at most. Pure; time is passed in."""
+"""When tripped agents are probed by themselves. Pure; time is passed in.
+
+The first time five minutes after the trip, then after twice as long each time, up to an hour; five times at most.
+"""
 
 from typing import Final
 
