@@ -80,8 +80,11 @@ def agent(name: str) -> Guest:
 
 GUESTS = (
     agent("auto-balance"),
+    agent("digest"),
+    agent("due-watch"),
     agent("faulty"),
     agent("overdue"),
+    agent("triage"),
     agent("unblock"),
     Guest("job", "assets/jobs/hello/hello.c"),
     Guest("agent", "tests/assets/kit/reader.c"),

@@ -1,8 +1,6 @@
-/* The kit for agents in C: one header, no libc, nothing to link.
+/* The kit for agents in C: one header, no libc, nothing to link. Every line of it is explained in docs/reference/agent-abi.md.
  *
- * Build: python -m ziglang cc -target wasm32-freestanding -mcpu=generic -Os -std=c11 -nostdlib -ffreestanding -Wall -Wextra -Werror
- *   -Wl,--no-entry -Wl,--import-memory -Wl,-z,stack-size=8192 -Wl,--initial-memory=65536 -Wl,--max-memory=10485760 -s
- *   -I assets/agents/kit -o my.wasm my.c
+ * Build: orlop agents build FOLDER, where FOLDER holds this header, NAME.c and agent.toml (orlop agents new NAME makes all three).
  *
  * Memory: the stack at 0..8191 (it overflows into a trap), then data, then the arena, which grows up to 160 pages. A write through NULL
  * does not trap. Statics live as long as the instance; only what `host_set_state` was given survives a restart, a trap or a timeout. */
@@ -50,7 +48,7 @@ static inline int32_t orlop_field_len(const uint8_t *p, int32_t cap) {
   return n;
 }
 
-/* --- arena: one block behind the data, reused by every call; there is no free -------------------------------------------------------- */
+/* --- arena: one block behind the data, reused by every call; there is no free, and it begins as zeros ------------------------------- */
 
 extern uint8_t __heap_base; /* its address counts */
 
@@ -90,7 +88,7 @@ static inline void orlop_byte(orlop_out *o, uint8_t c) {
 static inline void orlop_bytes(orlop_out *o, const uint8_t *s, int32_t n) {
   for (int32_t i = 0; i < n; i++) orlop_byte(o, s[i]);
 }
-/* A C string as it is. */
+/* A C string as it is: for what is JSON already. */
 static inline void orlop_raw(orlop_out *o, const char *s) {
   while (*s) orlop_byte(o, (uint8_t)*s++);
 }
@@ -190,5 +188,194 @@ static inline void orlop_skip(orlop_in *r) {
     if (t == '{' || t == '[') depth++;
     if (t == '}' || t == ']') depth--;
   } while (depth > 0);
+}
+/* The value of a whole number; 0 for one with a fraction or an exponent. What is too large becomes the largest. */
+static inline int64_t orlop_number(const orlop_in *r) {
+  int64_t v = 0;
+  int minus = r->n > 0 && r->s[0] == '-';
+  for (int32_t i = minus; i < r->n; i++) {
+    int digit = r->s[i] - '0';
+    if (digit < 0 || digit > 9) return 0;
+    v = v > (INT64_MAX - digit) / 10 ? INT64_MAX : v * 10 + digit;
+  }
+  return minus ? -v : v;
+}
+/* A string token as JSON again, with its quotes. */
+static inline void orlop_copy(orlop_out *o, const orlop_in *r) {
+  orlop_byte(o, '"');
+  orlop_bytes(o, r->s, r->n);
+  orlop_byte(o, '"');
+}
+static inline uint32_t orlop_hex4(const uint8_t *s) {
+  uint32_t v = 0;
+  for (int i = 0; i < 4; i++) {
+    uint8_t c = s[i] | 32;
+    v = v << 4 | (uint32_t)(c >= 'a' ? c - 'a' + 10 : c - '0') % 16;
+  }
+  return v;
+}
+/* A string token without its escapes, as UTF-8. `to` needs room for `r->n` bytes; returns how many it took. */
+static inline int32_t orlop_plain(const orlop_in *r, uint8_t *to) {
+  uint8_t *o = to;
+  for (int32_t i = 0; i < r->n; i++) {
+    uint8_t c = r->s[i];
+    if (c != '\\' || i + 1 >= r->n) {
+      *o++ = c;
+      continue;
+    }
+    c = r->s[++i];
+    if (c != 'u' || i + 4 >= r->n) {
+      *o++ = c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c == 'b' ? '\b' : c == 'f' ? '\f' : c;
+      continue;
+    }
+    uint32_t v = orlop_hex4(r->s + i + 1);
+    i += 4;
+    if (v >> 10 == 0xD800 >> 10 && i + 6 < r->n && r->s[i + 1] == '\\' && r->s[i + 2] == 'u') { /* the first half of two */
+      v = 0x10000 + ((v & 0x3FF) << 10) + (orlop_hex4(r->s + i + 3) & 0x3FF);
+      i += 6;
+    }
+    if (v < 0x80) *o++ = (uint8_t)v;
+    else if (v < 0x800) *o++ = (uint8_t)(0xC0 | v >> 6), *o++ = (uint8_t)(0x80 | (v & 63));
+    else if (v < 0x10000) *o++ = (uint8_t)(0xE0 | v >> 12), *o++ = (uint8_t)(0x80 | (v >> 6 & 63)), *o++ = (uint8_t)(0x80 | (v & 63));
+    else {
+      *o++ = (uint8_t)(0xF0 | v >> 18), *o++ = (uint8_t)(0x80 | (v >> 12 & 63));
+      *o++ = (uint8_t)(0x80 | (v >> 6 & 63)), *o++ = (uint8_t)(0x80 | (v & 63));
+    }
+  }
+  return (int32_t)(o - to);
+}
+
+/* --- tasks: one after another out of the JSON of host_get_tasks ----------------------------------------------------------------------- *
+ *
+ *   orlop_in r = orlop_read(d, n);
+ *   orlop_task t;
+ *   orlop_next(&r);                                                   // the `[`
+ *   while (orlop_next_task(&r, &t))
+ *     if (t.status != ORLOP_COMPLETED && t.due && t.due <= now) host_emit_urgency(t.id.s, t.id.n);
+ *
+ * A field that is absent, or of another type, is empty: `s` NULL and `n` 0, or 0. `blocked_by` stands behind its `[`:
+ * for (orlop_in b = t.blocked_by; orlop_next(&b) == 's';) … */
+
+enum { ORLOP_PENDING, ORLOP_IN_PROGRESS, ORLOP_COMPLETED };
+
+typedef struct {
+  orlop_in id, title, description, assignee, created_by, parent, blocked_by;
+  int64_t created, updated, due; /* Unix time in milliseconds */
+  int status, urgent;
+} orlop_task;
+
+static inline int orlop_next_task(orlop_in *r, orlop_task *t) {
+  if (orlop_next(r) != '{') return 0;
+  *t = (orlop_task){0};
+  while (orlop_next(r) == 's') {
+    orlop_in key = *r, v = *r;
+    orlop_skip(r);
+    switch (orlop_next(&v)) {
+      case 's':
+        if (orlop_is(&key, "id")) t->id = v;
+        else if (orlop_is(&key, "title")) t->title = v;
+        else if (orlop_is(&key, "description")) t->description = v;
+        else if (orlop_is(&key, "assignee")) t->assignee = v;
+        else if (orlop_is(&key, "createdBy")) t->created_by = v;
+        else if (orlop_is(&key, "parentId")) t->parent = v;
+        else if (orlop_is(&key, "status"))
+          t->status = orlop_is(&v, "completed") ? ORLOP_COMPLETED : orlop_is(&v, "in_progress") ? ORLOP_IN_PROGRESS : ORLOP_PENDING;
+        break;
+      case '0':
+        if (orlop_is(&key, "dueAt")) t->due = orlop_number(&v);
+        else if (orlop_is(&key, "createdAt")) t->created = orlop_number(&v);
+        else if (orlop_is(&key, "updatedAt")) t->updated = orlop_number(&v);
+        break;
+      case 't':
+        if (orlop_is(&key, "urgent")) t->urgent = 1;
+        break;
+      case '[':
+        if (orlop_is(&key, "blockedBy")) t->blocked_by = v;
+        break;
+    }
+  }
+  return 1;
+}
+static inline int orlop_begins(const orlop_in *r, const char *text) {
+  int32_t i = 0;
+  while (text[i] && i < r->n && r->s[i] == (uint8_t)text[i]) i++;
+  return !text[i];
+}
+/* Whether an agent made it. */
+static inline int orlop_by_agent(const orlop_task *t) { return orlop_begins(&t->created_by, "agent:"); }
+/* Whether it is there to tell agents something: its title ends with `-settings` or `-rules`. */
+static inline int orlop_is_setting(const orlop_task *t) {
+  orlop_in end = t->title;
+  for (; end.n > 0 && *end.s != '-'; end.s++) end.n--;
+  while (end.n > 0) { /* at a hyphen */
+    if (orlop_is(&end, "-settings") || orlop_is(&end, "-rules")) return 1;
+    for (end.s++, end.n--; end.n > 0 && *end.s != '-'; end.s++) end.n--;
+  }
+  return 0;
+}
+/* What people tell an agent: the description of the first task of this title that is not completed and that no agent made.
+ * `s` is NULL when there is none. */
+static inline orlop_in orlop_setting(const uint8_t *tasks, int32_t n, const char *title) {
+  static const uint8_t nothing[1] = "";
+  orlop_in r = orlop_read(tasks, n);
+  orlop_task t;
+  orlop_next(&r);
+  while (orlop_next_task(&r, &t)) {
+    if (t.status == ORLOP_COMPLETED || orlop_by_agent(&t) || !orlop_is(&t.title, title)) continue;
+    if (!t.description.s) t.description.s = nothing;
+    return t.description;
+  }
+  return (orlop_in){0};
+}
+
+/* --- log ------------------------------------------------------------------------------------------------------------------------------ */
+
+static inline void orlop_say(const char *text) {
+  int32_t n = 0;
+  while (text[n]) n++;
+  host_log(text, n);
+}
+
+/* --- index: where each of many 64-bit keys stands; for what an agent remembers about tasks ------------------------------------------- */
+
+#define ORLOP_HASH 14695981039346656037u /* FNV-1a begins with it */
+
+static inline uint64_t orlop_hash(uint64_t h, const uint8_t *s, int32_t n) {
+  for (int32_t i = 0; i < n; i++) h = (h ^ s[i]) * 1099511628211u;
+  return h;
+}
+
+typedef struct {
+  uint64_t *keys; /* in the order in which they were added */
+  uint32_t *slots, n, cap;
+} orlop_index;
+
+enum { ORLOP_NONE = -1 };
+
+/* The bytes that an index of `cap` keys needs; `cap` is a power of two. */
+static inline size_t orlop_index_size(uint32_t cap) { return 16 * (size_t)cap; }
+static inline orlop_index orlop_index_at(void *area, uint32_t cap) {
+  orlop_index x = {area, (uint32_t *)area + 2 * (size_t)cap, 0, cap};
+  for (uint32_t i = 0; i < 2 * cap; i++) x.slots[i] = 0;
+  return x;
+}
+static inline uint32_t orlop_index_slot(const orlop_index *x, uint64_t key) {
+  uint32_t i = (uint32_t)(key ^ key >> 32) & (2 * x->cap - 1);
+  while (x->slots[i] && x->keys[x->slots[i] - 1] != key) i = (i + 1) & (2 * x->cap - 1);
+  return i;
+}
+/* The place of a key, or ORLOP_NONE. */
+static inline int32_t orlop_index_find(const orlop_index *x, uint64_t key) {
+  return (int32_t)x->slots[orlop_index_slot(x, key)] - 1;
+}
+/* The place of a key, which is added when it is new; ORLOP_NONE when there is no room. */
+static inline int32_t orlop_index_add(orlop_index *x, uint64_t key) {
+  uint32_t slot = orlop_index_slot(x, key);
+  if (!x->slots[slot]) {
+    if (x->n == x->cap) return ORLOP_NONE;
+    x->keys[x->n] = key;
+    x->slots[slot] = ++x->n;
+  }
+  return (int32_t)x->slots[slot] - 1;
 }
 #endif
