@@ -35,6 +35,11 @@ class Served(Protocol):
         """Who this is."""
         ...
 
+    @property
+    def content_shut(self) -> bool:
+        """Whether nobody is shown what is in rooms, since the screen is locked."""
+        ...
+
     def note(self, event: Event) -> None:
         """Adds an event to the journal."""
         ...
@@ -214,7 +219,7 @@ class Connection:
             self._channel,
             number=number,
             since=message.since,
-            content=message.content,
+            content=message.content and not self._served.content_shut,
             fps=min(max(hello.fps, 1), _FPS_MAX),
             on_gap=lambda missed: self._unsub(number, "too slow", missed),
             on_error=self._broken,

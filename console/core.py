@@ -268,6 +268,11 @@ class Core(Parts):
         """Where events come from."""
         return self.journal
 
+    @property
+    def content_shut(self) -> bool:
+        """Whether nobody is shown what is in rooms, since the screen is locked."""
+        return self.lock.locked
+
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Runs a work of the store and waits for its commit."""
         return await asyncio.wrap_future(self.store.write(work))

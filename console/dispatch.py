@@ -139,6 +139,7 @@ class Dispatcher:
             raise ReadOnlyError("changes something, and this is --read-only")
         if found.changes and self._closed:
             raise UnavailableError(self._closed)
+        self._core.lock.check(name)
         return found
 
     async def _noted(self, found: Command, call: Call) -> Result:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from console._version import __version__
 from console.config import Config
+from console.lock import CoreLock
 from runtime.clock import Clock, SystemClock
 from runtime.errors import OrlopError, UnavailableError
 from runtime.events import CoreError, StorageLow, StorageOk
@@ -77,6 +78,7 @@ class Parts(NodeParts):
         self._space = SpaceWatch(lambda: free_bytes(state.path))
         self.backup_door = asyncio.Lock()
         """Held while a backup is written."""
+        self.lock = CoreLock(self)
         self.demo = store.read_now(_is_demo)
         """Whether the directory is marked as one for demonstrations."""
 
@@ -102,8 +104,12 @@ class Parts(NodeParts):
     def modules(self) -> "AgentModules":
         """What is stored of agents."""
         from runtime.agents.modules import AgentModules
+        from runtime.agents.trust import Demand
 
-        return AgentModules(self.store, self.state.modules, self.rooms, self.compiler)
+        def required(_room: str) -> Demand:
+            return Demand(signed=self.config.agents.require_signature)
+
+        return AgentModules(self.store, self.state.modules, self.rooms, self.compiler, self.vault, required=required)
 
     @cached_property
     def agents(self) -> "Executor":

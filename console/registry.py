@@ -8,14 +8,14 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from console.commands import Command
-from console.syntax import agents, jobs, node, receipts, rooms
+from console.syntax import agents, jobs, lock, node, receipts, rooms
 
 __all__ = ["COMMANDS", "GROUPS", "VERBS", "find", "nearest"]
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         command.name: command
-        for table in (rooms.COMMANDS, agents.COMMANDS, jobs.COMMANDS, receipts.COMMANDS, node.COMMANDS)
+        for table in (rooms.COMMANDS, agents.COMMANDS, jobs.COMMANDS, receipts.COMMANDS, lock.COMMANDS, node.COMMANDS)
         for command in table
     }
 )
@@ -27,6 +27,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "agents": "Sandboxed agents that live in rooms.",
         "jobs": "Jobs: WASI modules run in limits.",
         "receipts": "Signed receipts of jobs.",
+        "pin": "The PIN that unlocks a running orlop.",
     }
 )
 """The nouns, each with its one line."""

@@ -186,6 +186,13 @@ class AgentsConfig:
             "restart": True,
         },
     )
+    require_signature: bool = field(
+        default=True,
+        metadata={
+            "unit": Unit.SWITCH,
+            "help": "whether uploads need the signature of a trusted key unless --unsigned is said",
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,6 +456,14 @@ class UiConfig:
     )
     mouse: bool = field(
         default=True, metadata={"unit": Unit.SWITCH, "help": "use the mouse; M switches it while the screen is open"}
+    )
+    lock_after: str = field(
+        default="off",
+        metadata={
+            "unit": Unit.CHOICE,
+            "help": "time without a key after which the screen locks, once a PIN is set",
+            "choices": ("off", "5m", "15m", "30m"),
+        },
     )
     fps: int = field(
         default=10,

@@ -63,6 +63,7 @@ def node_row(core: "Core") -> NodeRow:
         free_bytes=space.free,
         min_free_bytes=space.wanted,
         storage_low=space.low,
+        locked=core.lock.locked,
     )
 
 
@@ -71,6 +72,9 @@ async def _node(core: "Core") -> Json:
 
 
 async def _rooms(core: "Core") -> Json:
+    """None while the core is locked."""
+    if core.lock.locked:
+        return []
     return await asyncio.to_thread(_room_rows, core)
 
 
@@ -106,6 +110,9 @@ def _room_row(core: "Core", info: "RoomInfo", agents: int) -> RoomRow:
 
 
 async def _agents(core: "Core") -> Json:
+    """None while the core is locked."""
+    if core.lock.locked:
+        return []
     from runtime.agents.rows import read_rows
 
     figures = core.agents.figures if core.built("agents") else None

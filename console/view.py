@@ -209,6 +209,10 @@ class View:
         event = record.event
         if isinstance(event, events.CoreConfig):
             changes.stale.add("node")
+        elif isinstance(event, events.CoreLocked | events.CoreUnlocked) and self.node is not None:
+            self.node = replace(self.node, locked=isinstance(event, events.CoreLocked))
+            changes.node = True
+            changes.stale |= {"rooms", "agents"}  # there are none to see while it is locked
         elif isinstance(event, events.StorageLow | events.StorageOk) and self.node is not None:
             low = isinstance(event, events.StorageLow)
             self.node = replace(

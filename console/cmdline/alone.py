@@ -71,6 +71,18 @@ def _restore(line: Line) -> Result:
     return restore(line)
 
 
+def _pin_set(line: Line) -> Result | None:
+    from console.cmdline.pin import pin_set
+
+    return pin_set(line)
+
+
+def _unlock(line: Line) -> Result | None:
+    from console.cmdline.pin import unlock
+
+    return unlock(line)
+
+
 def _try_agent(line: Line) -> Result:
     from console.cmdline.files import Files
     from console.verbs.trial import trial
@@ -97,6 +109,8 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "init": _init,
         "backup": _backup,
         "restore": _restore,
+        "pin set": _pin_set,
+        "unlock": _unlock,
         "agents try": _try_agent,
         "receipts verify": _verify,
     }

@@ -1,21 +1,23 @@
-"""Passphrases that are typed on the terminal, never shown; what is said goes to the terminal, not to stdout."""
+"""Passphrases and PINs typed on the terminal, never shown; what is said goes to the terminal, not to stdout."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from console.cmdline.connect import passphrase
 from console.cmdline.options import Options
 from runtime.errors import UsageError
 
-__all__ = ["asked", "asked_twice", "needed"]
+__all__ = ["asked", "asked_twice", "hidden", "needed"]
 
 
-def asked(question: str) -> bytes:
+def asked(question: str, *, missing: str = "no passphrase was typed") -> bytes:
     """What is typed, without an echo.
 
     Args:
         question: what the prompt says behind `orlop: `.
+        missing: what is said when nothing is.
 
     Raises:
         UsageError: the terminal ended instead.
@@ -25,7 +27,7 @@ def asked(question: str) -> bytes:
     try:
         return getpass(f"orlop: {question}: ").encode("utf-8", "surrogateescape")
     except EOFError:
-        raise UsageError("no passphrase was typed") from None
+        raise UsageError(missing) from None
 
 
 def asked_twice(question: str, *, again: str) -> bytes:
@@ -66,3 +68,15 @@ def needed(options: Options, environ: Mapping[str, str], *, command: str, twice:
     if not found:
         raise UsageError("a backup has a passphrase, and this one is empty")
     return found
+
+
+@contextlib.contextmanager
+def hidden(secret: bytes) -> Iterator[int]:
+    """A descriptor from which a secret can be read, and no file: arguments of commands are told on the stream."""
+    descriptor = os.memfd_create("orlop-secret", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, secret)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)

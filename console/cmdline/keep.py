@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from console.client import Fault, Result
-from console.cmdline.asking import needed
+from console.cmdline.asking import hidden, needed
 from console.cmdline.connect import state_path
 from console.cmdline.files import Files, check_out, open_input
 from console.cmdline.signals import Signals
@@ -44,7 +44,7 @@ def backup(line: Line) -> Result:
         raise NotFoundError("there is no state directory", where=where, hint="name it with --state-dir")
     out = _checked(line.paths["out"], state.path)
     secret = needed(line.options, os.environ, command="orlop backup", twice=True)
-    with _Beside(out) as beside, _hidden(secret) as passphrase, Files(line.command, {}) as files:
+    with _Beside(out) as beside, hidden(secret) as passphrase, Files(line.command, {}) as files:
         files.lend("out", beside.descriptor)
         files.lend("passphrase", passphrase)
         result = through_core(line.command, line, files)
@@ -174,15 +174,3 @@ class _Beside:
         except OSError as error:
             why = f"could not be written: {(error.strerror or type(error).__name__).lower()}"
             raise FailedError(why, where=clean(str(self._path), 200)) from error
-
-
-@contextlib.contextmanager
-def _hidden(secret: bytes) -> Iterator[int]:
-    """A descriptor from which a passphrase can be read, and no file: arguments of commands are told on the stream."""
-    descriptor = os.memfd_create("orlop-passphrase", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, secret)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from console.client import Json
+from console.cmdline.render_lock import LOCK
 from console.output import (
     NOTHING,
     Column,
@@ -384,6 +385,7 @@ def _changed(value: Item) -> str:
 
 
 _RENDERERS: Mapping[str, Callable[[Item], str]] = {
+    **LOCK,
     "rooms list": _listing(_ROOMS, "no rooms yet: orlop rooms create NAME makes one"),
     "rooms show": _room,
     "rooms tasks": _listing(_TASKS, "no tasks yet: orlop rooms task ROOM --add TEXT adds one"),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from runtime.columns import Columns
-from runtime.errors import NotFoundError
+from runtime.errors import LockedError, NotFoundError
 from runtime.rooms.fold import BeyondHorizonError, Message, RoomFold
 from runtime.rooms.log import Connection, Entry, read_entries
 from runtime.rooms.members import Member
@@ -81,6 +81,18 @@ class HeldRooms:
         self._vault = vault
         self._rooms: dict[str, HeldRoom] = {}
         self._keys: dict[str, bytes] = {}
+        self._shut = False
+
+    def shut(self) -> None:
+        """Forgets the rooms and their keys, and lets nobody read them until `reopen`."""
+        with self.lock:
+            self._shut = True
+            self._rooms.clear()
+            self._keys.clear()
+
+    def reopen(self) -> None:
+        """Lets rooms be read again."""
+        self._shut = False
 
     def view(self, room: str) -> RoomView:
         """The room with everything that is committed; the same object while that does not change.
@@ -187,6 +199,8 @@ class HeldRooms:
         return bool(entries)
 
     def _held(self, connection: Connection, room: str) -> HeldRoom:
+        if self._shut:
+            raise LockedError("the screen is locked", hint="orlop unlock asks for the PIN")
         held = self._rooms.get(room)
         if held is None:
             row = connection.execute(_SELECT_ROOM, (room,)).fetchone()

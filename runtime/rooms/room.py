@@ -131,6 +131,14 @@ class Rooms:
         """
         return find(reference, ((info.room, info.name) for info in self.list()), kind="room")
 
+    def shut(self) -> None:
+        """Forgets the keys and the content of all rooms; until `reopen` whoever asks for them gets a `LockedError`."""
+        self._held.shut()
+
+    def reopen(self) -> None:
+        """Lets rooms be read and changed again."""
+        self._held.reopen()
+
     # --- content ----------------------------------------------------------------------------------------------------
 
     def state(self, room: str) -> RoomView:

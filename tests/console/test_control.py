@@ -36,6 +36,8 @@ class Played:
         self.changed = asyncio.Event()
         self.servers: list[ControlServer] = []
 
+    content_shut = False
+
     @property
     def history(self) -> "Played":
         return self
@@ -43,7 +45,7 @@ class Played:
     def read(self, since: int, *, limit: int) -> Sequence[Record]:
         return [record for record in self.journal if record.seq > since][:limit]
 
-    def subscribe(self, since: int, sink: Sink) -> Subscription:
+    def subscribe(self, since: int, sink: Sink, *, content: bool) -> Subscription:  # noqa: ARG002 - the protocol's
         sink([record for record in self.journal if record.seq > since])
         self.sinks.append(sink)
         self.changed.set()
