@@ -25,9 +25,10 @@ from runtime.agents.keys import AgentKey
 from runtime.agents.live import LiveAgent
 from runtime.agents.manifest import Permission, make_manifest
 from runtime.agents.modules import AgentModules
-from runtime.agents.records import UNSIGNED, AgentRecord, save_record
+from runtime.agents.records import AgentRecord, save_record
 from runtime.agents.runner import Runner
 from runtime.agents.ticks import TickSchedule
+from runtime.agents.trust import UNSIGNED
 from runtime.clock import SystemClock
 from runtime.journal import Journal
 from runtime.rooms.room import Rooms
@@ -86,7 +87,7 @@ class Farm:
         account = MemberAccount.load_or_create(self._store, self._vault)
         self._rooms = Rooms(self._store, self._vault, account)
         self._room = self._rooms.create("farm").result().room
-        self._modules = AgentModules(self._store, self._state.modules, self._rooms, self._compiler)
+        self._modules = AgentModules(self._store, self._state.modules, self._rooms, self._compiler, self._vault)
         self._settings = {"interval_ms": interval_ms, "limit_ms": limit_ms}
         self._executor: Executor | None = None
         self._loop = asyncio.new_event_loop()

@@ -25,7 +25,10 @@ __all__ = ["Written", "write_backup"]
 _TRIES: Final = 5
 _SMALL_MAX: Final = 1 << 20
 _REFERENCES: Final = (
-    ("modules", "SELECT DISTINCT hash FROM agents ORDER BY hash"),
+    (
+        "modules",
+        "SELECT hash FROM agents UNION SELECT hash FROM agent_versions WHERE manifest != '' ORDER BY hash",
+    ),
     ("blobs", "SELECT DISTINCT hash FROM job_blobs ORDER BY hash"),
 )
 _JOBS: Final = "SELECT job FROM jobs ORDER BY number"

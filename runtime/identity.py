@@ -5,6 +5,7 @@ key is base58btc of the identity multihash of its libp2p protobuf: `00 24 08 01 
 """
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from runtime.statedir import StateDir
 __all__ = [
     "DOMAINS",
     "Identity",
+    "agent_hash_signature_fits",
     "legacy_signature_fits",
     "load_or_create",
     "new_seed",
@@ -40,6 +42,7 @@ _PREFIX = bytes.fromhex("002408011220")
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {char: value for value, char in enumerate(_ALPHABET)}
 _PEER_ID_CHARS = 52
+_HASH = re.compile(r"[0-9a-f]{64}")
 _SIGN = 1 << 255
 _P = _SIGN - 19
 _SMALL_ORDER = frozenset(
@@ -167,6 +170,14 @@ def verify(public: bytes, domain: bytes, message: bytes, signature: bytes) -> bo
 def legacy_signature_fits(public: bytes, digest: bytes, signature: bytes) -> bool:
     """As `verify`, for the SHA-256 that a receipt of version 0.1 signs without a domain."""
     return len(digest) == _DIGEST_BYTES and _fits(public, digest, signature)
+
+
+def agent_hash_signature_fits(public: bytes, wasm_hash: str, signature: bytes) -> bool:
+    """As `verify`, for the hexadecimal hash that an agent's signature of version 1 covers without a domain.
+
+    Only read, never made here: nothing that this node signs is such a text.
+    """
+    return bool(_HASH.fullmatch(wasm_hash)) and _fits(public, wasm_hash.encode(), signature)
 
 
 def _fits(public: bytes, signed: bytes, signature: bytes) -> bool:

@@ -129,6 +129,30 @@ class Executor:
             self._figures[upload.key] = Figures()
             return uploaded
 
+    async def roll_back(
+        self, key: AgentKey, reference: str | None = None, *, by: str = "operator", keep_state: bool = False
+    ) -> Uploaded:
+        """Puts an older version of an agent in the place of the present one; it is off afterwards.
+
+        Args:
+            key: whose.
+            reference: the text of its version, or the number of its upload; None for the one before the present.
+            by: who does it.
+            keep_state: the older module goes on with the present state.
+
+        Returns:
+            What is stored now.
+
+        Raises:
+            OrlopError: as `AgentModules.check_roll_back` and `roll_back`; nothing is half written.
+        """
+        async with self._door(key):
+            await self.modules.check_roll_back(key, reference)
+            self._detach(key)
+            done = await self.modules.roll_back(key, reference, by=by, keep_state=keep_state)
+            self._figures[key] = Figures()
+            return done
+
     async def activate(self, key: AgentKey) -> None:
         """Starts an agent, now and at every start of the program; closes its breaker.
 

@@ -60,6 +60,14 @@ class ModuleFiles:
         except BlobChangedError as error:
             raise digest_mismatch(digest, error.got) from None
 
+    def older_than(self, before_ms: int) -> list[str]:
+        """The hashes of what was kept before a time.
+
+        Args:
+            before_ms: wall time.
+        """
+        return self._blobs.older_than(before_ms)
+
     def sweep(self, connection: Connection, digest: str) -> None:
         """Removes a module that no agent uses any more.
 

@@ -23,7 +23,7 @@ class ModuleLoader:
         self._compiling: dict[str, asyncio.Task[AgentModule]] = {}
 
     async def module(self, record: AgentRecord) -> AgentModule:
-        """The compiled code of an agent; its file is read and verified again every time.
+        """The compiled code of an agent; its file is read and verified again every time, and who vouches for it judged.
 
         Args:
             record: whose.
@@ -32,8 +32,9 @@ class ModuleLoader:
             The module, shared by all agents that have the same.
 
         Raises:
-            OrlopError: the file was changed or is gone, or cannot be compiled.
+            OrlopError: the file was changed or is gone, nobody vouches for it any more, or it cannot be compiled.
         """
+        await self._stored.vouched(record)
         wasm = await asyncio.to_thread(self._stored.files.read, record.hash)
         known = self._modules.get(record.hash)
         if known is not None:

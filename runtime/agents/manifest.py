@@ -54,6 +54,7 @@ class AgentManifest:
         wasm_hash: SHA-256 of the module as the manifest has it.
         permissions: without duplicates, in the order of `Permission`.
         signature: as given; checked elsewhere.
+        state_version: of the layout of its state, from 1; None when the manifest does not say.
         document: the whole document, unknown keys included.
     """
 
@@ -64,6 +65,7 @@ class AgentManifest:
     wasm_hash: str
     permissions: tuple[Permission, ...]
     signature: str | None = None
+    state_version: int | None = None
     document: Mapping[str, Json] = field(default_factory=dict, repr=False)
 
 
@@ -113,8 +115,18 @@ def parse_manifest(document: Json) -> AgentManifest:
         wasm_hash=strings["wasmHash"],
         permissions=tuple(permission for permission in Permission if permission in asked),
         signature=signature if isinstance(signature, str) else None,
+        state_version=_state_version(document),
         document=document,
     )
+
+
+def _state_version(document: Mapping[str, Json]) -> int | None:
+    layout = document.get("stateVersion")
+    if "stateVersion" not in document:
+        return None
+    if not isinstance(layout, int) or isinstance(layout, bool) or layout < 1:
+        raise ManifestRefusedError("Manifest.stateVersion must be an integer from 1 if provided")
+    return layout
 
 
 def read_manifest(raw: bytes) -> AgentManifest:

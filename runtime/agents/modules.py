@@ -1,17 +1,19 @@
-"""The module store: uploads, checked and compiled before anything is kept; versions; grants; what is stored of agents.
+"""The module store: uploads, judged and compiled before anything is kept; versions; grants; what is stored of agents.
 
 It knows nothing of running agents: `runtime.agents.executor` stops them before their modules change. Core loop only.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runtime.agents.binary import BinaryRefusedError, check_binary, invalid_binary
-from runtime.agents.breaker import CLOSED, Breaker
+from runtime.agents.breaker import Breaker
 from runtime.agents.diagnostics import Diagnostics, RoomSeal
+from runtime.agents.exchange import exchange, kept_version
 from runtime.agents.files import ModuleFiles
 from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.manifest import Permission
@@ -28,15 +30,25 @@ from runtime.agents.records import (
     read_breakers,
     read_record,
     read_records,
-    read_versions,
-    save_breaker,
-    save_record,
     set_active,
     set_granted,
 )
-from runtime.agents.state import delete_state, state_sizes
-from runtime.agents.uploads import ModuleDetails, Upload, Uploaded, names, new_record, uploaded_events
-from runtime.errors import NotFoundError, RefusedError, UsageError
+from runtime.agents.signature import SignatureRefusedError
+from runtime.agents.state import AgentStates, state_sizes
+from runtime.agents.trust import SHIPPED, Demand, Required, Verdict, admit, judge, recheck, rests_on_keys
+from runtime.agents.trusted_keys import TrustedKeys, read_keys
+from runtime.agents.uploads import (
+    ModuleDetails,
+    Upload,
+    Uploaded,
+    beyond_asked,
+    names,
+    new_record,
+    settled_grants,
+)
+from runtime.agents.versions import forget_content, read_versions, remember, version_hashes
+from runtime.blobs import GRACE_MS
+from runtime.errors import NotFoundError, RefusedError
 from runtime.events import (
     AgentDeactivated,
     AgentDeleted,
@@ -48,6 +60,7 @@ from runtime.sandbox.compile import Compiler
 from runtime.sandbox.engine import agent_engine
 from runtime.sandbox.errors import ModuleRefusedError
 from runtime.store import Store, Transaction
+from runtime.vault import Vault
 
 if TYPE_CHECKING:
     import wasmtime
@@ -65,13 +78,27 @@ class AgentModules:
         folder: their modules, `modules` of the state directory.
         seal: of the rooms; keeps what they said.
         compiler: judges candidates, and makes code of what passed.
+        vault: seals what waits with older versions.
+        required: says what a room wants of uploads; by default, that somebody whom it trusts vouches for them.
     """
 
-    def __init__(self, store: Store, folder: Path, seal: RoomSeal, compiler: Compiler) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        seal: RoomSeal,
+        compiler: Compiler,
+        vault: Vault,
+        *,
+        required: Required = lambda _: Demand(),
+    ) -> None:
         self.store = store
         self.files = ModuleFiles(folder)
         self.diagnostics = Diagnostics(seal)
+        self.keys = TrustedKeys(store)
         self._compiler = compiler
+        self._states = AgentStates(vault)
+        self._required = required
 
     def compile(self, wasm: bytes) -> "wasmtime.Module":
         """Compiles a module, in a child with limits, or finds it compiled; blocks.
@@ -209,30 +236,32 @@ class AgentModules:
 
         Raises:
             BinaryRefusedError: the module does not pass; a note of it is in the journal.
+            SignatureRefusedError: nobody vouches for it; as well.
             UsageError: more is granted than the manifest asks for.
             RefusedError: the name belongs to an agent of the other kind, built-in or not.
             UnavailableError: the host could not compile it.
         """
-        beyond = [one.value for one in upload.granted if one not in upload.manifest.permissions]
-        if beyond:
-            raise UsageError(f"the manifest does not ask for {', '.join(beyond)}")
+        beyond_asked(upload.granted or (), upload.manifest)
         before = await self._read(lambda connection: read_agent(connection, upload.key))
+        settled_grants(upload, before)
         if isinstance(before, AgentRecord) and before.builtin != upload.builtin:
             whose = "a built-in agent" if before.builtin else "an agent that was uploaded"
             raise RefusedError(f"the room has {whose} of this name", where=upload.key.agent, hint="choose another name")
         try:
             checked = await asyncio.to_thread(check_binary, upload.wasm, upload.manifest)
+            verdict = await self._read(lambda connection: self._vouched(connection, upload))
             await asyncio.to_thread(self.compile, upload.wasm)
-        except BinaryRefusedError as error:
-            event = AgentRefused(room=upload.room, name=upload.key.agent, check=error.check, reason=error.why)
+        except (BinaryRefusedError, SignatureRefusedError) as error:
+            check = error.check if isinstance(error, BinaryRefusedError) else "signature"
+            event = AgentRefused(room=upload.room, name=upload.key.agent, check=check, reason=error.why)
             self.store.emit(event)
             raise
-        return checked.warnings
+        return (*checked.warnings, *([verdict.warning] if verdict.warning else ()))
 
     async def save(self, upload: Upload, warnings: tuple[str, ...] = ()) -> Uploaded:
         """Keeps an upload that passed `check`. The agent is off afterwards, and must not run when this is called.
 
-        A breaker is closed by it; a state is kept only if the module is the same as before.
+        A breaker is closed by it; the version before stays, with what it was granted and its state.
 
         Args:
             upload: what to keep.
@@ -242,27 +271,86 @@ class AgentModules:
             What was stored.
 
         Raises:
+            SignatureRefusedError: a key was distrusted since.
             UnavailableError: it cannot be written; then everything is as it was.
         """
         digest = await asyncio.to_thread(self.files.put, upload.wasm)
 
-        def work(tx: Transaction) -> tuple[AgentRecord, str]:
+        def work(tx: Transaction) -> tuple[Uploaded, tuple[str, ...]]:
+            verdict = self._vouched(tx, upload)
             before = read_agent(tx, upload.key)
             self.files.put(upload.wasm)  # a deletion in between may have taken it
-            record = new_record(upload, digest, tx.now_ms, newest_upload(tx, upload.key) + 1)
-            breaker = read_breaker(tx, upload.key)
-            save_record(tx, record)
-            save_breaker(tx, upload.key, CLOSED)
-            if before is not None and before.hash != digest:
-                delete_state(tx, upload.key)
-            for event in uploaded_events(upload, record, before, breaker):
-                tx.emit(event)
-            return record, "" if before is None or before.hash == digest else before.hash
+            number = newest_upload(tx, upload.key) + 1
+            granted = settled_grants(upload, before)
+            record = new_record(upload, digest, now_ms=tx.now_ms, number=number, mark=verdict.mark, granted=granted)
+            done = exchange(tx, self._states, before, record, by=upload.by, keep_state=upload.keep_state)
+            remember(tx, record)
+            unused = forget_content(tx, upload.key, number)
+            return replace(done, warnings=(*warnings, *done.warnings), versions=number), unused
 
-        record, unused = await self._write(work)
-        if unused:
-            await self._write(lambda tx: self.files.sweep(tx, unused))
-        return Uploaded(record=record, warnings=warnings, versions=record.upload_no)
+        uploaded, unused = await self._write(work)
+        await self._sweep(unused)
+        return uploaded
+
+    async def check_roll_back(self, key: AgentKey, reference: str | None) -> None:
+        """Everything that can refuse to put an older version in the place of the present one; nothing is changed.
+
+        Args:
+            key: whose.
+            reference: the text of its version, or the number of its upload; None for the one before the present.
+
+        Raises:
+            NotFoundError: there is no such agent, or no such version that was kept.
+            AmbiguousError: several versions fit.
+            RefusedError: its module is gone or was changed, or those who vouched for it do so no more.
+        """
+        await self._read(lambda connection: kept_version(connection, self.files, key, reference))
+
+    async def roll_back(self, key: AgentKey, reference: str | None, *, by: str, keep_state: bool) -> Uploaded:
+        """Puts an older version in the place of the present one, which stays. The agent must not run.
+
+        Module, manifest and grants are those of then, and so is the state, unless both versions share theirs.
+
+        Args:
+            key: whose.
+            reference: as in `check_roll_back`.
+            by: who does it.
+            keep_state: the older module goes on with the present state.
+
+        Returns:
+            What is stored now.
+
+        Raises:
+            OrlopError: as `check_roll_back`, or it cannot be written; then everything is as it was.
+        """
+
+        def work(tx: Transaction) -> Uploaded:
+            before, record, waiting = kept_version(tx, self.files, key, reference)
+            return exchange(
+                tx, self._states, before, record, by=by, keep_state=keep_state, waiting=waiting, rolled_back=True
+            )
+
+        return await self._write(work)
+
+    async def vouched(self, record: AgentRecord) -> None:
+        """Looks again, before an agent starts, whether those who vouched for it still do.
+
+        Args:
+            record: as stored.
+
+        Raises:
+            RefusedError: they do not; or its manifest is not that of its module.
+        """
+        keys = await self.keys.list(record.key.room) if rests_on_keys(record) else ()
+        recheck(record, keys)
+
+    def _vouched(self, connection: Connection, upload: Upload) -> Verdict:
+        """Who vouches for an upload, if that is enough for its room."""
+        verdict = judge(upload.manifest, read_keys(connection, upload.room))
+        if upload.builtin and verdict.mark != SHIPPED:
+            raise SignatureRefusedError("only what is part of orlop is built in", where=upload.key.agent)
+        admit(verdict, self._required(upload.room), unsigned=upload.unsigned)
+        return verdict
 
     async def set_active(self, key: AgentKey, *, active: bool, event: Event | None = None) -> None:
         """Stores whether an agent is started with the program.
@@ -299,9 +387,7 @@ class AgentModules:
             UsageError: the manifest does not ask for one of them.
         """
         record = await self.get(key)
-        beyond = [one.value for one in granted if one not in record.manifest.permissions]
-        if beyond:
-            raise UsageError(f"the manifest does not ask for {', '.join(beyond)}")
+        beyond_asked(granted, record.manifest)
         ordered = tuple(permission for permission in Permission if permission in granted)
 
         def work(tx: Transaction) -> None:
@@ -344,16 +430,30 @@ class AgentModules:
         """
         record = await self.check_deletable(key)
 
-        def work(tx: Transaction) -> None:
+        def work(tx: Transaction) -> tuple[str, ...]:
+            hashes = version_hashes(tx, key)
             delete_record(tx, key)
             if record.active:
                 tx.emit(AgentDeactivated(room=key.room, agent=key.agent, reason="deleted"))
             tx.emit(AgentDeleted(room=key.room, agent=key.agent))
+            return hashes
 
-        await self._write(work)
+        hashes = await self._write(work)
         self.diagnostics.forget(key)
-        if record.hash:
-            await self._write(lambda tx: self.files.sweep(tx, record.hash))
+        await self._sweep((*hashes, record.hash) if record.hash else hashes)
+
+    async def collect(self) -> None:
+        """Removes modules that no agent and no version leads to, such as one whose upload died; an hour old at least.
+
+        Raises:
+            UnavailableError: the store cannot be read.
+        """
+        before_ms = self.store.clock.wall_ms() - GRACE_MS
+        await self._sweep(await asyncio.to_thread(self.files.older_than, before_ms))
+
+    async def _sweep(self, hashes: Sequence[str]) -> None:
+        for digest in hashes:
+            await self._write(partial(self.files.sweep, digest=digest))
 
     async def _read(self, query: Callable[[Connection], _T]) -> _T:
         return await asyncio.wrap_future(self.store.read(query))

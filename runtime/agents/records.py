@@ -1,8 +1,7 @@
-"""Rows of the tables `agents`, `agent_versions` and `agent_breakers`, and how agents are found by what people type."""
+"""Rows of the tables `agents` and `agent_breakers`, and how agents are found by what people type."""
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from runtime.agents import breaker as breakers
@@ -11,14 +10,12 @@ from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.manifest import Permission
 from runtime.agents.state import delete_state
 from runtime.agents.stored import AGENT, AgentRecord, DamagedAgent, StoredAgent, stored_agent
-from runtime.columns import Columns
+from runtime.agents.versions import permission_names
 from runtime.errors import AmbiguousError, NotFoundError
 from runtime.sanitise import clean
 
 __all__ = [
-    "UNSIGNED",
     "AgentRecord",
-    "AgentVersion",
     "DamagedAgent",
     "StoredAgent",
     "delete_record",
@@ -31,31 +28,13 @@ __all__ = [
     "read_breakers",
     "read_record",
     "read_records",
-    "read_versions",
     "save_breaker",
     "save_record",
     "set_active",
     "set_granted",
 ]
 
-UNSIGNED: Final = "unsigned"
-"""The mark of a module whose origin nobody vouches for."""
-
 _PREFIX_CHARACTERS: Final = 4
-_VERSIONS_KEPT: Final = 20
-_VERSION: Final = Columns(
-    "agent_versions", {"upload_no": int, "version": str, "hash": str, "uploaded_ms": int}, hint=AGENT.hint
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentVersion:
-    """An upload of the past, or the present one."""
-
-    upload_no: int
-    version: str
-    hash: str
-    uploaded_ms: int
 
 
 def read_agent(connection: Connection, key: AgentKey) -> AgentRecord | DamagedAgent | None:
@@ -166,36 +145,27 @@ def find_record(records: Iterable[StoredAgent], reference: str) -> StoredAgent:
 
 
 def save_record(connection: Connection, record: AgentRecord) -> None:
-    """Stores an upload in place of the one before, and remembers it among the versions.
+    """Stores an agent in place of the one before of its name.
 
     Args:
         connection: the transaction.
         record: the new one.
     """
     manifest = json.dumps(dict(record.manifest.document), ensure_ascii=False)
-    key, number = record.key, record.upload_no
     connection.execute(
         f"INSERT OR REPLACE INTO agents ({AGENT.names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         (
-            *key,
+            *record.key,
             int(record.builtin),
             manifest,
             record.hash,
             record.size_bytes,
             record.uploaded_ms,
             record.mark,
-            _names(record.granted),
+            permission_names(record.granted),
             int(record.active),
-            number,
+            record.upload_no,
         ),
-    )
-    connection.execute(
-        "INSERT OR REPLACE INTO agent_versions (room, agent, upload_no, version, hash, uploaded_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (*key, number, record.manifest.version, record.hash, record.uploaded_ms),
-    )
-    connection.execute(
-        "DELETE FROM agent_versions WHERE room = ? AND agent = ? AND upload_no <= ?", (*key, number - _VERSIONS_KEPT)
     )
 
 
@@ -228,7 +198,7 @@ def set_granted(connection: Connection, key: AgentKey, granted: tuple[Permission
         NotFoundError: there is no such agent.
     """
     sql = "UPDATE agents SET granted = ? WHERE room = ? AND agent = ?"
-    _changed(connection.execute(sql, (_names(granted), *key)).rowcount, key)
+    _changed(connection.execute(sql, (permission_names(granted), *key)).rowcount, key)
 
 
 def delete_record(connection: Connection, key: AgentKey) -> None:
@@ -246,27 +216,12 @@ def delete_record(connection: Connection, key: AgentKey) -> None:
     connection.execute("DELETE FROM agent_breakers WHERE room = ? AND agent = ?", key)
     delete_state(connection, key)
     connection.execute("DELETE FROM agent_diagnostics WHERE room = ? AND agent = ?", key)
-
-
-def read_versions(connection: Connection, key: AgentKey) -> list[AgentVersion]:
-    """The uploads of an agent that are remembered.
-
-    Args:
-        connection: of the store.
-        key: whose.
-
-    Returns:
-        Oldest first.
-    """
-    sql = f"SELECT {_VERSION.names} FROM agent_versions WHERE room = ? AND agent = ? ORDER BY upload_no"  # noqa: S608 - constants
-    return [
-        AgentVersion(upload_no=number, version=version, hash=module_hash, uploaded_ms=uploaded)
-        for number, version, module_hash, uploaded in map(_VERSION.checked, connection.execute(sql, key))
-    ]
+    connection.execute("DELETE FROM agent_minutes WHERE room = ? AND agent = ?", key)
+    connection.execute("DELETE FROM agent_hours WHERE room = ? AND agent = ?", key)
 
 
 def hash_in_use(connection: Connection, module_hash: str) -> bool:
-    """Whether some agent's present module has this hash.
+    """Whether the module of some agent, or of a version that it can be rolled back to, has this hash.
 
     Args:
         connection: of the store.
@@ -275,7 +230,11 @@ def hash_in_use(connection: Connection, module_hash: str) -> bool:
     Returns:
         True when its file is needed.
     """
-    return connection.execute("SELECT 1 FROM agents WHERE hash = ? LIMIT 1", (module_hash,)).fetchone() is not None
+    sql = (
+        "SELECT 1 FROM agents WHERE hash = ?1 UNION ALL"
+        " SELECT 1 FROM agent_versions WHERE hash = ?1 AND manifest != '' LIMIT 1"
+    )
+    return connection.execute(sql, (module_hash,)).fetchone() is not None
 
 
 def read_breaker(connection: Connection, key: AgentKey) -> Breaker:
@@ -318,10 +277,6 @@ def save_breaker(connection: Connection, key: AgentKey, breaker: Breaker) -> Non
         connection.execute("DELETE FROM agent_breakers WHERE room = ? AND agent = ?", key)
     else:
         connection.execute("INSERT OR REPLACE INTO agent_breakers VALUES (?, ?, ?)", (*key, breakers.to_body(breaker)))
-
-
-def _names(granted: tuple[Permission, ...]) -> str:
-    return json.dumps([permission.value for permission in granted])
 
 
 def _changed(rows: int, key: AgentKey) -> None:

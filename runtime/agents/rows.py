@@ -10,6 +10,7 @@ from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.modules import ModuleDetails
 from runtime.agents.records import AgentRecord, DamagedAgent, read_agents, read_breakers
 from runtime.agents.state import state_sizes
+from runtime.agents.trust import SIGNED
 from runtime.canonical import Json
 from runtime.sanitise import clean
 
@@ -134,6 +135,8 @@ def agent_document(details: ModuleDetails, figures: Figures | None) -> dict[str,
     record, breaker = details.record, details.breaker if figures is None else figures.breaker
     rest: dict[str, Json] = {
         "manifest": dict(record.manifest.document),
+        "signer": _signer(record),
+        "upload_no": record.upload_no,
         "size_bytes": record.size_bytes,
         "uploaded_ms": record.uploaded_ms,
         "log": [{"ts_ms": one.ts_ms, "text": one.text} for one in details.entries if one.kind == "log"],
@@ -165,11 +168,20 @@ def agent_document(details: ModuleDetails, figures: Figures | None) -> dict[str,
                 "version": clean(one.version, 60),
                 "hash": one.hash,
                 "uploaded_ms": one.uploaded_ms,
+                "mark": one.mark,
+                "present": one.upload_no == record.upload_no,
+                "kept": one.kept,
+                "state_bytes": one.state_bytes,
             }
             for one in details.versions
         ],
     }
     return agent_row(record, details.breaker, details.state_bytes, figures) | rest
+
+
+def _signer(record: AgentRecord) -> str:
+    """The key that vouches for it; empty when none does that it names."""
+    return str(record.manifest.document.get("signer", "")) if record.mark.startswith(SIGNED) else ""
 
 
 def log_items(entries: tuple[DiagnosticEntry, ...]) -> list[dict[str, Json]]:

@@ -131,8 +131,9 @@ class Runner:
             UnavailableError: the store cannot be read, or what does not open cannot be kept.
         """
         try:
+            states, digest = self._parts.states, live.record.hash
             found = await asyncio.wrap_future(
-                self._parts.modules.store.read(lambda connection: self._parts.states.load(connection, live.key))
+                self._parts.modules.store.read(lambda connection: states.load(connection, live.key, digest))
             )
         except StateBrokenError as error:
             aside = self._parts.modules.store.write(lambda tx: set_aside(tx, live.key))

@@ -23,7 +23,9 @@ __all__ = [
     "SealedState",
     "StateBrokenError",
     "StateTooLargeError",
+    "StoredState",
     "delete_state",
+    "read_state",
     "save_state",
     "set_aside",
     "state_sizes",
@@ -71,6 +73,31 @@ class SealedState:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """A state as it is stored.
+
+    Attributes:
+        hash: of the module that wrote it; of no meaning in the original's form.
+        version: counts the writes.
+        sealed: ciphertext.
+    """
+
+    hash: str
+    version: int
+    sealed: bytes
+
+    @property
+    def legacy(self) -> bool:
+        """Whether it is in the original's form."""
+        return self.sealed[:1] == b"{"
+
+    @staticmethod
+    def plain_size(length: int) -> int:
+        """Plain bytes in a ciphertext of this length; for the original's form an estimate."""
+        return max(0, length - SEAL_BYTES)
+
+
 class AgentStates:
     """Seals and opens states.
 
@@ -101,12 +128,13 @@ class AgentStates:
         sealed = self._vault.seal(state, _aad(key, module_hash, version), self._key(key))
         return SealedState(key, module_hash, version, sealed, len(state))
 
-    def load(self, connection: Connection, key: AgentKey) -> tuple[bytes, int] | None:
+    def load(self, connection: Connection, key: AgentKey, module_hash: str) -> tuple[bytes, int] | None:
         """Reads a state.
 
         Args:
             connection: of the store.
             key: whose.
+            module_hash: of the module that wants it; what another one wrote does not open for it.
 
         Returns:
             The bytes and the number of its write; None when there is none.
@@ -115,16 +143,43 @@ class AgentStates:
             StateBrokenError: it does not open.
             RowDamagedError: its row is not one that `save_state` wrote.
         """
-        row = _row(connection, key)
-        if row is None:
+        stored = read_state(connection, key)
+        if stored is None:
             return None
-        module_hash, version, sealed = row
+        if stored.hash != module_hash and not stored.legacy:
+            raise StateBrokenError("the stored state is that of another module", where=key.agent)
+        return self.open(key, stored), stored.version
+
+    def open(self, key: AgentKey, stored: StoredState) -> bytes:
+        """Opens a state.
+
+        Args:
+            key: whose.
+            stored: as it was read.
+
+        Raises:
+            StateBrokenError: it does not open.
+        """
         try:
-            if sealed[:1] == b"{":
-                return self._open_legacy(key, sealed), version
-            return self._vault.open(sealed, _aad(key, module_hash, version), self._key(key)), version
+            if stored.legacy:
+                return self._open_legacy(key, stored.sealed)
+            return self._vault.open(stored.sealed, _aad(key, stored.hash, stored.version), self._key(key))
         except SealBrokenError as error:
             raise StateBrokenError(f"the stored state cannot be opened: {error.why}", where=key.agent) from None
+
+    def reseal(self, key: AgentKey, stored: StoredState, module_hash: str, version: int) -> SealedState:
+        """Seals a state anew for another module of the same agent.
+
+        Args:
+            key: whose.
+            stored: as it was read.
+            module_hash: of the module that goes on with it.
+            version: the number of this write.
+
+        Raises:
+            StateBrokenError: it does not open.
+        """
+        return self.seal(key, module_hash, version, self.open(key, stored))
 
     def _key(self, key: AgentKey) -> bytes:
         return self._vault.subkey(f"agent-state:{key.module_id}")
@@ -162,6 +217,27 @@ def save_state(connection: Connection, state: SealedState, now_ms: int) -> None:
     )
 
 
+def read_state(connection: Connection, key: AgentKey) -> StoredState | None:
+    """A state as it is stored, sealed.
+
+    Args:
+        connection: of the store.
+        key: whose.
+
+    Returns:
+        None when there is none.
+
+    Raises:
+        RowDamagedError: its row is not one that `save_state` wrote.
+    """
+    names = _COLUMNS.names.replace("sealed", "CAST(sealed AS BLOB)")  # what somebody wrote as a text does not open
+    row = connection.execute(f"SELECT {names} FROM agent_state WHERE room = ? AND agent = ?", key).fetchone()  # noqa: S608 - constants
+    if row is None:
+        return None
+    _, _, module_hash, version, sealed = _COLUMNS.checked(row)
+    return StoredState(module_hash, version, sealed)
+
+
 def set_aside(connection: Connection, key: AgentKey) -> tuple[int, str]:
     """Keeps a copy of a state that does not open, so that nothing that is stored later is written over it.
 
@@ -176,17 +252,16 @@ def set_aside(connection: Connection, key: AgentKey) -> tuple[int, str]:
     Raises:
         RowDamagedError: its row is not one that `save_state` wrote.
     """
-    row = _row(connection, key)
-    if row is None:
+    stored = read_state(connection, key)
+    if stored is None:
         return 0, ""
-    _, version, sealed = row
-    name = f"{key.agent}{_ASIDE}{hashlib.sha256(sealed).hexdigest()[:_ASIDE_CHARACTERS]}"
+    name = f"{key.agent}{_ASIDE}{hashlib.sha256(stored.sealed).hexdigest()[:_ASIDE_CHARACTERS]}"
     connection.execute(
         "INSERT OR IGNORE INTO agent_state (room, agent, hash, version, updated_ms, sealed)"
         " SELECT room, ?, hash, version, updated_ms, sealed FROM agent_state WHERE room = ? AND agent = ?",
         (name, *key),
     )
-    return version, name
+    return stored.version, name
 
 
 def delete_state(connection: Connection, key: AgentKey) -> None:
@@ -210,16 +285,7 @@ def state_sizes(connection: Connection) -> dict[AgentKey, int]:
         Plain bytes, by agent; for a row in the original's form an estimate.
     """
     rows = connection.execute("SELECT room, agent, length(sealed) FROM agent_state")
-    return {AgentKey(room, agent): max(0, length - SEAL_BYTES) for room, agent, length in rows}
-
-
-def _row(connection: Connection, key: AgentKey) -> tuple[str, int, bytes] | None:
-    names = _COLUMNS.names.replace("sealed", "CAST(sealed AS BLOB)")  # what somebody wrote as a text does not open
-    row = connection.execute(f"SELECT {names} FROM agent_state WHERE room = ? AND agent = ?", key).fetchone()  # noqa: S608 - constants
-    if row is None:
-        return None
-    _, _, module_hash, version, sealed = _COLUMNS.checked(row)
-    return module_hash, version, sealed
+    return {AgentKey(room, agent): StoredState.plain_size(length) for room, agent, length in rows}
 
 
 def _aad(key: AgentKey, module_hash: str, version: int) -> bytes:

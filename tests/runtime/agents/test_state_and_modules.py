@@ -18,16 +18,18 @@ from runtime.agents.emission import Dropped
 from runtime.agents.files import ModuleFiles
 from runtime.agents.keys import AgentKey
 from runtime.agents.limits import MAX_STATE_BYTES
-from runtime.agents.records import find_record, read_record, read_versions
+from runtime.agents.records import find_record, read_record
 from runtime.agents.state import (
     AgentStates,
     StateBrokenError,
     StateTooLargeError,
     delete_state,
+    read_state,
     save_state,
     set_aside,
     state_sizes,
 )
+from runtime.agents.versions import read_versions
 from runtime.columns import RowDamagedError
 from runtime.errors import AmbiguousError, NotFoundError, RefusedError, UnavailableError
 from runtime.events import CoreError
@@ -43,7 +45,8 @@ HASH = "00" * 32
 @pytest.fixture
 def connection() -> sqlite3.Connection:
     made = sqlite3.connect(":memory:")
-    made.executescript(MIGRATIONS[0])
+    for script in MIGRATIONS:
+        made.executescript(script)
     yield made
     made.close()
 
@@ -54,17 +57,17 @@ class TestStates:
     @pytest.mark.parametrize("state", [b"", b"x", os.urandom(MAX_STATE_BYTES)], ids=["empty", "one", "largest"])
     def test_a_state_comes_back(self, connection: sqlite3.Connection, state: bytes) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 7, state), 1)
-        assert self.states.load(connection, KEY) == (state, 7)
+        assert self.states.load(connection, KEY, HASH) == (state, 7)
         assert state_sizes(connection) == {KEY: len(state)}
 
     def test_none_is_none(self, connection: sqlite3.Connection) -> None:
-        assert self.states.load(connection, KEY) is None
+        assert self.states.load(connection, KEY, HASH) is None
         assert set_aside(connection, KEY) == (0, "")
 
     def test_a_newer_one_takes_the_place_of_the_older(self, connection: sqlite3.Connection) -> None:
         for version in (1, 2):
             save_state(connection, self.states.seal(KEY, HASH, version, b"%d" % version), 1)
-        assert self.states.load(connection, KEY) == (b"2", 2)
+        assert self.states.load(connection, KEY, HASH) == (b"2", 2)
 
     def test_deleting_leaves_the_others(self, connection: sqlite3.Connection) -> None:
         other = AgentKey("cd" * 16, "guest")
@@ -72,8 +75,8 @@ class TestStates:
             save_state(connection, self.states.seal(key, HASH, 1, key.room.encode()), 1)
         delete_state(connection, KEY)
         delete_state(connection, KEY)
-        assert self.states.load(connection, KEY) is None
-        assert self.states.load(connection, other) == (other.room.encode(), 1)
+        assert self.states.load(connection, KEY, HASH) is None
+        assert self.states.load(connection, other, HASH) == (other.room.encode(), 1)
 
     def test_more_than_one_mebibyte_is_too_large(self) -> None:
         with pytest.raises(StateTooLargeError, match=r"Agent state exceeds max size \(1048576 bytes\)"):
@@ -88,14 +91,14 @@ class TestStates:
         connection.execute(f"UPDATE agent_state SET {change}")
         key = AgentKey("x" if "room" in change else KEY.room, "x" if "agent" in change else KEY.agent)
         with pytest.raises(StateBrokenError, match="the stored state cannot be opened"):
-            self.states.load(connection, key)
+            self.states.load(connection, key, "x" if "hash" in change else HASH)
 
     @pytest.mark.parametrize("spoil", ["zeroblob(60)", "x''", "x'7b'", "substr(sealed, 1, 20)", "sealed || x'00'"])
     def test_what_was_tampered_with_does_not_open(self, connection: sqlite3.Connection, spoil: str) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
         connection.execute(f"UPDATE agent_state SET sealed = {spoil}")
         with pytest.raises(StateBrokenError):
-            self.states.load(connection, KEY)
+            self.states.load(connection, KEY, HASH)
 
     def test_what_does_not_open_is_kept_aside_once_and_goes_with_its_agent(
         self, connection: sqlite3.Connection
@@ -107,7 +110,7 @@ class TestStates:
         assert (version, name) == (7, "guest!6e340b9c")
         assert set_aside(connection, KEY) == (version, name)
         save_state(connection, self.states.seal(KEY, HASH, 8, b"new"), 1)
-        assert self.states.load(connection, KEY) == (b"new", 8)
+        assert self.states.load(connection, KEY, HASH) == (b"new", 8)
         kept = "SELECT hash, version, sealed FROM agent_state WHERE agent = ?"
         assert connection.execute(kept, (name,)).fetchall() == [(HASH, 7, b"\0")]
         delete_state(connection, KEY)
@@ -117,14 +120,14 @@ class TestStates:
     def test_a_version_that_is_no_number_is_a_damaged_row(self, connection: sqlite3.Connection, value: str) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
         connection.execute(f"UPDATE agent_state SET version = {value}")
-        for read in (self.states.load, set_aside):
+        for read in (read_state, set_aside):
             with pytest.raises(RowDamagedError, match=f"table `agent_state`, row {ROOM}:guest: `version` holds "):
                 read(connection, KEY)
 
     def test_another_vault_does_not_open_it(self, connection: sqlite3.Connection) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
         with pytest.raises(StateBrokenError):
-            AgentStates(Vault(b"\1" * 32)).load(connection, KEY)
+            AgentStates(Vault(b"\1" * 32)).load(connection, KEY, HASH)
 
     def test_w10_a_state_in_the_originals_form_is_read(self, connection: sqlite3.Connection) -> None:
         seed, nonce = bytes(32), os.urandom(12)
@@ -133,10 +136,10 @@ class TestStates:
         record = {"iv": nonce, "ciphertext": AESGCM(key).encrypt(nonce, b"from weave", None)}
         stored = json.dumps({name: b64encode(value).decode() for name, value in record.items()}).encode()
         connection.execute("INSERT INTO agent_state VALUES (?, ?, '', 3, 0, ?)", (*KEY, stored))
-        assert self.states.load(connection, KEY) == (b"from weave", 3)
+        assert self.states.load(connection, KEY, HASH) == (b"from weave", 3)
         connection.execute("UPDATE agent_state SET agent = 'other'")
         with pytest.raises(StateBrokenError):
-            self.states.load(connection, AgentKey(ROOM, "other"))
+            self.states.load(connection, AgentKey(ROOM, "other"), HASH)
 
     @pytest.mark.parametrize(
         "record", [b"{", b"{}", b'{"iv":"AA==","ciphertext":"AA=="}', b'{"iv":1,"ciphertext":2}', b'{"iv":"?"}']
@@ -144,7 +147,7 @@ class TestStates:
     def test_a_damaged_one_in_the_originals_form_does_not(self, connection: sqlite3.Connection, record: bytes) -> None:
         connection.execute("INSERT INTO agent_state VALUES (?, ?, '', 3, 0, ?)", (*KEY, record))
         with pytest.raises(StateBrokenError):
-            self.states.load(connection, KEY)
+            self.states.load(connection, KEY, HASH)
 
 
 class TestFiles:

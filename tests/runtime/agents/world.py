@@ -105,7 +105,7 @@ class World:
         self.rooms.begin()
 
     async def start(self, **options: Any) -> None:
-        self.modules = AgentModules(self.store, self.state.modules, self.rooms, self.compiler)
+        self.modules = AgentModules(self.store, self.state.modules, self.rooms, self.compiler, self.vault)
         settings = {"interval_ms": INTERVAL_MS, "limit_ms": self.limit_ms, "honest": 2} | options
         self.executor = Executor(self.modules, self.rooms, self.vault, self.clock, runner=SELF, **settings)
 
@@ -124,7 +124,7 @@ class World:
     ) -> Uploaded:
         raw = agent(wasm) if isinstance(wasm, str) else wasm
         return await self.executor.upload(
-            Upload(room=ROOM, wasm=raw, manifest=manifest(raw, name, **changes), granted=granted)
+            Upload(room=ROOM, wasm=raw, manifest=manifest(raw, name, **changes), granted=granted, unsigned=True)
         )
 
     async def run(self, wasm: bytes | str, name: str = "guest", granted: tuple[Permission, ...] = ALL) -> AgentKey:
@@ -162,7 +162,8 @@ class World:
     async def kept(self, key: AgentKey) -> bytes | None:
         """The stored state."""
         states = self.executor._runner._parts.states
-        found = await asyncio.wrap_future(self.store.read(lambda connection: states.load(connection, key)))
+        digest = (await self.modules.get(key)).hash
+        found = await asyncio.wrap_future(self.store.read(lambda connection: states.load(connection, key, digest)))
         return None if found is None else found[0]
 
     async def rows(self) -> list[dict[str, Any]]:
