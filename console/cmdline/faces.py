@@ -101,6 +101,7 @@ def run_screen(options: Options) -> int:
         memory=StateDir(settings.state_path).ui,
         keys=keys,
         frames=min(ui.fps, _SLOW_LINE_FPS) if os.environ.get("SSH_CONNECTION") else ui.fps,
+        lock_after_s=0 if ui.lock_after == "off" else parse_duration_ms(ui.lock_after) / 1000,
         debug=settings.debug,
     )
     from console.ui.app import run

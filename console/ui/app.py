@@ -12,12 +12,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.command import Provider
-from textual.events import DescendantFocus, Key, Resize
+from textual.events import DescendantFocus, Event, InputEvent, Key, Resize
 from textual.geometry import Size
 
 from console.client import Fault
 from console.cmdline import streams
 from console.exit_codes import ExitCode, exit_code_for
+from console.idle import IdleWatch
 from console.ui import keys
 from console.ui.actions import Actions
 from console.ui.ascii_only import AsciiOnly
@@ -96,6 +97,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         self._feed = Feed(self._take, frames=options.frames)
         self._ui_loop: asyncio.AbstractEventLoop | None = None
         self._stale: set[str] = set()
+        self._idle = IdleWatch(options.lock_after_s, self.desk.clock.monotonic())
         self.mouse_on = self.kept.mouse is not False if options.mouse is None else options.mouse
         self.bound_keys = options.keys
         self.set_keymap(options.keys.keymap())
@@ -181,6 +183,8 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         if self.pane is not None and self.desk.ready and self.pane.whole:
             self.pane.second()
         self.frame.tick()
+        if self._idle.due(self.desk.clock.monotonic()) and self.desk.ready:
+            self.run_worker(self.actions.run("lock", [{"idle": "true"}], quiet=True), group="lock")
         self.interrupted = False
         self._gather()
         if self._remembers and not self._writing and self.kept != self._notebook.kept:
@@ -269,6 +273,12 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
     def on_descendant_focus(self, _event: DescendantFocus) -> None:
         """Other keys work now."""
         self.call_after_refresh(self.draw_keys)
+
+    async def on_event(self, event: Event) -> None:
+        """Notices that somebody is there, before anybody else gets a key or a click."""
+        if isinstance(event, InputEvent):
+            self._idle.touched(self.desk.clock.monotonic())
+        await super().on_event(event)
 
     def on_key(self, event: Key) -> None:
         """What is typed while a line opens belongs to the line."""

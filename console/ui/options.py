@@ -37,6 +37,8 @@ class UiOptions:
     """What the operator's key map changes."""
     frames: int = 10
     """Most screen updates per second that events cause; 5 suits a slow line."""
+    lock_after_s: float = 0
+    """Seconds without a key or a click after which the screen locks; 0 for never."""
     debug: bool = False
     """An error of the UI itself is shown with its traceback."""
     attached: bool = False
