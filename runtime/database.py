@@ -25,6 +25,7 @@ __all__ = [
     "is_busy",
     "open_reader",
     "open_writer",
+    "scrub",
     "set_patience",
     "told",
 ]
@@ -99,6 +100,24 @@ def is_busy(error: BaseException) -> bool:
 def set_patience(connection: sqlite3.Connection, *, waits: bool) -> None:
     """Whether a connection waits `BUSY_S` for another process's transaction, or fails at once."""
     connection.execute(f"PRAGMA busy_timeout={int(BUSY_S * 1000) if waits else 0}")
+
+
+def scrub(connection: sqlite3.Connection, database: Path) -> None:
+    """Leaves no byte in the files of what was deleted.
+
+    Args:
+        connection: the one that writes, outside of a transaction.
+        database: its file.
+
+    Raises:
+        UnavailableError: a reader kept the log beside the database from being emptied.
+        sqlite3.Error: as SQLite says; what was not written anew is as it was.
+    """
+    connection.execute("VACUUM")
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        why = "what was deleted could not be wiped, because somebody reads the database"
+        raise UnavailableError(why, where=str(database), hint="it is wiped at the next start")
 
 
 def damaged(database: Path, part: str = "") -> DatabaseDamagedError:

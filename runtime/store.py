@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from runtime.clock import Clock
-from runtime.database import DatabaseDamagedError, damaged, open_reader, open_writer, told
+from runtime.database import DatabaseDamagedError, damaged, open_reader, open_writer, scrub, told
 from runtime.events import Event
 from runtime.readers import Readers, read_with
 from runtime.transaction import Parameters, Pending, Row, SeqCounter, Transaction
-from runtime.writer import Publisher, Work, Writer
+from runtime.writer import Apart, Publisher, Work, Writer
 
 __all__ = [
     "DatabaseDamagedError",
@@ -57,6 +57,8 @@ class Store:
         """Random, made with the database: seqs of different instances have nothing to do with one another."""
         self.first_seq = max(int(rows["seq"]), int(newest))
         """Every event of this process has a greater seq; every event before it has none greater."""
+        self.watched: Callable[[], bool] = lambda: False
+        """Whether anybody wants the content of events now: what costs much need not be made else."""
         self._readers = Readers(database)
         self._writer = Writer(connection, database, clock, SeqCounter(self.first_seq, owner=owner))
 
@@ -81,9 +83,15 @@ class Store:
             connection.close()
             raise told(error, database) from error
 
-    def publish_to(self, publisher: Publisher) -> None:
-        """Names the one who hears of events after their commit, on the writer thread; must be quick, must not raise."""
+    def publish_to(self, publisher: Publisher, *, watched: Callable[[], bool] = lambda: True) -> None:
+        """Names the one who hears of events after their commit.
+
+        Args:
+            publisher: called on the writer thread; must be quick, must not raise.
+            watched: whether anybody wants the content of events now; called on any thread, must be quick.
+        """
         self._writer.publisher = publisher
+        self.watched = watched
 
     def write(self, work: Callable[[Transaction], T], *, urgent: bool = True) -> "Future[T]":
         """Runs a work in a transaction on the writer thread, in the order of the calls.
@@ -98,6 +106,16 @@ class Store:
         """
         future: Future[T] = Future()
         self._writer.put(Work(work, future, urgent))
+        return future
+
+    def scrub(self) -> "Future[None]":
+        """Leaves no byte in the files of what was deleted: writes the database anew and empties the log beside it.
+
+        Everybody who writes waits meanwhile. The future fails with `UnavailableError` when another process or a long
+        query kept the log from being emptied, or room is short; it can be called again.
+        """
+        future: Future[None] = Future()
+        self._writer.put(Apart(lambda connection: scrub(connection, self.database), future))
         return future
 
     def emit(self, event: Event, *, journal: bool = True) -> None:

@@ -21,7 +21,7 @@ from runtime.errors import UnavailableError
 from runtime.events import CoreError, Record
 from runtime.transaction import Pending, SeqCounter, Transaction
 
-__all__ = ["Publisher", "Work", "Writer"]
+__all__ = ["Apart", "Publisher", "Work", "Writer"]
 
 Publisher = Callable[[Sequence[Pending]], None]
 """Called on the writer thread after a commit, with its records in order."""
@@ -37,6 +37,14 @@ class Work:
     run: Callable[[Transaction], object]
     future: "Future[Any] | None"
     urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """An entry of the queue that runs between two transactions, alone with the connection."""
+
+    run: Callable[[sqlite3.Connection], object]
+    future: "Future[Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Writer:
         self._database = database
         self._clock = clock
         self._counter = counter
-        self._works: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._works: queue.SimpleQueue[Work | Apart | None] = queue.SimpleQueue()
         self._door = threading.Lock()
         self._closed = False
         self._lost = 0
@@ -77,7 +85,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="orlop-store", daemon=True)
         self._thread.start()
 
-    def put(self, work: Work) -> None:
+    def put(self, work: Work | Apart) -> None:
         """Queues a work; after `close` its future fails."""
         with self._door:
             if not self._closed:
@@ -99,32 +107,45 @@ class Writer:
     def _run(self) -> None:
         ended = False
         while not ended:
-            batch, ended = self._gather()
+            batch, ended, apart = self._gather()
             if batch:
                 self._commit(batch)
+            if apart is not None:
+                self._run_apart(apart)
         if self._counter.owner:
             # The rest of the reservation goes back; a failure costs only numbers.
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("UPDATE meta SET value = ? WHERE key = 'seq'", (self._counter.last,))
         self._connection.close()
 
-    def _gather(self) -> tuple[list[Work], bool]:
-        """The works of one commit, and whether the queue has ended."""
+    def _gather(self) -> tuple[list[Work], bool, Apart | None]:
+        """The works of one commit, whether the queue has ended, and what is to be run after them."""
         batch: list[Work] = []
         work = self._works.get()
         deadline = time.monotonic() + BATCH_S
         urgent = False
         while work is not None:
+            if isinstance(work, Apart):
+                return batch, False, work
             batch.append(work)
             urgent = urgent or work.urgent
             if len(batch) == BATCH_MAX:
-                return batch, False
+                return batch, False, None
             try:
                 # What is queued already shares the commit; more is waited for only if no answer is.
                 work = self._works.get(timeout=0 if urgent else max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                return batch, False
-        return batch, True
+                return batch, False, None
+        return batch, True, None
+
+    def _run_apart(self, apart: Apart) -> None:
+        if apart.future.set_running_or_notify_cancel():
+            try:
+                value = apart.run(self._connection)
+            except Exception as error:  # noqa: BLE001 - the thread outlives it; whoever waits hears of it
+                apart.future.set_exception(told(error, self._database))
+            else:
+                apart.future.set_result(value)
 
     def _commit(self, batch: list[Work]) -> None:
         transaction = Transaction(self._connection, self._counter, self._clock)
