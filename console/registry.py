@@ -8,14 +8,22 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from console.commands import Command
-from console.syntax import agents, jobs, lock, node, receipts, rooms
+from console.syntax import agents, jobs, lock, node, receipts, rooms, sharing
 
 __all__ = ["COMMANDS", "GROUPS", "VERBS", "find", "nearest"]
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         command.name: command
-        for table in (rooms.COMMANDS, agents.COMMANDS, jobs.COMMANDS, receipts.COMMANDS, lock.COMMANDS, node.COMMANDS)
+        for table in (
+            rooms.COMMANDS,
+            sharing.COMMANDS,
+            agents.COMMANDS,
+            jobs.COMMANDS,
+            receipts.COMMANDS,
+            lock.COMMANDS,
+            node.COMMANDS,
+        )
         for command in table
     }
 )

@@ -93,6 +93,12 @@ def _try_agent(line: Line) -> Result:
         return trial(line.command, line.args, files.descriptors)
 
 
+def _relay(line: Line) -> Result:
+    from console.cmdline.relay import serve
+
+    return serve(line)
+
+
 def _verify(line: Line) -> Result | None:
     from console.cmdline.verify import verify_file
 
@@ -112,6 +118,7 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "pin set": _pin_set,
         "unlock": _unlock,
         "agents try": _try_agent,
+        "rooms relay": _relay,
         "receipts verify": _verify,
     }
 )

@@ -144,6 +144,8 @@ def _show(command: Command, line: Line, result: Result) -> int:
 
 
 def _print(command: Command, line: Line, value: Json, fault: Fault | None) -> None:
+    if value is None and fault is None:
+        return
     if line.options.json:
         streams.print_json(streams.error_document(fault) if value is None and fault else value)
         return

@@ -7,6 +7,7 @@ Nobody needs to trust it: it can lose, delay and repeat messages and count who i
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -78,7 +79,7 @@ class Relay:
             await web.TCPSite(runner, host, port).start()
         except (OSError, OverflowError) as error:
             await runner.cleanup()
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            why = _why(error)
             hint = "name a free address with --bind, such as 127.0.0.1:0"
             raise NetworkError(f"cannot be listened on: {why.lower()}", where=f"{host}:{port}", hint=hint) from error
         self._runner = runner
@@ -227,3 +228,10 @@ def _not_joined(seat: Seat) -> None:
 
 async def _greet(_request: web.Request) -> web.Response:
     return web.Response(text="orlop relay\n")
+
+
+def _why(error: OSError | OverflowError) -> str:
+    """The kernel's words, without those that asyncio puts around them; a resolver has words of its own."""
+    if not isinstance(error, OSError) or not error.errno:
+        return str(error)
+    return os.strerror(error.errno) if error.errno > 0 else error.strerror or str(error)
