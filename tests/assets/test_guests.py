@@ -5,88 +5,19 @@ import json
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wasmtime import (
-    Config,
-    Engine,
-    ExitTrap,
-    Func,
-    FuncType,
-    Instance,
-    Linker,
-    Memory,
-    MemoryType,
-    Module,
-    Store,
-    Trap,
-    TrapCode,
-    WasiConfig,
-)
+from wasmtime import Config, Engine, ExitTrap, Linker, MemoryType, Module, Store, Trap, TrapCode, WasiConfig
 
 import assets
+from tests.assets.bare_host import Host
 from tools import guests
 
-AGENTS = ["auto-balance", "faulty", "unblock"]
+AGENTS = ["auto-balance", "digest", "due-watch", "faulty", "overdue", "triage", "unblock"]
 READER = Path(__file__).parent / "kit" / "reader.wasm"
-
-
-@dataclass
-class Host:
-    """The bare ABI, with all permissions: what the guest reads is set, what it says is kept."""
-
-    now: int = 1_700_000_000_000
-    state: bytes = b""
-    kept: bytes = b""
-    tasks: bytes = b""
-    layout_a: bytes = b""
-    layout_d: bytes = b""
-    log: list[str] = field(default_factory=list)
-    emitted: list[tuple[str, ...]] = field(default_factory=list)
-
-    def start(self, wasm: bytes) -> Callable[[str], None]:
-        """A fresh instance; `init` ran."""
-        store = Store(Engine(Config()))
-        module = Module(store.engine, wasm)
-        memory: list[Memory] = []
-
-        def write(data: bytes, at: int, room: int) -> int:
-            if not data or len(data) > room:
-                return 0
-            memory[0].write(store, data, at)
-            return len(data)
-
-        def read(at: int, n: int) -> bytes:
-            return bytes(memory[0].read(store, at, at + n))
-
-        calls: dict[str, Callable[..., int | None]] = {
-            "host_get_tasks": lambda p, n: write(self.tasks, p, n),
-            "host_get_assignment_data": lambda p, n: write(self.layout_a, p, n),
-            "host_get_dependency_data": lambda p, n: write(self.layout_d, p, n),
-            "host_get_state": lambda p, n: write(self.state, p, n),
-            "host_get_now": lambda: self.now,
-            "host_set_state": lambda p, n: setattr(self, "state", read(p, n)),
-            "host_log": lambda p, n: self.log.append(read(p, n).decode()),
-            "host_emit_event": lambda p, n: self.emitted.append((read(p, n).decode(),)),
-            "host_emit_urgency": lambda p, n: self.emitted.append((read(p, n).decode(),)),
-            "host_emit_assignment": lambda p, n, q, m: self.emitted.append((read(p, n).decode(), read(q, m).decode())),
-        }
-        imports: list[Func | Memory] = []
-        for item in module.imports:
-            if isinstance(item.type, MemoryType):
-                memory.append(Memory(store, item.type))
-                imports.append(memory[0])
-            else:
-                assert isinstance(item.type, FuncType)
-                imports.append(Func(store, item.type, calls[item.name or ""]))
-        exports = Instance(store, module, imports).exports(store)
-        call = lambda name: exports[name](store)  # noqa: E731 - what the caller keeps of this instance
-        call("init")
-        return call
 
 
 def shipped(name: str) -> bytes:
@@ -119,6 +50,17 @@ def test_manifest_fits_module_and_metadata(name: str) -> None:
         ),
         ("unblock", {"host_get_dependency_data", "host_emit_urgency"}),
         ("faulty", {"host_get_state", "host_set_state", "host_get_now", "host_log"}),
+        (
+            "due-watch",
+            {"host_get_tasks", "host_get_event", "host_get_now", "host_get_state", "host_set_state"}
+            | {"host_emit_event", "host_log"},
+        ),
+        (
+            "triage",
+            {"host_get_tasks", "host_get_members", "host_get_event", "host_get_state", "host_set_state"}
+            | {"host_emit_event", "host_log"},
+        ),
+        ("digest", {"host_get_tasks", "host_get_members", "host_get_now", "host_emit_event", "host_log"}),
     ],
 )
 def test_agents_import_only_what_they_call(name: str, imports: set[str]) -> None:
