@@ -267,6 +267,53 @@ class MemberJoined(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoomSettings(Event):
+    """A room's settings are others now; `changed` names them, `keep` among them."""
+
+    TYPE: ClassVar[str] = "room.settings"
+    room: str
+    author: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomCountdown(Event):
+    """All is done in a room that then deletes itself, at `at_ms`; null: it does not, any more."""
+
+    TYPE: ClassVar[str] = "room.countdown"
+    room: str
+    at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomBurned(Event):
+    """Nothing of a room is left here: no key, no content, no event that named it. `by`: operator, countdown, creator."""
+
+    TYPE: ClassVar[str] = "room.burned"
+    room: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomExported(Event):
+    """A room was written to a file, sealed under a passphrase."""
+
+    TYPE: ClassVar[str] = "room.exported"
+    room: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomImported(Event):
+    """A room came out of a file, each of its entries verified."""
+
+    TYPE: ClassVar[str] = "room.imported"
+    room: str
+    name: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePosted(Event):
     """Somebody said something in a room."""
 
@@ -581,7 +628,7 @@ class JobState(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOutput(Event):
-    """A piece of output, as it came. The journal keeps offset and length."""
+    """A piece of output, as it came. The journal keeps offset and length; text is told live, while somebody watches."""
 
     TYPE: ClassVar[str] = "job.output"
     job: str
