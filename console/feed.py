@@ -30,7 +30,7 @@ class History(Protocol):
         """Journalled records after `since`, at most `limit`; may block."""
         ...
 
-    def subscribe(self, since: int, sink: Sink) -> Subscription:
+    def subscribe(self, since: int, sink: Sink, *, content: bool) -> Subscription:
         """Every record after `since`, the sink called on another thread."""
         ...
 
@@ -117,7 +117,7 @@ class Feed:
             self._room.clear()
             if self._lines:
                 await self._room.wait()
-        self._live = self._history.subscribe(since, self._sink)
+        self._live = self._history.subscribe(since, self._sink, content=self._content)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -59,7 +59,7 @@ class LocalCore:
 
     def subscribe(self, since: int, sink: Sink, *, content: bool = False) -> Subscription:
         """As `CoreClient.subscribe`; the sink is called on threads of the store."""
-        return self._core.journal.subscribe(since, sink if content else _without_content(sink))
+        return self._core.journal.subscribe(since, sink if content else _without_content(sink), content=content)
 
     def execute(self, command: str, args: Args, files: Mapping[str, int] | None = None) -> Execution:
         """As `CoreClient.execute`."""

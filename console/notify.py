@@ -80,7 +80,7 @@ class Notifier:
         self._types = frozenset().union(*(rule.events.types for rule in rules))
         self._rates = {rule.origin: _Rate() for rule in rules}
         if self._rules and self._subscription is None:
-            self._subscription = self._journal.subscribe(self._journal.last_seq(), self._sink)
+            self._subscription = self._journal.subscribe(self._journal.last_seq(), self._sink, content=False)
         elif not self._rules and self._subscription is not None:
             self._subscription.close()
             self._subscription = None

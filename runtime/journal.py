@@ -37,9 +37,11 @@ _DAY_MS = 86_400_000
 class Subscription:
     """A running subscription. Made by `Journal.subscribe`."""
 
-    __slots__ = ("_closed", "_lock", "_sink", "position")
+    __slots__ = ("_closed", "_lock", "_sink", "content", "position")
 
-    def __init__(self, sink: Sink, since: int) -> None:
+    def __init__(self, sink: Sink, since: int, *, content: bool) -> None:
+        self.content = content
+        """Whether content of events is of use to it."""
         self._sink = sink
         self._closed = False
         self._lock = threading.RLock()  # a sink may close its own subscription
@@ -84,20 +86,21 @@ class Journal:
         self._horizon = self._last = store.first_seq
         """`_horizon`: every record with a greater seq that was published is in the ring."""
         self._live: list[Subscription] = []
-        store.publish_to(self._publish)
+        store.publish_to(self._publish, watched=self._watched)
 
     def last_seq(self) -> int:
         """The seq of the newest event that was published here, or that stood in the store at its opening."""
         return self._last
 
-    def subscribe(self, since: int, sink: Sink) -> Subscription:
+    def subscribe(self, since: int, sink: Sink, *, content: bool = True) -> Subscription:
         """Delivers every record after `since`, in order: from the store, then live. Returns at once.
 
         Args:
             since: a seq; 0 for all that is kept.
             sink: called on this thread or on the store's, one call at a time.
+            content: whether content of events is of use to it; what costs much is not made where nobody wants it.
         """
-        subscription = Subscription(sink, since)
+        subscription = Subscription(sink, since, content=content)
         if not self._join(subscription):
             self._replay(subscription)
         return subscription
@@ -174,6 +177,9 @@ class Journal:
             self._live = [subscription for subscription in self._live if not subscription.closed]
         for complaint in failed:
             self._store.emit(complaint)
+
+    def _watched(self) -> bool:
+        return any(one.content and not one.closed for one in self._live)
 
     def _join(self, subscription: Subscription) -> bool:
         """Makes a subscription live if the ring holds all that it lacks."""

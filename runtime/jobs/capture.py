@@ -10,6 +10,7 @@ commitment, file and outcome.
 import asyncio
 import base64
 import contextlib
+import fcntl
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -24,9 +25,15 @@ from runtime.jobs.tee import Tee
 
 __all__ = ["Capture"]
 
-_READ: Final = 65_536
+_READ: Final = 262_144
+"""Bytes taken at once; the pipe is as large, where the kernel allows it: each change between guest and us costs more
+than what it moves."""
+
 _LIVE_MAX: Final = 32_768
 """Bytes of one live event: with base64 and its frame it stays below the longest line."""
+
+_UNSEEN_MAX: Final = 1 << 20
+"""Bytes of one that nobody watches."""
 
 _LIVE_S: Final = 0.05
 _IN_MEMORY_MAX: Final = 262_144
@@ -39,34 +46,57 @@ _UNTOLD_MAX: Final = 4 << 20
 
 
 class _Live:
-    """Tells of one stream in pieces: at once when there is much, else some times a second."""
+    """Tells of one stream in pieces: at once when there is much, else some times a second.
 
-    def __init__(self, job: str, stream: StreamName, emit: Callable[[JobOutput], None]) -> None:
+    While nobody watches, the pieces are larger and say only where they lie: their text would cost more than all else.
+    """
+
+    def __init__(
+        self, job: str, stream: StreamName, emit: Callable[[JobOutput], None], watched: Callable[[], bool]
+    ) -> None:
         self._job = job
         self._stream = stream
         self._emit = emit
+        self._watched = watched
         self._data = bytearray()
+        self._unseen = 0
+        """Bytes before `_data` that are told without their text."""
         self._offset = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, data: bytes) -> None:
-        self._data += data
-        while len(self._data) >= _LIVE_MAX:
-            self._tell(_LIVE_MAX)
-        if self._data and self._timer is None:
+        if self._watched():
+            self._tell_unseen()
+            self._data += data
+            while len(self._data) >= _LIVE_MAX:
+                self._tell_data(_LIVE_MAX)
+        else:
+            self._tell_data(len(self._data))
+            self._unseen += len(data)
+            if self._unseen >= _UNSEEN_MAX:
+                self._tell_unseen()
+        if (self._data or self._unseen) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LIVE_S, self.flush)
 
     def flush(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._data:
-            self._tell(len(self._data))
+        self._tell_unseen()
+        self._tell_data(len(self._data))
 
-    def _tell(self, length: int) -> None:
-        data = bytes(self._data[:length])
-        del self._data[:length]
-        text = base64.b64encode(data).decode()
+    def _tell_data(self, length: int) -> None:
+        if length:
+            text = base64.b64encode(self._data[:length]).decode()
+            del self._data[:length]
+            self._tell(length, text)
+
+    def _tell_unseen(self) -> None:
+        if self._unseen:
+            self._tell(self._unseen, None)
+            self._unseen = 0
+
+    def _tell(self, length: int, text: str | None) -> None:
         event = JobOutput(job=self._job, stream=self._stream, offset=self._offset, length=length, data_b64=text)
         self._offset += length
         self._emit(event)
@@ -123,6 +153,8 @@ class _Stream:
         self._loop = asyncio.get_running_loop()
         self.descriptor, self.writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.descriptor, False)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, _READ)
         try:
             self.tee = None if tee is None else Tee(tee, self.resume, self._reader_left)
         except OSError:
@@ -193,6 +225,7 @@ class Capture:
         limit: bytes that are kept of each stream.
         emit: takes the live events.
         told: gives what is done when all events that `emit` took so far were published.
+        watched: whether anybody wants the text of live events now.
         tees: descriptors that get a copy of stdout and of stderr; None for none.
         on_full: called, once, when a stream exceeds its limit.
     """
@@ -205,6 +238,7 @@ class Capture:
         limit: int,
         emit: Callable[[JobOutput], None],
         told: Callable[[], "Future[None]"],
+        watched: Callable[[], bool],
         tees: tuple[int | None, int | None],
         on_full: Callable[[], None],
     ) -> None:
@@ -216,7 +250,7 @@ class Capture:
         self._stderr: list[bytes] = []
         """Of stderr, which is hashed last: what did not go into the file, or all of it while that is little."""
         self._spilled = False
-        self._live = {name: _Live(job, name, emit) for name in ("stdout", "stderr")}
+        self._live = {name: _Live(job, name, emit, watched) for name in ("stdout", "stderr")}
         self._pace = _Pace(told, self._resume)
         self._stdout = _Stream(self, "stdout", tees[0])
         try:

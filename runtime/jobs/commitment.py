@@ -27,7 +27,7 @@ class Commitment:
     count: int
 
 
-def link(digest: bytes, number: int, kind: str, data: bytes) -> bytes:
+def link(digest: bytes, number: int, kind: str, data: bytes | bytearray | memoryview) -> bytes:
     """One step of the hash chain.
 
     Args:
@@ -77,23 +77,27 @@ class StreamCommitment:
         return Commitment(self._digest, self._count)
 
     def _take(self, kind: str, data: bytes) -> None:
-        if len(data) == CHUNK and not self._rest:
-            self._add(kind, data)  # as a pipe gives them while much is written
-            return
-        self._rest += data
-        if len(self._rest) < CHUNK:
-            return
-        whole = len(self._rest) - len(self._rest) % CHUNK
-        for start in range(0, whole, CHUNK):
-            self._add(kind, bytes(self._rest[start : start + CHUNK]))
-        del self._rest[:whole]
+        """Whole chunks are hashed where they lie: of much data little is copied."""
+        lying = memoryview(data)
+        if self._rest:
+            lacking = CHUNK - len(self._rest)
+            self._rest += lying[:lacking]
+            lying = lying[lacking:]
+            if len(self._rest) < CHUNK:
+                return
+            self._add(kind, self._rest)
+            self._rest.clear()
+        while len(lying) >= CHUNK:
+            self._add(kind, lying[:CHUNK])
+            lying = lying[CHUNK:]
+        self._rest += lying
 
     def _close(self, kind: str) -> None:
         if self._rest:
-            self._add(kind, bytes(self._rest))
+            self._add(kind, self._rest)
             self._rest.clear()
 
-    def _add(self, kind: str, data: bytes) -> None:
+    def _add(self, kind: str, data: bytes | bytearray | memoryview) -> None:
         self._digest = link(self._digest, self._count, kind, data)
         self._count += 1
 

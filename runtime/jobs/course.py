@@ -291,6 +291,7 @@ class Course:
                 self._parts.output / self.job,
                 limit=self._request.limits.max_output_bytes,
                 emit=self._parts.store.emit,
+                watched=self._parts.store.watched,
                 told=lambda: self._parts.store.write(lambda _: None),
                 tees=(held.stdout, held.stderr),
                 on_full=self._full,

@@ -1,18 +1,21 @@
 """The small parts by themselves: messages, places, feeds, tees, the pool's handling of a worker, words for ends."""
 
 import asyncio
+import base64
 import fcntl
 import hashlib
 import os
 import socket
 from concurrent.futures import Future
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.jobs.capture import Capture
+from runtime.events import JobOutput
+from runtime.jobs.capture import Capture, _Live
 from runtime.jobs.ending import COMPLETIONS, STATES, exit_code, reason
 from runtime.jobs.feed import Feed, known_input
 from runtime.jobs.places import Places
@@ -222,6 +225,7 @@ async def test_a_guest_that_writes_faster_than_its_output_is_told_waits(tmp_path
         limit=size,
         emit=lambda _: None,
         told=told,
+        watched=lambda: False,
         tees=(None, None),
         on_full=lambda: pytest.fail("it is not too much"),
     )
@@ -235,6 +239,41 @@ async def test_a_guest_that_writes_faster_than_its_output_is_told_waits(tmp_path
     await written
     assert (await capture.finish()).count == size // 65_536
     assert capture.kept == (size, 0)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_text_of_output_is_told_only_where_somebody_watches(tmp_path: Path, watched: bool) -> None:
+    events: list[JobOutput] = []
+    capture = Capture(
+        "0" * 64,
+        tmp_path / "output",
+        limit=1 << 20,
+        emit=events.append,
+        told=Future,
+        watched=lambda: watched,
+        tees=(None, None),
+        on_full=lambda: pytest.fail("it is not too much"),
+    )
+    written = b"0123456789abcdef" * 10_000
+    writer = os.dup(capture.writers[0])
+    capture.given()
+    await asyncio.to_thread(_write_all, writer, written)
+    await capture.finish()
+    texts = [event.data_b64 for event in events]
+    assert b"".join(map(base64.b64decode, filter(None, texts))) == (written if watched else b"")
+    assert [event.offset for event in events] == list(accumulate((event.length for event in events[:-1]), initial=0))
+    assert sum(event.length for event in events) == len(written)
+
+
+async def test_output_is_told_without_a_gap_when_somebody_begins_to_watch(tmp_path: Path) -> None:
+    events: list[JobOutput] = []
+    watchers = iter((False, True, True, False))
+    live = _Live("0" * 64, "stdout", events.append, lambda: next(watchers))
+    for piece in (b"unseen", b"seen", b" too", b"unseen again"):
+        live.add(piece)
+    live.flush()
+    told = [(event.offset, event.length, base64.b64decode(event.data_b64 or "")) for event in events]
+    assert told == [(0, 6, b""), (6, 8, b"seen too"), (14, 12, b"")]
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
