@@ -5,10 +5,10 @@ Each returns the row that is true after the event, the same object when the even
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from console.rows import AgentRow, JobRow, ReceiptRow
 from runtime import events
+from runtime.canonical import parse_timestamp
 from runtime.events import Event
 
 __all__ = [
@@ -196,7 +196,7 @@ def _failed(row: AgentRow, figures: AgentFigures, event: events.TickFailed, ts_m
 
 
 def _probe_ms(written: str | None) -> int | None:
-    return None if written is None else round(datetime.fromisoformat(written).timestamp() * 1000)
+    return None if written is None else parse_timestamp(written)
 
 
 def submitted_row(event: events.JobSubmitted, ts_ms: int) -> JobRow:

@@ -1,8 +1,8 @@
 """The circuit breaker of one agent: a pure fold over the ends of its calls.
 
 It counts consecutive failures per kind of call and opens when either count reaches three. A good call resets the
-count of its own kind only: a good tick says nothing about events. An open breaker stays as it is until it is replaced
-by a fresh one (operator, probe, upload).
+count of its own kind only: a good tick says nothing about events. An open breaker stays open until it is replaced by a
+fresh one (operator, probe, upload); it counts the automatic probes that failed.
 """
 
 import json
@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from runtime.agents.limits import BREAKER_THRESHOLD
+from runtime.agents.probes import probe_after
 
-__all__ = ["CLOSED", "Breaker", "Counted", "failed", "from_body", "succeeded", "to_body"]
+__all__ = ["CLOSED", "Breaker", "Counted", "failed", "from_body", "left_alone", "probed", "succeeded", "to_body"]
 
 Counted = Literal["tick", "event"]
 """The kinds of call that are counted."""
@@ -26,12 +27,16 @@ class Breaker:
         event: reasons of the events that failed in a row, oldest first.
         tripped_by: the kind of call that opened it; None while it is closed.
         tripped_ms: wall time of the trip.
+        probes: automatic probes that failed since.
+        next_probe_ms: wall time of the next one; None when there is none.
     """
 
     tick: tuple[str, ...] = ()
     event: tuple[str, ...] = ()
     tripped_by: Counted | None = None
     tripped_ms: int | None = None
+    probes: int = 0
+    next_probe_ms: int | None = None
 
     @property
     def open(self) -> bool:
@@ -99,7 +104,33 @@ def failed(breaker: Breaker, kind: Counted, reason: str, now_ms: int) -> Breaker
     after = replace(breaker, tick=row) if kind == "tick" else replace(breaker, event=row)
     if len(row) < BREAKER_THRESHOLD:
         return after
-    return replace(after, tripped_by=kind, tripped_ms=now_ms)
+    return replace(after, tripped_by=kind, tripped_ms=now_ms, next_probe_ms=probe_after(now_ms, 0))
+
+
+def probed(breaker: Breaker, now_ms: int) -> Breaker:
+    """Folds an automatic probe that failed.
+
+    Args:
+        breaker: open.
+        now_ms: wall time.
+
+    Returns:
+        The breaker after it, with the time of the next one.
+    """
+    probes = breaker.probes + 1
+    return replace(breaker, probes=probes, next_probe_ms=probe_after(now_ms, probes))
+
+
+def left_alone(breaker: Breaker) -> Breaker:
+    """Takes the automatic probes back.
+
+    Args:
+        breaker: any.
+
+    Returns:
+        The same breaker without a next probe.
+    """
+    return replace(breaker, next_probe_ms=None)
 
 
 def to_body(breaker: Breaker) -> str:
@@ -117,6 +148,8 @@ def to_body(breaker: Breaker) -> str:
             "event": breaker.event,
             "tripped_by": breaker.tripped_by,
             "tripped_ms": breaker.tripped_ms,
+            "probes": breaker.probes,
+            "next_probe_ms": breaker.next_probe_ms,
         },
         separators=(",", ":"),
     )
@@ -136,12 +169,21 @@ def from_body(body: str) -> Breaker:
         tripped_by = stored["tripped_by"]
         tripped_ms = stored["tripped_ms"]
         rows = [tuple(stored[kind]) for kind in ("tick", "event")]
+        probes = stored.get("probes", 0)
+        due_ms = stored["next_probe_ms"] if "probes" in stored else _first_due(tripped_by, tripped_ms)
     except (ValueError, KeyError, TypeError):
         return _UNREADABLE
     texts = all(isinstance(reason, str) for row in rows for reason in row)
     if not texts or tripped_by not in ("tick", "event", None) or not isinstance(tripped_ms, int | None):
         return _UNREADABLE
-    return Breaker(rows[0], rows[1], tripped_by, tripped_ms)
+    if not isinstance(probes, int) or not isinstance(due_ms, int | None):
+        return _UNREADABLE
+    return Breaker(rows[0], rows[1], tripped_by, tripped_ms, probes, due_ms)
+
+
+def _first_due(tripped_by: object, tripped_ms: object) -> int | None:
+    """Of a breaker that was stored before there were automatic probes."""
+    return probe_after(tripped_ms, 0) if tripped_by is not None and isinstance(tripped_ms, int) else None
 
 
 _UNREADABLE: Final = Breaker(tick=("the stored breaker cannot be read",), tripped_by="tick", tripped_ms=0)

@@ -1,5 +1,6 @@
 """One call of an agent from beginning to end, on whatever thread it is run: everything but its effects."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -23,12 +24,14 @@ class Performed:
         entry: that entry: `init` (instantiation included) or the one that was asked for.
         instance: for the next call; None after anything but a return.
         emissions: none after anything but a return.
+        cpu_us: CPU time of the thread from beginning to end.
     """
 
     outcome: Outcome
     entry: str
     instance: AgentInstance | None = None
     emissions: Emissions = field(default_factory=Emissions)
+    cpu_us: int = 0
 
     @property
     def ok(self) -> bool:
@@ -58,6 +61,19 @@ def perform(
     Returns:
         How it went. A failed call has no emissions.
     """
+    began = time.thread_time_ns()
+    done = _perform(sandbox, (module, instance), call, trigger, tasks)
+    return replace(done, cpu_us=(time.thread_time_ns() - began) // 1000)
+
+
+def _perform(
+    sandbox: Sandbox,
+    guest: tuple[AgentModule, AgentInstance | None],
+    call: HostCall,
+    trigger: Trigger,
+    tasks: Mapping[str, Task],
+) -> Performed:
+    module, instance = guest
     entry, spent_us, outcome = "init", 0, Outcome("returned")
     if instance is None:
         instance, outcome = AgentInstance.start(sandbox, module, call)

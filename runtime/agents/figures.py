@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from runtime.agents.breaker import CLOSED, Breaker
+from runtime.agents.quota import Minute
 
 __all__ = ["Figures", "Phase", "Run"]
 
@@ -22,6 +23,7 @@ class Phase(StrEnum):
     OFF = "off"
     STARTING = "starting"
     ACTIVE = "active"
+    STANDBY = "standby"
     PROBING = "probing"
     TRIPPED = "tripped"
     FAILED = "failed"
@@ -50,6 +52,8 @@ class Figures:
         breaker: as it is now.
         problem: why it failed or waits.
         state_bytes: of its stored state.
+        runner: name of the member who runs it, where others are in the room.
+        minute: what it used and did in the minute of its last call.
         runs: the newest calls, oldest first.
     """
 
@@ -60,6 +64,8 @@ class Figures:
     breaker: Breaker = CLOSED
     problem: str = ""
     state_bytes: int = 0
+    runner: str = ""
+    minute: Minute = field(default_factory=Minute)
     runs: deque[Run] = field(default_factory=lambda: deque(maxlen=_RUNS))
     _durations: "array[int]" = field(default_factory=lambda: array("L"))
 
@@ -73,6 +79,7 @@ class Figures:
         """
         self.runs.append(run)
         self.emitted, self.dropped = emitted, dropped
+        self.minute.ended(ok=run.ok, emitted=emitted, dropped=dropped)
         self._durations.append(min(run.duration_us, _MAX_U32))
         if len(self._durations) > _DURATIONS:
             del self._durations[0]

@@ -119,6 +119,10 @@ class HostCall:
         cut: log lines beyond the cap.
         notes: why functions answered 0, or did nothing, without duplicates, in order.
         fault: an error of the host itself inside a host function; the call is not the agent's failure then.
+        state_limit: bytes that a state may have.
+        log_left: bytes of log lines that the agent has left in this minute.
+        log_full: what is noted when a line does not fit into them.
+        log_bytes: of its lines in this call.
     """
 
     view: View
@@ -132,6 +136,10 @@ class HostCall:
     cut: int = 0
     notes: dict[str, None] = field(default_factory=dict)
     fault: BaseException | None = None
+    state_limit: int = MAX_STATE_BYTES
+    log_left: int = MAX_LOG_LINES * MAX_LOG_LINE_BYTES
+    log_full: str = ""
+    log_bytes: int = 0
 
     def get_tasks(self, memory: GuestMemory, buf: int, length: int) -> int:
         """`host_get_tasks`: the JSON of all tasks."""
@@ -171,8 +179,8 @@ class HostCall:
         name = "host_set_state"
         if not self._may(name, _STATE):
             return
-        if length > MAX_STATE_BYTES:
-            self._note(f"{name}: {length} bytes are more than {MAX_STATE_BYTES}; the state is as it was")
+        if length > self.state_limit:
+            self._note(f"{name}: {length} bytes are more than {self.state_limit}; the state is as it was")
             return
         data = memory.read(ptr, length)
         if data is None:
@@ -189,6 +197,12 @@ class HostCall:
         if data is None:
             self._note(f"host_log: {_OUTSIDE}")
             return
+        if len(data) > self.log_left:
+            self.cut += 1
+            self._note(self.log_full)
+            return
+        self.log_left -= len(data)
+        self.log_bytes += len(data)
         line = data.decode(errors="replace")
         self.log.append(f"{line}…" if length > MAX_LOG_LINE_BYTES else line)
 

@@ -14,12 +14,13 @@ from runtime.agents.interface import Trigger
 from runtime.agents.keys import AgentKey
 from runtime.agents.records import save_breaker, set_active
 from runtime.agents.state import SealedState, save_state
+from runtime.canonical import timestamp
 from runtime.events import AgentDeactivated, AgentLog, BreakerTripped, Drop, Event, TickCompleted, TickFailed
 from runtime.rooms.drafts import SubmitResult, TaskDraft
 from runtime.rooms.tasks import TaskEvent
 from runtime.store import Transaction
 
-__all__ = ["Ended", "Failure", "Ledger", "RoomLog", "Stored", "tripped_events"]
+__all__ = ["Ended", "Failure", "Ledger", "RoomLog", "Stored", "due_time", "tripped_events"]
 
 
 class RoomLog(RoomSeal, Protocol):
@@ -49,6 +50,8 @@ class Ended:
         n: the call's number since activation.
         trigger: what it was made for.
         duration_us: of all its entries together.
+        cpu_us: CPU time of the same.
+        log_bytes: of the agent's lines.
         emissions: for the room; without drafts when it failed.
         log: the agent's lines.
         notes: the host's remarks, if they are others than those of the call before.
@@ -68,6 +71,8 @@ class Ended:
     trigger: Trigger
     duration_us: int
     emissions: Emissions
+    cpu_us: int = 0
+    log_bytes: int = 0
     log: Sequence[str] = ()
     notes: Sequence[str] = ()
     sealed: SealedState | None = None
@@ -114,6 +119,9 @@ class Ended:
             ),
             state_bytes=self.state_bytes,
             state_changed=self.sealed is not None,
+            cpu_us=self.cpu_us,
+            asked=len(self.emissions.drafts),
+            log_bytes=self.log_bytes,
         )
 
 
@@ -182,7 +190,21 @@ class Ledger:
             kind=failure.kind,
             message=failure.reason,
             failures=failure.failures,
+            cpu_us=ended.cpu_us,
+            log_bytes=ended.log_bytes,
         )
+
+
+def due_time(breaker: Breaker) -> str | None:
+    """When a tripped agent is probed by itself, as events say it.
+
+    Args:
+        breaker: of the agent.
+
+    Returns:
+        None when it is not.
+    """
+    return None if breaker.next_probe_ms is None else timestamp(breaker.next_probe_ms)
 
 
 def tripped_events(key: AgentKey, breaker: Breaker) -> tuple[Event, ...]:
@@ -202,6 +224,7 @@ def tripped_events(key: AgentKey, breaker: Breaker) -> tuple[Event, ...]:
             trigger=breaker.tripped_by or "tick",
             failures=len(breaker.reasons),
             reasons=breaker.reasons,
+            next_probe=due_time(breaker),
         ),
         AgentDeactivated(room=key.room, agent=key.agent, reason="breaker"),
     )

@@ -76,6 +76,16 @@ class LiveAgent:
     remarks: list[str] = field(default_factory=list)
     held: Callable[[], Awaitable[bool]] | None = None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a call to be made."""
+        return self.tick_due or bool(self.pending)
+
+    def stand_by(self) -> None:
+        """Forgets the calls that are to be made: it is somebody else's turn."""
+        self.tick_due = False
+        self.pending.clear()
+
     def offer(self, pending: PendingEvent) -> None:
         """Puts an event where it waits, or counts it as missed.
 

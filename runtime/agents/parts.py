@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from runtime.agents.budget import Budget
 from runtime.agents.calls import Performed, failure_text
 from runtime.agents.host import HostCall
 from runtime.agents.instance import Sandbox
@@ -41,6 +42,14 @@ class Watcher(Protocol):
         """An agent's emissions are in the room."""
         ...
 
+    def may_run(self, key: AgentKey) -> bool:
+        """Whether this member is the one who runs an agent now."""
+        ...
+
+    def waits(self, live: LiveAgent) -> None:
+        """An agent has used up its minute; it is to be woken in the next one."""
+        ...
+
     def tripped(self, live: LiveAgent) -> None:
         """An agent's breaker opened; it is stored already."""
         ...
@@ -65,6 +74,7 @@ class Parts:
     lanes: Lanes
     clock: Clock
     actor: Callable[[AgentKey], str]
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ the host cannot make it, the agent waits with it, and nothing is counted against
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Final
 
 from runtime.agents import breaker as breakers
+from runtime.agents.breaker import Breaker
 from runtime.agents.calls import Performed, perform
-from runtime.agents.emission import withdrawn
 from runtime.agents.figures import Phase, Run
 from runtime.agents.host import HostCall
 from runtime.agents.interface import Trigger
@@ -20,19 +21,19 @@ from runtime.agents.limits import SUSPECT_MS
 from runtime.agents.live import LiveAgent, Order, PendingEvent
 from runtime.agents.loader import ModuleLoader
 from runtime.agents.parts import Made, Parts, Watcher, failure_of, news
+from runtime.agents.records import save_breaker
 from runtime.agents.state import StateBrokenError, StateTooLargeError, set_aside
 from runtime.agents.view import event_json
 from runtime.errors import OrlopError, UnavailableError
 from runtime.events import AgentPaused, CoreError, Event
-from runtime.rooms.reasons import Reason
 from runtime.sandbox.outcome import Outcome
 from runtime.sanitise import clean
+from runtime.store import Transaction
 from runtime.summaries import TickSummaries, is_uneventful
 
 __all__ = ["Runner"]
 
 _ENDING: Final = "the program is ending"
-_TOO_FAST: Final = Reason("rate limit: more emissions than 64 per second")
 
 
 class Runner:
@@ -69,10 +70,18 @@ class Runner:
         Args:
             live: nothing happens when it is served already, or has nothing to do.
         """
-        if live.busy or live.gone or self.stopping or self.resting or not (live.tick_due or live.pending):
+        if live.busy or live.gone or self.stopping or self.resting or not live.waiting:
             return
         live.busy = True
-        task = asyncio.get_running_loop().create_task(self._serve(live))
+        self.spawn(self._serve(live))
+
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
+        """Runs something for an agent; the end of the program waits for it.
+
+        Args:
+            work: tells its errors by itself.
+        """
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -85,6 +94,8 @@ class Runner:
                     live.tick_due = False
                     break
                 woken = False
+                if not live.waiting or self._spent(live):
+                    break
                 order = live.next_order()
                 if order is None:
                     break
@@ -96,6 +107,19 @@ class Runner:
             live.busy = False
             if live.gone:
                 live.discard()
+
+    def _spent(self, live: LiveAgent) -> bool:
+        """Whether an agent has to wait for its next minute; it pauses then, and is woken by the watcher."""
+        reason = self._parts.budget.spent(live)
+        if reason:
+            if live.figures.phase is Phase.ACTIVE:
+                live.figures.phase, live.figures.problem = Phase.PAUSED, reason
+                live.note(reason)
+                self._emit(AgentPaused(room=live.key.room, agent=live.key.agent, reason=reason))
+            self._watcher.waits(live)
+        elif live.figures.phase is Phase.PAUSED:
+            live.figures.phase, live.figures.problem = Phase.ACTIVE, ""
+        return bool(reason)
 
     async def _call(self, live: LiveAgent, order: Order) -> None:
         if live.instance is None:
@@ -161,7 +185,17 @@ class Runner:
         """
         view = self._watcher.view(live.key.room)
         event = None if pending is None else event_json(pending.event)
-        host = HostCall(view, live.granted, live.state, self._parts.clock.wall_ms, event)
+        budget = self._parts.budget
+        host = HostCall(
+            view,
+            live.granted,
+            live.state,
+            self._parts.clock.wall_ms,
+            event,
+            state_limit=budget.quotas.state_bytes,
+            log_left=budget.log_left(live),
+            log_full=budget.quotas.log_full,
+        )
         module, instance, version = live.module, live.instance, live.state_version + 1
         if module is None:
             raise RuntimeError("an agent without code was entered")
@@ -207,9 +241,13 @@ class Runner:
         live.figures.calls += 1
         host, done = made.host, made.done
         emissions = done.emissions
-        allowed = live.pace.take(len(emissions.drafts), self._parts.clock.monotonic())
-        if allowed < len(emissions.drafts):
-            emissions.dropped += withdrawn(emissions, _TOO_FAST, keep=allowed)
+        self._parts.budget.bound(live, emissions, its_turn=self._watcher.may_run(live.key))
+        self._parts.budget.minute(live.key, live.figures).used(
+            duration_us=done.outcome.duration_us,
+            cpu_us=done.cpu_us,
+            emissions=len(emissions.drafts),
+            log_bytes=host.log_bytes,
+        )
         state = host.state if done.ok else live.state
         return Ended(
             key=live.key,
@@ -217,6 +255,8 @@ class Runner:
             n=live.figures.calls,
             trigger=trigger,
             duration_us=done.outcome.duration_us,
+            cpu_us=done.cpu_us,
+            log_bytes=host.log_bytes,
             emissions=emissions,
             log=host.log,
             notes=news(live, host),
@@ -345,6 +385,32 @@ class Runner:
             summaries = self._summaries.flush(self._parts.clock.wall_ms())
         for summary in summaries:
             self._emit(summary)
+
+    def probed(self, breaker: Breaker) -> Breaker:
+        """A breaker after an automatic probe that failed now.
+
+        Args:
+            breaker: open.
+        """
+        return breakers.probed(breaker, self._parts.clock.wall_ms())
+
+    async def keep_breaker(self, key: AgentKey, breaker: Breaker, event: Event) -> None:
+        """Stores a breaker that no call changed.
+
+        Args:
+            key: whose.
+            breaker: as it is from here on.
+            event: what is said about it.
+
+        Raises:
+            UnavailableError: the host could not store it; then all is as it was.
+        """
+
+        def work(tx: Transaction) -> None:
+            save_breaker(tx, key, breaker)
+            tx.emit(event)
+
+        await asyncio.wrap_future(self._parts.modules.store.write(work))
 
     async def say(self, event: Event, *, off: AgentKey | None = None) -> None:
         """Stores an event that an answer waits for; what cannot be stored is told by the store.

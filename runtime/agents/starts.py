@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from runtime.agents.breaker import CLOSED
+from runtime.agents.breaker import CLOSED, Breaker
 from runtime.agents.emission import Emissions
-from runtime.agents.ledger import Ended
+from runtime.agents.ledger import Ended, due_time
 from runtime.agents.live import LiveAgent
 from runtime.agents.parts import Made, failure_of
 from runtime.agents.runner import Runner
@@ -72,11 +72,12 @@ class Starts:
                 raise
             raise FailedError(f"{ACTIVATION}{reason}", where=key.agent, hint=error.hint) from error
 
-    async def probe(self, live: LiveAgent) -> str:
+    async def probe(self, live: LiveAgent, *, automatic: bool = False) -> str:
         """Lets a tripped agent make one tick on a fresh instance.
 
         Args:
             live: nothing of it runs; its breaker is open.
+            automatic: nobody asked for it; one that fails is counted, and the next one is later.
 
         Returns:
             Empty when the tick was good: the breaker is closed and the agent active. Else why it was not.
@@ -84,7 +85,6 @@ class Starts:
         Raises:
             UnavailableError: the host failed; nothing is said about the agent.
         """
-        key = live.key
         try:
             live.module = await self._runner.loader.module(live.record)
             notes = await self._load(live)
@@ -94,24 +94,29 @@ class Starts:
             raise
         except OrlopError as error:
             live.discard()
-            reason = _plain(error)
-            await self._runner.say(BreakerProbed(room=key.room, agent=key.agent, ok=False, reason=reason))
-            return reason
+            await self._unfit(live, _plain(error), automatic=automatic)
+            return _plain(error)
         ended = self._runner.ended(live, "tick", made)
         ended = replace(ended, notes=(*notes, *ended.notes))
         if made.done.ok and not made.refused:
-            first: list[Event] = [
-                BreakerProbed(room=key.room, agent=key.agent, ok=True),
-                BreakerClosed(room=key.room, agent=key.agent, by="probe"),
-                AgentActivated(room=key.room, agent=key.agent, hash=live.record.hash),
-            ]
+            first = _recovered(live, "timer" if automatic else "operator")
             await self._store(live, replace(ended, breaker=CLOSED, active=True, first=first), made, urgent=True)
             return ""
-        failure = replace(failure_of(made, "tick"), failures=live.figures.breaker.failures)
-        probed = BreakerProbed(room=key.room, agent=key.agent, ok=False, reason=failure.reason)
-        await self._store(live, replace(ended, failure=failure, last=(probed,)), made, urgent=True)
+        before = live.figures.breaker
+        failure = replace(failure_of(made, "tick"), failures=before.failures)
+        after = self._runner.probed(before) if automatic else before
+        probed = _failed_probe(live, failure.reason, after, automatic=automatic)
+        ended = replace(ended, failure=failure, breaker=after if automatic else None, last=(probed,))
+        await self._store(live, ended, made, urgent=True)
         live.discard()
         return failure.reason
+
+    async def _unfit(self, live: LiveAgent, reason: str, *, automatic: bool) -> None:
+        """Stores a probe of an agent that cannot even be instantiated."""
+        before = live.figures.breaker
+        after = self._runner.probed(before) if automatic else before
+        await self._runner.keep_breaker(live.key, after, _failed_probe(live, reason, after, automatic=automatic))
+        live.figures.breaker = after
 
     async def _load(self, live: LiveAgent) -> tuple[str, ...]:
         """Loads the state; one that does not open counts as none, and that is said."""
@@ -159,6 +164,26 @@ class Starts:
             live.discard()
             raise
         self._runner.fold(live, ended, made, stored, 0)
+
+
+def _recovered(live: LiveAgent, by: str) -> tuple[Event, ...]:
+    key = live.key
+    return (
+        BreakerProbed(room=key.room, agent=key.agent, ok=True, by=by),
+        BreakerClosed(room=key.room, agent=key.agent, by="probe" if by == "operator" else by),
+        AgentActivated(room=key.room, agent=key.agent, hash=live.record.hash),
+    )
+
+
+def _failed_probe(live: LiveAgent, reason: str, after: Breaker, *, automatic: bool) -> Event:
+    return BreakerProbed(
+        room=live.key.room,
+        agent=live.key.agent,
+        ok=False,
+        reason=reason,
+        by="timer" if automatic else "operator",
+        next_probe=due_time(after),
+    )
 
 
 class _StoredError(FailedError):

@@ -59,6 +59,30 @@ class Span(NamedTuple):
             minute.p95_us,
         )
 
+    def within(self, length: int) -> "Span":
+        """The longer span that this one is a part of.
+
+        Args:
+            length: how many such spans that has.
+        """
+        return self._replace(number=self.number // length)
+
+    def plus(self, other: "Span") -> "Span":
+        """Both together, where they have the same number.
+
+        Args:
+            other: counted apart.
+        """
+        return Span(
+            number=self.number,
+            calls=self.calls + other.calls,
+            failures=self.failures + other.failures,
+            emitted=self.emitted + other.emitted,
+            dropped=self.dropped + other.dropped,
+            cpu_us=self.cpu_us + other.cpu_us,
+            p95_us=max(self.p95_us, other.p95_us),
+        )
+
     def document(self, length_ms: int) -> dict[str, Json]:
         """As `agents show` prints it.
 
@@ -83,14 +107,14 @@ class History(NamedTuple):
     hours: tuple[Span, ...]
 
     def with_open(self, minute: Minute | None) -> "History":
-        """With the minute that is not over.
+        """With the minute that is not written yet.
 
         Args:
             minute: of the agent's figures; None without any.
         """
         if minute is None or not minute.calls:
             return self
-        return History((*self.minutes, Span.of(minute))[-_SHOWN_MINUTES:], self.hours)
+        return History(_plus(self.minutes, Span.of(minute)), _plus(self.hours, Span.of(minute).within(60)))
 
     def document(self) -> dict[str, Json]:
         """As `agents show` prints it."""
@@ -169,6 +193,12 @@ def read_history(connection: Connection, key: AgentKey, now_ms: int) -> History:
         (*key, *key),
     ).fetchall()
     return History(tuple(Span(*row) for row in minutes), tuple(Span(*row) for row in hours))
+
+
+def _plus(spans: tuple[Span, ...], last: Span) -> tuple[Span, ...]:
+    if spans and spans[-1].number == last.number:
+        return (*spans[:-1], spans[-1].plus(last))
+    return (*spans, last)
 
 
 def _add(connection: Connection, table: str, column: str, key: AgentKey, span: Span) -> None:
