@@ -287,7 +287,7 @@ class RoomCountdown(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomBurned(Event):
-    """Nothing of a room is left here: no key, no content, no event that named it. `by`: operator, countdown, creator."""
+    """Nothing of a room is left here: no key, content or event that named it. `by`: operator, countdown, creator."""
 
     TYPE: ClassVar[str] = "room.burned"
     room: str
