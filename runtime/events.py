@@ -267,6 +267,104 @@ class MemberJoined(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberLeft(Event):
+    """A member has left a room by itself."""
+
+    TYPE: ClassVar[str] = "member.left"
+    room: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRemoved(Event):
+    """The creator of a room has removed a member; the keys of the room change."""
+
+    TYPE: ClassVar[str] = "member.removed"
+    room: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberVerified(Event):
+    """The safety number was compared with a member; false when the mark was taken back, or the member's keys changed."""
+
+    TYPE: ClassVar[str] = "member.verified"
+    room: str
+    key: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomConnected(Event):
+    """The way to the other members of a room is open."""
+
+    TYPE: ClassVar[str] = "room.connected"
+    room: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomDisconnected(Event):
+    """The way to the other members is closed. `retries`: it is tried again by itself."""
+
+    TYPE: ClassVar[str] = "room.disconnected"
+    room: str
+    reason: str
+    retries: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomReestablishing(Event):
+    """After a connection: members who are there and have not shared their keys again; empty once all have."""
+
+    TYPE: ClassVar[str] = "room.reestablishing"
+    room: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomPresence(Event):
+    """Who is there besides this member, as the relay says."""
+
+    TYPE: ClassVar[str] = "room.presence"
+    LIVE_ONLY: ClassVar[bool] = True
+    room: str
+    present: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRotated(Event):
+    """This member speaks under a new key, which only those have who are members now."""
+
+    TYPE: ClassVar[str] = "room.rotated"
+    room: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomUndecryptable(Event):
+    """A message of a member could not be read."""
+
+    TYPE: ClassVar[str] = "room.undecryptable"
+    room: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomWarning(Event):
+    """Something about a room that a person should look at: keys that do not belong together, two devices in one name.
+
+    `about`: impostor, refused, fork, snapshot or legacy.
+    """
+
+    TYPE: ClassVar[str] = "room.warning"
+    room: str
+    key: str
+    about: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoomSettings(Event):
     """A room's settings are others now; `changed` names them, `keep` among them."""
 

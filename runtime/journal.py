@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from runtime.codec import from_body, size_of
 from runtime.errors import OrlopError, RefusedError
-from runtime.events import CoreError, Record
+from runtime.events import CoreError, Event, Record, RoomBurned
 from runtime.retention import prune
 from runtime.store import Pending, Store
 
@@ -153,6 +153,17 @@ class Journal:
         """
         return prune(self._store, now_ms - days * _DAY_MS, max_bytes)
 
+    def forget(self, room: str) -> None:
+        """Lets go of the events about a room that are kept in memory; whoever burns it has removed the journalled ones.
+
+        Args:
+            room: its id.
+        """
+        with self._lock:
+            kept = [(record, size) for record, size in self._ring if not _is_about(record.event, room)]
+            self._ring = deque(kept)
+            self._ring_bytes = sum(size for _, size in kept)
+
     # --- live -------------------------------------------------------------------------------------------------------
 
     def _publish(self, pending: Sequence[Pending]) -> None:
@@ -219,6 +230,10 @@ class _Piece:
     records: list[Record]
     through: int
     """The seq up to which nothing is missing."""
+
+
+def _is_about(event: Event, room: str) -> bool:
+    return getattr(event, "room", "") == room and not isinstance(event, RoomBurned)
 
 
 def _select(

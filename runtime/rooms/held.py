@@ -94,6 +94,17 @@ class HeldRooms:
         """Lets rooms be read again."""
         self._shut = False
 
+    def forget(self, tx: Transaction, room: str) -> None:
+        """Forgets a room whose rows go with a transaction, as soon as that is committed."""
+
+        def ended(kept: bool) -> None:
+            if kept:
+                with self.lock:
+                    self._rooms.pop(room, None)
+                    self._keys.pop(room, None)
+
+        tx.on_end(ended)
+
     def view(self, room: str) -> RoomView:
         """The room with everything that is committed; the same object while that does not change.
 

@@ -139,6 +139,10 @@ class Rooms:
         """Lets rooms be read and changed again."""
         self._held.reopen()
 
+    def forget(self, tx: Transaction, room: str) -> None:
+        """Forgets key and content of a room whose rows go with a transaction (`runtime.rooms.burning`)."""
+        self._held.forget(tx, room)
+
     # --- content ----------------------------------------------------------------------------------------------------
 
     def state(self, room: str) -> RoomView:
