@@ -286,7 +286,7 @@ class MemberRemoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberVerified(Event):
-    """The safety number was compared with a member; false when the mark was taken back, or the member's keys changed."""
+    """The safety number was compared with a member; false: the mark was taken back, or the keys are others now."""
 
     TYPE: ClassVar[str] = "member.verified"
     room: str
