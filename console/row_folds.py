@@ -6,7 +6,7 @@ Each returns the row that is true after the event, the same object when the even
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from console.rows import AgentRow, JobRow, ReceiptRow
+from console.rows import AgentRow, JobRow, ReceiptRow, RoomRow
 from runtime import events
 from runtime.canonical import parse_timestamp
 from runtime.events import Event
@@ -17,6 +17,7 @@ __all__ = [
     "fold_agent",
     "fold_job",
     "fold_receipt",
+    "fold_room",
     "issued_row",
     "submitted_row",
     "uploaded_row",
@@ -291,3 +292,25 @@ def issued_row(event: events.ReceiptIssued, ts_ms: int) -> ReceiptRow:
 def fold_receipt(row: ReceiptRow, event: Event) -> ReceiptRow:
     """A receipt's row after an event that names it."""
     return replace(row, verdict=event.verdict) if isinstance(event, events.ReceiptVerified) else row
+
+
+def fold_room(row: RoomRow, event: Event) -> RoomRow:
+    """A room's row after an event that names it."""
+    after = row
+    match event:
+        case events.MemberJoined():
+            after = replace(row, members=row.members + 1)
+        case events.MemberLeft() | events.MemberRemoved():
+            after = replace(row, members=max(0, row.members - 1))
+        case events.RoomConnected():
+            after = replace(row, link="online", problem="")
+        case events.RoomDisconnected():
+            link = "offline" if event.retries else "closed"
+            after = replace(row, link=link, problem=event.reason, present=0, reestablishing=0)
+        case events.RoomPresence():
+            after = replace(row, present=len(event.present))
+        case events.RoomReestablishing():
+            after = replace(row, reestablishing=len(event.missing))
+        case _:
+            pass
+    return after

@@ -43,6 +43,14 @@ class RoomRow:
     completed: int
     members: int
     agents: int
+    link: str = ""
+    """`connecting`, `online`, `offline`, `closed`; empty for a room without a relay."""
+    problem: str = ""
+    """Why it is offline or closed."""
+    present: int = 0
+    """Other members who are there."""
+    reestablishing: int = 0
+    """Members who are there and have not shared their keys again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from console.row_folds import (
     fold_agent,
     fold_job,
     fold_receipt,
+    fold_room,
     issued_row,
     submitted_row,
     uploaded_row,
@@ -41,6 +42,12 @@ LIMIT = 1_000
 """Most jobs, and most receipts, that are kept: the newest."""
 
 _RECENT = 4_096
+_UNTOLD = (
+    events.TaskChanged | events.AgentUploaded | events.AgentDeleted | events.MemberLeft | events.MemberRemoved
+    | events.RoomBurned | events.RoomImported
+)  # fmt: skip
+"""Events after which totals of a room are others, which they do not tell."""
+
 _RUNNING = ("active", "starting", "probing")
 
 _Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow)
@@ -227,12 +234,12 @@ class View:
                 room=event.room, name=event.name, total=0, open=0, blocked=0, completed=0, members=0, agents=0
             )
             changes.rooms.add(event.room)
-        elif isinstance(event, events.MemberJoined) and event.room in self._rooms:
-            before = self._rooms[event.room]
-            self._rooms[event.room] = replace(before, members=before.members + 1)
-            changes.rooms.add(event.room)
-        elif isinstance(event, events.TaskChanged | events.AgentUploaded | events.AgentDeleted):
-            changes.stale.add("rooms")  # totals are not in events
+        elif (before := self._rooms.get(getattr(event, "room", ""))) is not None:
+            after = self._rooms[before.room] = fold_room(before, event)
+            if after != before:
+                changes.rooms.add(before.room)
+        if isinstance(event, _UNTOLD):
+            changes.stale.add("rooms")
 
     def _fold_agents(self, record: Record, changes: Changes) -> None:
         event = record.event

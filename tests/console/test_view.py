@@ -299,3 +299,41 @@ def test_the_rows_are_of_the_declared_types() -> None:
     view.apply(records(submitted(), issued(), start=3))
     assert isinstance(view.jobs["j1"], JobRow)
     assert isinstance(view.receipts["r1"], ReceiptRow)
+
+
+def test_a_room_shows_its_way_to_the_others_and_who_is_there() -> None:
+    view = started()
+    told: list[tuple[str, str, int, int, int]] = []
+    for number, event in enumerate(
+        [
+            events.RoomConnected(room=ROOM),
+            events.MemberJoined(room=ROOM, key="k"),
+            events.RoomPresence(room=ROOM, present=("k", "other")),
+            events.RoomReestablishing(room=ROOM, missing=("k",)),
+            events.RoomDisconnected(room=ROOM, reason="the connection to the relay has ended", retries=True),
+            events.MemberLeft(room=ROOM, key="k"),
+            events.RoomDisconnected(room=ROOM, reason="the room was purged", retries=False),
+        ]
+    ):
+        changes = view.apply(records(event, start=3 + number))
+        assert changes.rooms == {ROOM}
+        row = view.rooms[ROOM]
+        told.append((row.link, row.problem, row.members, row.present, row.reestablishing))
+
+    cut = "the connection to the relay has ended"
+    assert told == [
+        ("online", "", 0, 0, 0),
+        ("online", "", 1, 0, 0),
+        ("online", "", 1, 2, 0),
+        ("online", "", 1, 2, 1),
+        ("offline", cut, 1, 0, 0),
+        ("offline", cut, 0, 0, 0),
+        ("closed", "the room was purged", 0, 0, 0),
+    ]
+
+
+def test_what_happens_in_a_room_that_is_not_known_makes_no_row() -> None:
+    view = View()
+    view.apply(records(events.RoomConnected(room=ROOM), events.MemberLeft(room=ROOM, key="k")))
+
+    assert view.rooms == {}
