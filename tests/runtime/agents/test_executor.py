@@ -7,10 +7,13 @@ import struct
 
 import pytest
 
+import assets
 from runtime.agents.binary import BinaryRefusedError
 from runtime.agents.keys import AgentKey
-from runtime.agents.manifest import Permission
+from runtime.agents.manifest import Permission, read_manifest
 from runtime.agents.records import read_breaker
+from runtime.agents.signature import SignatureRefusedError
+from runtime.agents.uploads import Upload
 from runtime.errors import FailedError, NotFoundError, RefusedError, UnavailableError, UsageError
 from runtime.events import (
     AgentActivated,
@@ -33,7 +36,7 @@ from runtime.events import (
     TickSummary,
 )
 from tests.hostile import agent, agent_wat, data, emits, fails_before, wat
-from tests.runtime.agents.world import ALL, INTERVAL_MS, ROOM, SELF, World, changed, task
+from tests.runtime.agents.world import ALL, INTERVAL_MS, ROOM, SELF, World, changed, manifest, task
 
 KEY = AgentKey(ROOM, "guest")
 
@@ -641,25 +644,38 @@ async def test_w10_deletion_takes_everything_with_it(world: World) -> None:
 
 
 async def test_a_built_in_agent_cannot_be_deleted_or_replaced_by_an_upload(world: World) -> None:
-    from runtime.agents.modules import Upload
-    from tests.runtime.agents.world import manifest
-
-    raw = agent("quiet")
-    upload = Upload(room=ROOM, wasm=raw, manifest=manifest(raw), granted=ALL, builtin=True)
+    upload, key = shipped("unblock"), AgentKey(ROOM, "unblock")
     await world.executor.upload(upload)
-    await world.executor.activate(KEY)
+    await world.executor.activate(key)
     with pytest.raises(RefusedError, match="built-in agents cannot be deleted"):
-        await world.executor.delete(KEY)
+        await world.executor.delete(key)
     with pytest.raises(RefusedError, match="the room has a built-in agent of this name"):
-        await world.upload("quiet")
-    row = await world.row(KEY)
-    assert (row["builtin"], row["state"]) == (True, "active")
+        await world.upload("quiet", "unblock")
+    row = await world.row(key)
+    assert (row["builtin"], row["state"], row["mark"]) == (True, "active", "shipped")
     await world.executor.upload(upload)
-    await world.upload("quiet", "other")
+    await world.upload("quiet", "overdue")
     with pytest.raises(RefusedError, match="an agent that was uploaded"):
-        await world.executor.upload(
-            Upload(room=ROOM, wasm=raw, manifest=manifest(raw, "other"), granted=ALL, builtin=True)
-        )
+        await world.executor.upload(shipped("overdue"))
+
+
+async def test_w33_what_is_built_in_is_part_of_orlop_and_never_a_matter_of_its_name(world: World) -> None:
+    await world.upload("quiet", "builtin.quiet")
+    assert (await world.row(AgentKey(ROOM, "builtin.quiet")))["builtin"] is False
+    await world.executor.delete(AgentKey(ROOM, "builtin.quiet"))
+    raw = agent("quiet")
+    claims = Upload(room=ROOM, wasm=raw, manifest=manifest(raw), granted=ALL, builtin=True, unsigned=True)
+    with pytest.raises(SignatureRefusedError, match="only what is part of orlop is built in"):
+        await world.executor.upload(claims)
+    assert await world.rows() == []
+
+
+def shipped(name: str) -> Upload:
+    """An agent that is part of orlop, as the demo stores it."""
+    folder = assets.path(f"agents/{name}")
+    described = read_manifest((folder / f"{name}.json").read_bytes())
+    wasm = (folder / f"{name}.wasm").read_bytes()
+    return Upload(room=ROOM, wasm=wasm, manifest=described, granted=described.permissions, by="demo", builtin=True)
 
 
 async def test_a_refused_upload_changes_nothing_and_is_noted(world: World) -> None:

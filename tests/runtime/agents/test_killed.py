@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.agents.keys import AgentKey
-from runtime.agents.state import AgentStates
+from runtime.agents.state import AgentStates, read_state
 from runtime.clock import SystemClock
 from runtime.statedir import StateDir
 from runtime.store import Store
@@ -70,9 +70,10 @@ def test_state_and_emissions_of_a_call_survive_a_kill_together(tmp_path: Path, t
         process.kill()
     vault = Vault(bytes(32))
     with Store.open(StateDir(tmp_path).database, SystemClock(), owner=True) as store:
-        found = store.read_now(lambda connection: AgentStates(vault).load(connection, AgentKey(ROOM, "guest")))
+        key = AgentKey(ROOM, "guest")
+        found = store.read_now(lambda connection: read_state(connection, key))
         assert found is not None
-        (count,) = struct.unpack("<I", found[0])
+        (count,) = struct.unpack("<I", AgentStates(vault).open(key, found))
         assert count >= ticks
         assert list(TestRooms(store, vault).tasks) == [f"n{number:04}" for number in range(1, count + 1)]
         sql = "SELECT count(*) FROM journal WHERE type = 'tick.completed' AND body LIKE '%\"trigger\":\"tick\"%'"

@@ -15,6 +15,7 @@ from runtime.agents.live import LiveAgent
 from runtime.agents.manifest import AgentManifest, Permission, parse_manifest
 from runtime.agents.modules import AgentModules, Upload, Uploaded
 from runtime.agents.rows import agent_document, log_items, read_rows
+from runtime.agents.state import read_state
 from runtime.clock import ManualClock
 from runtime.events import Event, Record
 from runtime.journal import Journal
@@ -162,9 +163,8 @@ class World:
     async def kept(self, key: AgentKey) -> bytes | None:
         """The stored state."""
         states = self.executor._runner._parts.states
-        digest = (await self.modules.get(key)).hash
-        found = await asyncio.wrap_future(self.store.read(lambda connection: states.load(connection, key, digest)))
-        return None if found is None else found[0]
+        found = await asyncio.wrap_future(self.store.read(lambda connection: read_state(connection, key)))
+        return None if found is None else states.open(key, found)
 
     async def rows(self) -> list[dict[str, Any]]:
         figures = self.executor.figures
