@@ -5,6 +5,7 @@ before its guest starts; its end is stored with receipt and events in one transa
 """
 
 import asyncio
+import functools
 import hashlib
 import math
 import os
@@ -159,12 +160,7 @@ class Course:
 
     async def _once(self) -> JobEnd | None:
         try:
-            await self._unless_cancelled(self._take_place())
-            await self._unless_cancelled(self._take_inputs())
-            self._move("admitted")
-            await self._unless_cancelled(self._admit())
-            await self._unless_cancelled(self._measure())
-            await self._unless_cancelled(self._take_worker())
+            await self._unless_cancelled(self._make_ready())
             await self._begin()
             capture = self._connect()
             finished = await self._go()
@@ -183,6 +179,15 @@ class Course:
         return replace(end, undelivered=capture.undelivered)
 
     # --- before the guest ---------------------------------------------------------------------------------------------
+
+    async def _make_ready(self) -> None:
+        """Everything before the guest; may be cut off anywhere, since each step notes down what it takes."""
+        await self._take_place()
+        await self._take_inputs()
+        self._move("admitted")
+        await self._admit()
+        await self._measure()
+        await self._take_worker()
 
     async def _take_place(self) -> None:
         queue, places = self._parts.queue, self._parts.places
@@ -250,12 +255,9 @@ class Course:
     async def _take_worker(self) -> None:
         self._worker = await self._parts.pool.acquire(self._request.submitter, alone=bool(self._request.dirs))
 
-    async def _unless_cancelled(self, step: Coroutine[Any, Any, None]) -> None:
-        """Does a step, unless the job is cancelled meanwhile; a thread at work on it is left to end.
-
-        What a step takes it notes down by itself, so that nothing is lost when both happen at once.
-        """
-        task = asyncio.ensure_future(step)
+    async def _unless_cancelled(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it, unless the job is cancelled meanwhile; a thread at work on it is left to end."""
+        task = asyncio.ensure_future(work)
         await self._first(task)
         if self._cancelled.done():
             task.cancel()
@@ -442,9 +444,13 @@ class Course:
         moved.add_done_callback(lambda done: done.exception())  # the end says the same, and is waited for
 
 
+_check_small = functools.lru_cache(maxsize=16)(check_job)
+"""What is small and asked for again and again was found good before; a refusal is not kept."""
+
+
 async def _checked(module: bytes, memory_bytes: int) -> None:
     if len(module) <= _SMALL:
-        check_job(module, memory_bytes)
+        _check_small(module, memory_bytes)
     else:
         await asyncio.to_thread(check_job, module, memory_bytes)
 
