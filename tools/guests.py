@@ -20,33 +20,19 @@ from typing import Literal
 from wasmtime import Config, Engine, FuncType, MemoryType, Module
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPILER = "0.17.0"
+sys.path.insert(0, str(ROOT))
+
+from runtime.agents.interface import NEEDS  # noqa: E402 - the checkout, wherever this is started from
+from runtime.agents.toolchain import AGENT_FLAGS, COMMON_FLAGS, COMPILER  # noqa: E402
+
 MAX_AGENT_BYTES = 512_000
 MAX_PAGES = 160
 
-COMMON = "-Os -std=c11 -Wall -Wextra -Werror -s"
 FLAGS = {
-    # The stack's size is always given: its default makes the smallest memory 17 pages (agents) or 257 (jobs).
-    "agent": "-target wasm32-freestanding -mcpu=generic -nostdlib -ffreestanding -Wl,--no-entry -Wl,--import-memory "
-    "-Wl,-z,stack-size=8192 -Wl,--initial-memory=65536 -Wl,--max-memory=10485760 -I assets/agents/kit",
-    "job": "-target wasm32-wasi -Wl,-z,stack-size=65536",
+    "agent": (*AGENT_FLAGS, "-I", "assets/agents/kit"),
+    # The stack's size is always given: its default makes the smallest memory 257 pages.
+    "job": ("-target", "wasm32-wasi", "-Wl,-z,stack-size=65536"),
 }
-
-NEEDS: dict[str, frozenset[str]] = {
-    "host_get_tasks": frozenset({"read_tasks"}),
-    "host_get_members": frozenset({"read_members"}),
-    "host_get_now": frozenset(),
-    "host_get_event": frozenset(),
-    "host_emit_event": frozenset({"emit_events"}),
-    "host_get_state": frozenset({"persist_state"}),
-    "host_set_state": frozenset({"persist_state"}),
-    "host_log": frozenset(),
-    "host_get_assignment_data": frozenset({"read_tasks", "read_members"}),
-    "host_emit_assignment": frozenset({"emit_events", "read_tasks"}),
-    "host_get_dependency_data": frozenset({"read_tasks"}),
-    "host_emit_urgency": frozenset({"emit_events", "read_tasks"}),
-}
-"""The permissions that each host function asks for."""
 
 
 class BuildError(Exception):
@@ -93,7 +79,7 @@ GUESTS = (
 
 def permissions(imports: Sequence[str]) -> frozenset[str]:
     """The permissions that these host functions need, no more."""
-    return frozenset[str]().union(*(NEEDS[name] for name in imports))
+    return frozenset(permission.value for name in imports for permission in NEEDS[name])
 
 
 def check_module(guest: Guest, wasm: bytes) -> frozenset[str]:
@@ -141,7 +127,7 @@ def compile_guest(guest: Guest, folder: Path) -> bytes:
     out = folder / Path(guest.output).name
     cache = ROOT / "build" / "zig"
     env = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache / "global"), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")}
-    flags = f"{FLAGS[guest.kind]} {COMMON}".split()
+    flags = [*FLAGS[guest.kind], *COMMON_FLAGS, "-s"]
     command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(out), guest.source]
     run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if run.returncode:

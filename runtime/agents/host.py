@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from runtime.agents.interface import NEEDS
 from runtime.agents.limits import (
     MAX_EMISSIONS,
     MAX_EVENT_BYTES,
@@ -94,12 +95,6 @@ class Invalid:
 Request = RawEvent | Assignment | Urgency | Invalid
 """What a guest asked to emit."""
 
-_TASKS: Final = (Permission.READ_TASKS,)
-_MEMBERS: Final = (Permission.READ_MEMBERS,)
-_BOTH: Final = (Permission.READ_TASKS, Permission.READ_MEMBERS)
-_EMIT: Final = (Permission.EMIT_EVENTS,)
-_EMIT_KNOWN: Final = (Permission.EMIT_EVENTS, Permission.READ_TASKS)
-_STATE: Final = (Permission.PERSIST_STATE,)
 _OUTSIDE: Final = "out of bounds"
 
 
@@ -144,22 +139,22 @@ class HostCall:
     def get_tasks(self, memory: GuestMemory, buf: int, length: int) -> int:
         """`host_get_tasks`: the JSON of all tasks."""
         name = "host_get_tasks"
-        return self._give(memory, buf, length, name, self.view.tasks_json) if self._may(name, _TASKS) else 0
+        return self._give(memory, buf, length, name, self.view.tasks_json) if self._may(name) else 0
 
     def get_members(self, memory: GuestMemory, buf: int, length: int) -> int:
         """`host_get_members`: the JSON of all members."""
         name = "host_get_members"
-        return self._give(memory, buf, length, name, self.view.members_json) if self._may(name, _MEMBERS) else 0
+        return self._give(memory, buf, length, name, self.view.members_json) if self._may(name) else 0
 
     def get_assignment_data(self, memory: GuestMemory, buf: int, length: int) -> int:
         """`host_get_assignment_data`: layout A."""
         name = "host_get_assignment_data"
-        return self._give(memory, buf, length, name, self.view.assignment_data) if self._may(name, _BOTH) else 0
+        return self._give(memory, buf, length, name, self.view.assignment_data) if self._may(name) else 0
 
     def get_dependency_data(self, memory: GuestMemory, buf: int, length: int) -> int:
         """`host_get_dependency_data`: layout D."""
         name = "host_get_dependency_data"
-        return self._give(memory, buf, length, name, self.view.dependency_data) if self._may(name, _TASKS) else 0
+        return self._give(memory, buf, length, name, self.view.dependency_data) if self._may(name) else 0
 
     def get_event(self, memory: GuestMemory, buf: int, length: int) -> int:
         """`host_get_event`: the JSON of the pending event, as often as it is asked for."""
@@ -168,7 +163,7 @@ class HostCall:
     def get_state(self, memory: GuestMemory, buf: int, length: int) -> int:
         """`host_get_state`: the state's bytes."""
         name = "host_get_state"
-        return self._give(memory, buf, length, name, self.state or b"") if self._may(name, _STATE) else 0
+        return self._give(memory, buf, length, name, self.state or b"") if self._may(name) else 0
 
     def get_now(self) -> int:
         """`host_get_now`: Unix time in milliseconds."""
@@ -177,7 +172,7 @@ class HostCall:
     def set_state(self, memory: GuestMemory, ptr: int, length: int) -> None:
         """`host_set_state`: replaces the state, or leaves it exactly as it was."""
         name = "host_set_state"
-        if not self._may(name, _STATE):
+        if not self._may(name):
             return
         if length > self.state_limit:
             self._note(f"{name}: {length} bytes are more than {self.state_limit}; the state is as it was")
@@ -209,7 +204,7 @@ class HostCall:
     def emit_event(self, memory: GuestMemory, ptr: int, length: int) -> None:
         """`host_emit_event`: a task event as JSON; read after the call."""
         name = "host_emit_event"
-        if not self._may_emit(name, _EMIT):
+        if not self._may_emit(name):
             return
         if length > MAX_EVENT_BYTES:
             self._ask(Invalid(f"an event of {length} bytes is larger than {MAX_EVENT_BYTES}"))
@@ -220,7 +215,7 @@ class HostCall:
     def emit_assignment(self, memory: GuestMemory, tid: int, tid_len: int, who: int, who_len: int) -> None:
         """`host_emit_assignment`: gives a task to a member; nothing when either text is empty."""
         name = "host_emit_assignment"
-        if not self._may_emit(name, _EMIT_KNOWN):
+        if not self._may_emit(name):
             return
         task_id, assignee = self._text(memory, name, tid, tid_len), self._text(memory, name, who, who_len)
         if task_id and assignee:
@@ -229,7 +224,7 @@ class HostCall:
     def emit_urgency(self, memory: GuestMemory, tid: int, tid_len: int) -> None:
         """`host_emit_urgency`: makes a task urgent; nothing when the text is empty."""
         name = "host_emit_urgency"
-        if not self._may_emit(name, _EMIT_KNOWN):
+        if not self._may_emit(name):
             return
         task_id = self._text(memory, name, tid, tid_len)
         if task_id:
@@ -254,14 +249,14 @@ class HostCall:
             return ""
         return data.rstrip(b"\0").decode(errors="replace")
 
-    def _may(self, name: str, needs: Sequence[Permission]) -> bool:
-        missing = _missing(needs, self.granted)
+    def _may(self, name: str) -> bool:
+        missing = _missing(NEEDS[name], self.granted)
         if missing:
             self._note(f"{name}: {missing} is not granted")
         return not missing
 
-    def _may_emit(self, name: str, needs: Sequence[Permission]) -> bool:
-        missing = _missing(needs, self.granted)
+    def _may_emit(self, name: str) -> bool:
+        missing = _missing(NEEDS[name], self.granted)
         if missing:
             self._ask(Invalid(f"{name}: {missing} is not granted"))
         return not missing

@@ -3,9 +3,10 @@
 from types import MappingProxyType
 from typing import Final, Literal
 
+from runtime.agents.manifest import Permission
 from runtime.sandbox.facts import FuncType
 
-__all__ = ["ENTRIES", "ENTRY_POINTS", "FUNCTIONS", "MEMORY", "MODULE", "NOW", "NOW_TYPES", "Trigger"]
+__all__ = ["ENTRIES", "ENTRY_POINTS", "FUNCTIONS", "MEMORY", "MODULE", "NEEDS", "NOW", "NOW_TYPES", "Trigger"]
 
 
 MODULE: Final = "env"
@@ -42,3 +43,26 @@ FUNCTIONS: Final = MappingProxyType(
     }
 )
 """The twelve host functions."""
+
+_TASKS: Final = (Permission.READ_TASKS,)
+_MEMBERS: Final = (Permission.READ_MEMBERS,)
+_EMIT: Final = (Permission.EMIT_EVENTS,)
+_STATE: Final = (Permission.PERSIST_STATE,)
+
+NEEDS: Final = MappingProxyType(
+    {
+        "host_get_tasks": _TASKS,
+        "host_get_members": _MEMBERS,
+        NOW: (),
+        "host_get_event": (),
+        "host_emit_event": _EMIT,
+        "host_get_state": _STATE,
+        "host_set_state": _STATE,
+        "host_log": (),
+        "host_get_assignment_data": _TASKS + _MEMBERS,
+        "host_emit_assignment": _EMIT + _TASKS,
+        "host_get_dependency_data": _TASKS,
+        "host_emit_urgency": _EMIT + _TASKS,
+    }
+)
+"""The permissions that each host function asks for."""

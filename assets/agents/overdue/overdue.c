@@ -1,34 +1,22 @@
-/* Makes a task urgent once it is due. The agent of the tutorial. */
+/* overdue: makes a task urgent once it is due. Make of it what you want: orlop_agent.h explains every word. */
 #include "orlop_agent.h"
 
-enum { CAPACITY = 65536 };
+enum { ROOM = 6 << 20 }; /* bytes for all tasks of the room; what does not fit is told in the agent's diagnostics */
 
-static int64_t number(const orlop_in *r) {
-  int64_t v = 0;
-  for (int32_t i = 0; i < r->n && r->s[i] >= '0' && r->s[i] <= '9'; i++) v = v * 10 + (r->s[i] - '0');
-  return v;
-}
+/* Called once when the agent starts, and on a fresh instance after a failure. */
+ORLOP_EXPORT(init) void init(void) { orlop_say("watching due dates"); }
 
-ORLOP_EXPORT(init) void init(void) { host_log("watching due dates", 18); }
-
+/* Called for every change in the room that this agent did not make; host_get_event has it. */
 ORLOP_EXPORT(on_task_event) void on_task_event(void) {}
 
+/* Called every 30 seconds. */
 ORLOP_EXPORT(on_tick) void on_tick(void) {
-  uint8_t *d = orlop_arena(CAPACITY);
-  int32_t n = d ? host_get_tasks(d, CAPACITY) : 0;
+  uint8_t *room = orlop_arena(ROOM);
+  int32_t n = room ? host_get_tasks(room, ROOM) : 0;
   int64_t now = host_get_now();
-  orlop_in r = orlop_read(d, n);
-  orlop_next(&r);
-  while (orlop_next(&r) == '{') {
-    orlop_in id = {0};
-    int open = 1;
-    int64_t due = 0;
-    while (orlop_next(&r) == 's') {
-      if (orlop_is(&r, "id")) { orlop_next(&r); id = r; }
-      else if (orlop_is(&r, "dueAt")) { orlop_next(&r); due = number(&r); }
-      else if (orlop_is(&r, "status")) { orlop_next(&r); open = !orlop_is(&r, "completed"); }
-      else orlop_skip(&r);
-    }
-    if (open && due && due <= now) host_emit_urgency(id.s, id.n);
-  }
+  orlop_in r = orlop_read(room, n);
+  orlop_task t;
+  orlop_next(&r); /* the [ of the list */
+  while (orlop_next_task(&r, &t))
+    if (t.status != ORLOP_COMPLETED && !t.urgent && t.due && t.due <= now) host_emit_urgency(t.id.s, t.id.n);
 }
