@@ -6,12 +6,10 @@ with others an agent runs while its member holds the lease; else it stands by, l
 """
 
 import asyncio
-import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from weakref import WeakValueDictionary
 
 from runtime.agents.abi import AgentLinker
-from runtime.agents.breaker import CLOSED, Breaker
+from runtime.agents.breaker import CLOSED
 from runtime.agents.budget import Budget
 from runtime.agents.figures import Figures, Phase
 from runtime.agents.instance import Sandbox
@@ -19,27 +17,21 @@ from runtime.agents.keys import AgentKey
 from runtime.agents.lanes import Lanes
 from runtime.agents.lease import Lease
 from runtime.agents.ledger import Ledger
-from runtime.agents.limits import CALL_LIMIT_MS, MAX_HOPS, TICK_INTERVAL_MS
-from runtime.agents.live import LiveAgent, PendingEvent
+from runtime.agents.limits import CALL_LIMIT_MS, TICK_INTERVAL_MS
 from runtime.agents.manifest import Permission
 from runtime.agents.modules import AgentModules, Upload, Uploaded
-from runtime.agents.pace import Pace
 from runtime.agents.parts import Parts
-from runtime.agents.prober import Prober
-from runtime.agents.quota import MINUTE_MS, Quotas
+from runtime.agents.quota import Quotas
 from runtime.agents.records import AgentRecord
 from runtime.agents.roster import Roster
-from runtime.agents.runner import Runner
-from runtime.agents.shifts import Shifts
-from runtime.agents.sight import AgentRooms, RoomViews
-from runtime.agents.starts import ACTIVATION, Starts
+from runtime.agents.running import Running
+from runtime.agents.sight import AgentRooms
+from runtime.agents.starts import ACTIVATION
 from runtime.agents.state import AgentStates
 from runtime.agents.statistics import Statistics
-from runtime.agents.timetable import Timetable
-from runtime.agents.view import AgentView
 from runtime.clock import Clock
-from runtime.errors import NotFoundError, OrlopError, UnavailableError, UsageError
-from runtime.events import AgentDeactivated, AgentFailed, AgentLeased, CoreError
+from runtime.errors import OrlopError, UsageError
+from runtime.events import AgentDeactivated
 from runtime.rooms.members import agent_actor
 from runtime.rooms.tasks import TaskEvent
 from runtime.sandbox.engine import EpochTicker, agent_engine
@@ -51,8 +43,6 @@ __all__ = ["Executor"]
 _GRACE_S = 0.25
 """How long running calls may still end by themselves at the end of the program."""
 _LOOK_S = 0.02
-_CROWD = 200
-"""After so many agents each, the collector is told that they stay."""
 
 
 class Executor:
@@ -105,63 +95,15 @@ class Executor:
             actor=lambda key: agent_actor(key.room, key.agent, runner),
             budget=Budget(self.quotas, self._statistics, clock),
         )
-        self._runner = Runner(parts, self)
-        self._starts = Starts(self._runner)
-        self._shifts = Shifts(runner, self._shifted)
-        self._prober = Prober(self._runner, self._starts, clock, begin=self._begin, enlist=self._enlist)
-        self._waits: set[AgentKey] = set()
-        self._timetable = Timetable(
-            clock,
-            self.poke,
-            self._live.next_due,
-            self._shifts.next_due,
-            self._prober.schedule.next_due,
-            self._next_minute,
-        )
-        self._figures: dict[AgentKey, Figures] = {}
-        self._rooms = rooms
-        self._views = RoomViews(rooms)
-        self._doors: WeakValueDictionary[AgentKey, asyncio.Lock] = WeakValueDictionary()
-        self._minute = 0
-        self._closed = False
+        self._running = Running(parts, rooms, self._live, runner)
+        self._runner = self._running.runner
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 
     @property
     def figures(self) -> Mapping[AgentKey, Figures]:
         """Of every agent that this executor has seen; for `rows.read_rows`."""
-        return self._figures
-
-    # --- who runs it ------------------------------------------------------------------------------------------------
-
-    @property
-    def leases(self) -> Callable[[Lease], None] | None:
-        """Takes what the members of a room are to be told; None while they cannot be told anything."""
-        return self._shifts.send
-
-    @leases.setter
-    def leases(self, send: Callable[[Lease], None] | None) -> None:
-        self._shifts.send = send
-
-    def heard(self, lease: Lease) -> None:
-        """Takes what another member says about one of its agents.
-
-        Args:
-            lease: proven to be from the member that it names as `runner`.
-        """
-        self._shifts.heard(lease, self._clock.monotonic())
-        self._timetable.arm()
-
-    def presence(self, room: str, keys: Iterable[str]) -> None:
-        """Takes note of who is in a room; without this, nobody else is.
-
-        Args:
-            room: its id.
-            keys: identity keys of the members that are there; this node's own is passed over.
-        """
-        live = [(one.key, one.record.hash) for one in self._live.room(room)]
-        self._shifts.attend(room, keys, live, self._clock.monotonic())
-        self._timetable.arm()
+        return self._running.figures
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -177,11 +119,11 @@ class Executor:
         Raises:
             OrlopError: as `AgentModules.check` and `save`; nothing is half written.
         """
-        async with self._door(upload.key):
+        async with self._running.door(upload.key):
             warnings = await self.modules.check(upload)
-            self._detach(upload.key)
+            self._running.detach(upload.key)
             uploaded = await self.modules.save(upload, warnings)
-            self._renew(upload.key)
+            self._running.renew(upload.key)
             return uploaded
 
     async def roll_back(
@@ -201,11 +143,11 @@ class Executor:
         Raises:
             OrlopError: as `AgentModules.check_roll_back` and `roll_back`; nothing is half written.
         """
-        async with self._door(key):
+        async with self._running.door(key):
             await self.modules.check_roll_back(key, reference)
-            self._detach(key)
+            self._running.detach(key)
             done = await self.modules.roll_back(key, reference, by=by, keep_state=keep_state)
-            self._renew(key)
+            self._running.renew(key)
             return done
 
     async def activate(self, key: AgentKey) -> None:
@@ -219,7 +161,7 @@ class Executor:
             FailedError: it could not be started; nothing of it is left.
             UnavailableError: the host failed.
         """
-        async with self._door(key):
+        async with self._running.door(key):
             live = self._live.get(key)
             if live is None:
                 await self._start(await self.modules.get(key), restored=False)
@@ -237,14 +179,14 @@ class Executor:
             NotFoundError: there is none.
             UnavailableError: the host could not store it.
         """
-        async with self._door(key):
+        async with self._running.door(key):
             record = await self.modules.get(key)
-            ran = self._detach(key)
+            ran = self._running.detach(key)
             event = AgentDeactivated(room=key.room, agent=key.agent, reason="operator")
-            figures = self._figures.get(key)
-            breaker = await self._breaker(key)
+            figures = self._running.figures.get(key)
+            breaker = await self._running.breaker(key)
             if breaker.next_probe_ms is not None and not record.active:
-                breaker = await self._prober.give_up(key, breaker, event)
+                breaker = await self._running.prober.give_up(key, breaker, event)
                 if figures is not None:
                     figures.breaker = breaker
                 return
@@ -265,25 +207,13 @@ class Executor:
             RefusedError: it is built in.
             UnavailableError: the host could not store it.
         """
-        async with self._door(key):
+        async with self._running.door(key):
             await self.modules.check_deletable(key)
-            self._detach(key)
-            self._renew(key)
+            self._running.detach(key)
+            self._running.renew(key)
             self._statistics.flush()  # nothing of it may be written after it is deleted
             await self.modules.delete(key)
-            self._figures.pop(key, None)
-
-    async def forget(self, room: str) -> None:
-        """Ends every agent of a room that is about to be burned; nothing of them is stored from now on.
-
-        Args:
-            room: its id.
-        """
-        for key in [key for key in self._figures if key.room == room]:
-            async with self._door(key):
-                self._detach(key)
-                self._figures.pop(key, None)
-                self.modules.diagnostics.forget(key)
+            self._running.figures.pop(key, None)
 
     async def grant(self, key: AgentKey, granted: tuple[Permission, ...], *, by: str = "operator") -> AgentRecord:
         """Sets what an agent may do; holds from its next call on.
@@ -299,7 +229,7 @@ class Executor:
         Raises:
             OrlopError: as `AgentModules.grant`.
         """
-        async with self._door(key):
+        async with self._running.door(key):
             record = await self.modules.grant(key, granted, by=by)
             live = self._live.get(key)
             if live is not None:
@@ -320,11 +250,11 @@ class Executor:
             UsageError: its breaker is closed.
             UnavailableError: the host failed.
         """
-        async with self._door(key):
+        async with self._running.door(key):
             record = await self.modules.get(key)
-            if not (await self._breaker(key)).open:
+            if not (await self._running.breaker(key)).open:
                 raise UsageError("its breaker is closed", where=key.agent, hint="`agents activate` starts it")
-            return await self._prober.probe(record, automatic=False)
+            return await self._running.prober.probe(record, automatic=False)
 
     async def restore(self) -> int:
         """Starts every agent that was active when the program ended, all at once.
@@ -333,7 +263,7 @@ class Executor:
             How many are active. Those that failed say so themselves.
         """
         for one in await self.modules.damaged():
-            self.faulted(f"agent {clean(one.key.module_id, 80)}", one.error)
+            self._running.faulted(f"agent {clean(one.key.module_id, 80)}", one.error)
         breakers = await self.modules.breakers()
         records = await self.modules.list()
         for record in records:
@@ -341,18 +271,18 @@ class Executor:
                 continue
             breaker = breakers.get(record.key, CLOSED)
             phase = Phase.TRIPPED if breaker.open else Phase.STARTING if record.active else Phase.OFF
-            self._figures[record.key] = Figures(phase=phase, breaker=breaker)
-            self._prober.plan(record.key, breaker)
+            self._running.figures[record.key] = Figures(phase=phase, breaker=breaker)
+            self._running.prober.plan(record.key, breaker)
         wanted = [record for record in records if record.active and not breakers.get(record.key, CLOSED).open]
-        self._timetable.arm()
+        self._running.timetable.arm()
         return sum(await asyncio.gather(*(self._restore(record) for record in wanted)))
 
     async def shutdown(self) -> None:
         """Ends all calls, says that every agent is off, and frees everything; flags are kept for the next start."""
-        if self._closed:
+        if self._running.closed:
             return
-        self._closed = True
-        self._timetable.close()
+        self._running.closed = True
+        self._running.timetable.close()
         if self._runner.tasks:
             await asyncio.wait(self._runner.tasks, timeout=_GRACE_S)
         self._runner.stopping = True
@@ -362,10 +292,10 @@ class Executor:
             await asyncio.sleep(_LOOK_S)
         self._runner.summarise(ended=True)
         for key in self._live:
-            self._detach(key)
+            self._running.detach(key)
             event = AgentDeactivated(room=key.room, agent=key.agent, reason="shutdown")
             self.modules.store.emit(event)
-        for key, figures in self._figures.items():
+        for key, figures in self._running.figures.items():
             self._statistics.add(key, figures.minute)
         self._statistics.flush()
         await asyncio.to_thread(self._lanes.close)
@@ -385,113 +315,59 @@ class Executor:
             if live is not None:
                 self._runner.wake(live)
 
-    # --- time and events --------------------------------------------------------------------------------------------
+    # --- who runs it, time and events -------------------------------------------------------------------------------
+
+    @property
+    def leases(self) -> Callable[[Lease], None] | None:
+        """Takes what the members of a room are to be told; None while they cannot be told anything."""
+        return self._running.shifts.send
+
+    @leases.setter
+    def leases(self, send: Callable[[Lease], None] | None) -> None:
+        self._running.shifts.send = send
+
+    def may_run(self, key: AgentKey) -> bool:
+        """Whether this member runs an agent now: always, where no others are.
+
+        Args:
+            key: whose.
+        """
+        return self._running.may_run(key)
+
+    def heard(self, lease: Lease) -> None:
+        """Takes what another member says about one of its agents.
+
+        Args:
+            lease: proven to be from the member that it names as `runner`.
+        """
+        self._running.heard(lease)
+
+    def presence(self, room: str, keys: Iterable[str]) -> None:
+        """Takes note of who is in a room; without this, nobody else is.
+
+        Args:
+            room: its id.
+            keys: identity keys of the members that are there; this node's own is passed over.
+        """
+        self._running.presence(room, keys)
 
     def poke(self) -> None:
-        """Looks at the clock and starts the ticks that are due; its own timer calls it."""
-        now = self._clock.monotonic()
-        self._shifts.tick(now)
-        for live in self._live.due(now):
-            if self._shifts.may_run(live.key):
-                live.tick_due = True
-                self._runner.wake(live)
-        for key in self._prober.schedule.take(now):
-            self._runner.spawn(self._probe_unasked(key))
-        minute = self._clock.wall_ms() // MINUTE_MS
-        if minute != self._minute:
-            self._minute = minute
-            self._begin_minute()
-        self._timetable.arm()
+        """Looks at the clock and starts what is due; a timer of its own calls it."""
+        self._running.poke()
 
-    def dispatch(self, room: str, events: Sequence[TaskEvent], origin: AgentKey | None = None, hops: int = 0) -> None:
-        """Tells the agents of a room what was admitted to it.
+    def dispatch(self, room: str, events: Sequence[TaskEvent]) -> None:
+        """Tells the agents of a room what its members changed.
 
         Args:
             room: its id.
             events: in their order.
-            origin: the agent that emitted them, which is not told.
-            hops: how many agents led to them, one after another.
         """
-        for live in self._live.room(room):
-            if live.key != origin and self._shifts.may_run(live.key):
-                for event in events:
-                    live.offer(PendingEvent(event, hops))
-                self._runner.wake(live)
-
-    # --- what calls lead to (Watcher) -------------------------------------------------------------------------------
-
-    def view(self, room: str) -> AgentView:
-        """The room as its agents see it now."""
-        return self._views.view(room)
-
-    def admitted(self, origin: AgentKey, events: Sequence[TaskEvent], hops: int) -> None:
-        """An agent's emissions are in the room."""
-        live = self._live.get(origin)
-        if hops <= MAX_HOPS:
-            self.dispatch(origin.room, events, origin, hops)
-        elif live is not None:
-            live.note(f"its events were not passed on to other agents: they answer {hops} agents in a row")
-
-    def may_run(self, key: AgentKey) -> bool:
-        """Whether this member runs an agent now: always, where no others are."""
-        return self._shifts.may_run(key)
-
-    def waits(self, live: LiveAgent) -> None:
-        """An agent has used up its minute."""
-        self._waits.add(live.key)
-        self._timetable.arm()
-
-    def tripped(self, live: LiveAgent) -> None:
-        """An agent's breaker opened; it is stored already."""
-        self._detach(live.key)
-        live.figures.phase = Phase.TRIPPED
-        self._prober.plan(live.key, live.figures.breaker)
-        self._timetable.arm()
-
-    def unusable(self, live: LiveAgent, error: OrlopError) -> None:
-        """An agent cannot be instantiated any more."""
-        self._detach(live.key)
-        reason = clean(error.why, 200)
-        live.figures.phase, live.figures.problem = Phase.FAILED, reason
-        self.modules.store.emit(AgentFailed(room=live.key.room, agent=live.key.agent, reason=reason))
-
-    def faulted(self, where: str, error: BaseException) -> None:
-        """The host failed at something that nobody waits for."""
-        text = str(error) if isinstance(error, OrlopError) else f"unexpected {type(error).__name__}: {error}"
-        self.modules.store.emit(CoreError(where=where, error=clean(text)))
+        self._running.dispatch(room, events)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _door(self, key: AgentKey) -> asyncio.Lock:
-        """Lets commands about one agent pass one by one."""
-        return self._doors.setdefault(key, asyncio.Lock())
-
-    async def _fresh(self, key: AgentKey) -> Figures:
-        """Figures that begin anew, but for the breaker and the minute."""
-        breaker = await self._breaker(key)
-        return self._renew(key, breaker)
-
-    def _renew(self, key: AgentKey, breaker: Breaker = CLOSED) -> Figures:
-        before = self._figures.get(key)
-        figures = self._figures[key] = Figures(breaker=breaker)
-        if before is not None:
-            figures.minute = before.minute
-        if not breaker.open:
-            self._prober.schedule.cancel(key)
-        return figures
-
-    async def _breaker(self, key: AgentKey) -> Breaker:
-        known = self._figures.get(key)
-        return await self.modules.breaker(key) if known is None else known.breaker
-
-    async def _begin(self, record: AgentRecord) -> LiveAgent:
-        return self._new(record, await self._fresh(record.key))
-
-    def _new(self, record: AgentRecord, figures: Figures) -> LiveAgent:
-        return LiveAgent(record.key, record, figures, frozenset(record.granted), Pace(self._clock.monotonic()))
-
     async def _restore(self, record: AgentRecord) -> bool:
-        async with self._door(record.key):
+        async with self._running.door(record.key):
             try:
                 if record.key not in self._live:  # somebody was faster
                     record = await self.modules.get(record.key)
@@ -503,99 +379,12 @@ class Executor:
             return True
 
     async def _start(self, record: AgentRecord, *, restored: bool) -> None:
-        figures = await self._fresh(record.key)
+        figures = await self._running.fresh(record.key)
         figures.phase = Phase.STARTING
-        live = self._new(record, figures)
+        live = self._running.new(record, figures)
         try:
-            await self._starts.activate(live, restored=restored)
+            await self._running.starts.activate(live, restored=restored)
         except OrlopError as error:
             figures.phase, figures.problem = Phase.FAILED, clean(error.why.removeprefix(ACTIVATION), 200)
             raise
-        self._enlist(live)
-
-    def _enlist(self, live: LiveAgent) -> None:
-        if self._closed:
-            live.discard()
-            raise UnavailableError("the program is ending", where=live.key.agent)
-        if live.held is None:
-            live.figures.phase = Phase.ACTIVE
-        now = self._clock.monotonic()
-        self._prober.schedule.cancel(live.key)
-        self._live.add(live, now)
-        self._shifts.stand(live.key, live.record.hash, now)
-        if len(self._live) % _CROWD == 0:
-            # What agents are made of lives as long as they do: full collections must not look at it all again and
-            # again, since the whole program stands still meanwhile (0.3 s for 10,000 agents).
-            gc.freeze()
-        self._timetable.arm()
-
-    def _detach(self, key: AgentKey) -> bool:
-        """Takes an agent out of everything that could call it; whatever still runs of it is thrown away."""
-        live = self._live.remove(key)
-        if live is None:
-            return False
-        self._runner.summarise(key)
-        self._shifts.leave(key)
-        self._waits.discard(key)
-        live.figures.runner = ""
-        live.discard()
-        return True
-
-    # --- turns, minutes, probes -------------------------------------------------------------------------------------
-
-    def _shifted(self, key: AgentKey) -> None:
-        """Another member runs an agent of ours, or nobody, or we do."""
-        live, standing = self._live.get(key), self._shifts.standing(key)
-        if live is None or standing is None:
-            return
-        figures = live.figures
-        figures.runner = self._name(key.room, standing.holder)
-        if standing.mine:
-            if figures.phase is Phase.STANDBY:
-                figures.phase = Phase.ACTIVE
-        else:
-            live.stand_by()
-            figures.phase, figures.problem = Phase.STANDBY, ""
-        self.modules.store.emit(
-            AgentLeased(
-                room=key.room,
-                agent=key.agent,
-                runner=standing.holder,
-                term=standing.term,
-                own=standing.mine,
-                name=figures.runner,
-            )
-        )
-
-    def _name(self, room: str, member: str) -> str:
-        names = {one.identity_key: one.display_name for one in self._rooms.state(room).members}
-        return clean(names.get(member) or member[:8], 32)
-
-    def _next_minute(self) -> float | None:
-        """When those that have used up their minute go on, in monotonic seconds."""
-        if not self._waits:
-            return None
-        left_ms = MINUTE_MS - self._clock.wall_ms() % MINUTE_MS
-        return self._clock.monotonic() + left_ms / 1000
-
-    def _begin_minute(self) -> None:
-        waits, self._waits = self._waits, set()
-        for key in waits:
-            live = self._live.get(key)
-            if live is not None:
-                self._runner.wake(live)
-        self._runner.summarise()
-        self._statistics.flush()
-
-    async def _probe_unasked(self, key: AgentKey) -> None:
-        async with self._door(key):
-            if self._closed or not (await self._breaker(key)).open:
-                return  # somebody was faster
-            try:
-                await self._prober.probe(await self.modules.get(key), automatic=True)
-            except NotFoundError:
-                return
-            except OrlopError as error:
-                self.faulted(f"agent {key.module_id}", error)
-            finally:
-                self._timetable.arm()
+        self._running.enlist(live)

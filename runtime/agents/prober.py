@@ -58,6 +58,14 @@ class Prober:
             wait_ms = max(0, breaker.next_probe_ms - self._clock.wall_ms())
             self.schedule.set(key, self._clock.monotonic() + wait_ms / 1000)
 
+    def postpone(self, key: AgentKey) -> None:
+        """Plans a probe that cannot be made now for a little later.
+
+        Args:
+            key: whose.
+        """
+        self.schedule.set(key, self._clock.monotonic() + _AGAIN_S)
+
     async def probe(self, record: AgentRecord, *, automatic: bool) -> bool:
         """Lets a tripped agent make one call; it stays on when the call is good.
 
@@ -77,7 +85,7 @@ class Prober:
             reason = await self._starts.probe(live, automatic=automatic)
         except OrlopError:
             if automatic:
-                self.schedule.set(record.key, self._clock.monotonic() + _AGAIN_S)
+                self.postpone(record.key)
             raise
         finally:
             live.figures.phase = Phase.TRIPPED
