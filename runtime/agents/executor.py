@@ -215,6 +215,20 @@ class Executor:
             await self.modules.delete(key)
             self._running.figures.pop(key, None)
 
+    async def forget(self, room: str) -> None:
+        """Ends every agent of a room that is about to be burned; nothing of them is stored from now on.
+
+        Args:
+            room: its id.
+        """
+        for key in [key for key in self._running.figures if key.room == room]:
+            async with self._running.door(key):
+                self._running.detach(key)
+                self._running.renew(key)
+                self._statistics.flush()
+                self._running.figures.pop(key, None)
+                self.modules.diagnostics.forget(key)
+
     async def grant(self, key: AgentKey, granted: tuple[Permission, ...], *, by: str = "operator") -> AgentRecord:
         """Sets what an agent may do; holds from its next call on.
 
