@@ -1,6 +1,7 @@
 """Commands that the command line answers by itself: without a core, or with something to ask and write around one."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -99,6 +100,39 @@ def _relay(line: Line) -> Result:
     return serve(line)
 
 
+def _new_agent(line: Line) -> Result:
+    from console.verbs.kit import new_agent
+
+    return new_agent(line.args)
+
+
+def _build_agent(line: Line) -> Result:
+    from console.verbs.kit import build_agent
+    from runtime.agents.toolchain import CompileError
+
+    try:
+        return build_agent(line.args)
+    except CompileError as error:
+        sys.stderr.write(f"{error.talk}\n")
+        raise
+
+
+def _keygen(line: Line) -> Result:
+    from console.verbs.signing import made_key
+
+    return made_key(line.paths["out"])
+
+
+def _sign(line: Line) -> Result:
+    from console.cmdline.files import Files
+    from console.verbs.signing import signed
+
+    if line.command is None:
+        raise UsageError("no command")
+    with Files(line.command, line.paths) as files:
+        return signed(line.args, files.descriptors)
+
+
 def _verify(line: Line) -> Result | None:
     from console.cmdline.verify import verify_file
 
@@ -118,6 +152,10 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "pin set": _pin_set,
         "unlock": _unlock,
         "agents try": _try_agent,
+        "agents keygen": _keygen,
+        "agents sign": _sign,
+        "agents new": _new_agent,
+        "agents build": _build_agent,
         "rooms relay": _relay,
         "receipts verify": _verify,
     }

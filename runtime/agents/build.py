@@ -11,6 +11,7 @@ import assets
 from runtime import durable
 from runtime.agents.binary import check_binary, module_digest
 from runtime.agents.interface import MODULE, NEEDS
+from runtime.agents.languages import LANGUAGES
 from runtime.agents.limits import MAX_WASM_BYTES
 from runtime.agents.manifest import AgentManifest, Permission, make_manifest
 from runtime.agents.toolchain import compile_source
@@ -19,10 +20,7 @@ from runtime.errors import NotFoundError, RefusedError, UnavailableError
 from runtime.sandbox.modulecheck import check_agent
 from runtime.sanitise import clean
 
-__all__ = ["LANGUAGES", "Built", "build", "create", "needed"]
-
-LANGUAGES: Final = ("c", "zig")
-"""What a template can be written in."""
+__all__ = ["Built", "build", "create", "needed"]
 
 METADATA: Final = "agent.toml"
 _TEXTS: Final = ("name", "version", "description", "author")
@@ -145,7 +143,7 @@ def _template(name: str, language: str) -> Mapping[str, bytes]:
     files = {
         f"{name}.{language}": source,
         METADATA: "".join(f"{key} = {json.dumps(text)}\n" for key, text in texts.items()).encode(),
-        "tasks.json": assets.path(f"agents/{_EXAMPLE}/tasks.json").read_bytes(),
+        "room.json" if name == "tasks" else "tasks.json": assets.path(f"agents/{_EXAMPLE}/tasks.json").read_bytes(),
     }
     if language == "c":
         files["orlop_agent.h"] = assets.path("agents/kit/orlop_agent.h").read_bytes()
