@@ -1,4 +1,4 @@
-"""The `/task` command: one line that makes a task, and subtasks, in a room.
+"""Slash commands: lines said in a room that do something; above all `/task`, which makes a task and subtasks.
 
 `/task Title | split into: a, b | due: 2h | desc: … | urgent`. Directives are case-insensitive and may come in any
 order; unknown ones are ignored.
@@ -15,7 +15,15 @@ from runtime.errors import UsageError
 from runtime.rooms.drafts import TaskDraft
 from runtime.sanitise import clean
 
-__all__ = ["NewTask", "drafts", "is_task_command", "parse", "parse_due"]
+__all__ = ["COMMANDS", "NewTask", "command_of", "drafts", "is_task_command", "parse", "parse_due"]
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "/task": "add a task: /task Title | split into: a, b | due: 2h | desc: … | urgent",
+    "/rotate": "speak under a new key from now on, which only the present members get",
+    "/burn": "delete the room for good; asked for by its name first",
+    "/help": "list these commands",
+}
+"""Each slash command and what it does."""
 
 _COMMAND: Final = "/task"
 _MINUTE_MS: Final = 60_000
@@ -35,6 +43,25 @@ class NewTask:
     due_at: int | None = None
     urgent: bool = False
     subtasks: tuple[str, ...] = ()
+
+
+def command_of(text: str) -> str:
+    """The slash command of a line; empty for what is just said.
+
+    Args:
+        text: the line. As in the original a task's title may follow at once: `/taskfoo` is a task named foo.
+
+    Raises:
+        UsageError: it begins with `/` and is no command.
+    """
+    if not text.startswith("/"):
+        return ""
+    word = text.split(maxsplit=1)[0].lower()
+    if is_task_command(word):
+        return _COMMAND
+    if word not in COMMANDS:
+        raise UsageError("no such slash command", where=clean(word, 40), hint=f"there are {', '.join(COMMANDS)}")
+    return word
 
 
 def is_task_command(text: str) -> bool:

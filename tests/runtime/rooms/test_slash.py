@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import UsageError
 from runtime.rooms.drafts import TaskDraft
-from runtime.rooms.slash import NewTask, drafts, is_task_command, parse, parse_due
+from runtime.rooms.slash import NewTask, command_of, drafts, is_task_command, parse, parse_due
 
 NOW = int(datetime(2026, 1, 30, 12, 0, tzinfo=UTC).timestamp()) * 1000
 HOUR = 3_600_000
@@ -103,3 +103,28 @@ def test_drafts_come_parent_first() -> None:
 def test_only_task_lines_are_commands() -> None:
     assert is_task_command("/Task x")
     assert not is_task_command("tell /task x")
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("hello", ""),
+        (" /task x", ""),
+        ("/task buy bread", "/task"),
+        ("/TASKbread", "/task"),
+        ("/rotate", "/rotate"),
+        ("/Rotate now", "/rotate"),
+        ("/burn", "/burn"),
+        ("/help me", "/help"),
+    ],
+)
+def test_a_line_is_said_or_is_a_command(text: str, command: str) -> None:
+    assert command_of(text) == command
+
+
+@pytest.mark.parametrize("text", ["/", "/rotated", "/burnt", "/halp", "/etc/hosts", "/\x1b[31m"])
+def test_a_command_that_there_is_not_is_explained(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        command_of(text)
+    assert str(caught.value).endswith("no such slash command; there are /task, /rotate, /burn, /help")
+    assert str(caught.value).isprintable()
