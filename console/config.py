@@ -7,7 +7,7 @@ wrong type and bad TOML are refused with file, line and nearest key. The user's 
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -212,14 +212,24 @@ def set_value(config_d: Path, name: str, given: str) -> Setting:
     held = {known: held for known, (held, _) in _values(file).items()} if file else {}
     held[name] = value
     tables: dict[str, object] = {_NOTIFY: file.tables[_NOTIFY]} if file and _NOTIFY in file.tables else {}
-    sections: dict[str, dict[str, Value]] = {}
+    sections: dict[str, object] = {}
     for known in sorted(held):
-        section, _, bare = known.partition(".")
-        sections.setdefault(section, {})[bare] = KEYS[known].to_toml(held[known])
+        *groups, bare = known.split(".")
+        _table(sections, groups)[bare] = KEYS[known].to_toml(held[known])
     text = tomli_w.dumps(sections | tables, multiline_strings=False)
     durable.make_directory(config_d)
     durable.replace(path, text.encode())
     return Setting(key, value, f"{_SET}:{read_toml(path, what='configuration').line_of(name)}")
+
+
+def _table(tables: dict[str, object], names: Sequence[str]) -> dict[str, object]:
+    """The table of these names, one in another."""
+    for name in names:
+        inner = tables.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise TypeError(f"{name} is a key and a group")
+        tables = inner
+    return tables
 
 
 def find(name: str) -> Key:

@@ -55,7 +55,7 @@ class Key:
     """One setting."""
 
     name: str
-    """As in the file: `section.key`."""
+    """As in the file: `section.key`, or `section.group.key`."""
     attribute: str
     """As in the code: the section's field."""
     unit: Unit
@@ -183,6 +183,66 @@ class AgentsConfig:
             "help": "time between two ticks of an agent; below 30s in a demo directory only, where 2s is the default",
             "low": _SECOND,
             "high": _HOUR,
+            "restart": True,
+        },
+    )
+    quota_calls: int = field(
+        default=1_200,
+        metadata={
+            "unit": Unit.COUNT,
+            "help": "calls of one agent in one minute; then it pauses until the next one",
+            "low": 1,
+            "high": 1_000_000,
+            "restart": True,
+        },
+    )
+    quota_emissions: int = field(
+        default=1_200,
+        metadata={
+            "unit": Unit.COUNT,
+            "help": "emissions of one agent in one minute; more are dropped",
+            "low": 0,
+            "high": 1_000_000,
+            "restart": True,
+        },
+    )
+    quota_room_emissions: int = field(
+        default=3_000,
+        metadata={
+            "unit": Unit.COUNT,
+            "help": "emissions of all agents of one room together in one minute; more are dropped",
+            "low": 0,
+            "high": 1_000_000,
+            "restart": True,
+        },
+    )
+    quota_log_bytes: int = field(
+        default=_MIB,
+        metadata={
+            "unit": Unit.SIZE,
+            "help": "log lines of one agent in one minute; more are dropped",
+            "low": 0,
+            "high": _GIB,
+            "restart": True,
+        },
+    )
+    quota_state_bytes: int = field(
+        default=_MIB,
+        metadata={
+            "unit": Unit.SIZE,
+            "help": "state of one agent; a larger one is not taken",
+            "low": 0,
+            "high": _MIB,
+            "restart": True,
+        },
+    )
+    quota_cpu_ms: int = field(
+        default=20 * _SECOND,
+        metadata={
+            "unit": Unit.DURATION,
+            "help": "CPU time of one agent in one minute; then it pauses until the next one",
+            "low": 1,
+            "high": 60 * _SECOND,
             "restart": True,
         },
     )
@@ -491,7 +551,7 @@ def _keys() -> dict[str, Key]:
             default: Value = getattr(shape(), item.name)
             bare = item.name.removesuffix(_SUFFIX.get(meta["unit"], " "))
             # `max_bytes` reads better than `max`, so that suffix stays where nothing else would be left to say.
-            name = f"{section}.{item.name if bare == 'max' else bare}"
+            name = f"{section}.{item.name if bare == 'max' else bare}".replace(".quota_", ".quota.")
             found[name] = Key(
                 name=name,
                 attribute=item.name,

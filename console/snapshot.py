@@ -115,11 +115,13 @@ async def _agents(core: "Core") -> Json:
         return []
     from runtime.agents.rows import read_rows
 
-    figures = core.agents.figures if core.built("agents") else None
+    agents = core.agents if core.built("agents") else None
+    figures, quotas = (None, None) if agents is None else (agents.figures, agents.quotas)
 
     def query(connection: sqlite3.Connection) -> list[Json]:
         names = dict(connection.execute("SELECT room, name FROM rooms").fetchall())
-        return [{**row, "room_name": str(names.get(row["room"], ""))} for row in read_rows(connection, figures)]
+        rows = read_rows(connection, figures, quotas=quotas)
+        return [{**row, "room_name": str(names.get(row["room"], ""))} for row in rows]
 
     return await asyncio.wrap_future(core.store.read(query))
 

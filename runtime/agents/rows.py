@@ -8,8 +8,10 @@ from runtime.agents.diagnostics import DiagnosticEntry
 from runtime.agents.figures import Figures, Phase
 from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.modules import ModuleDetails
+from runtime.agents.quota import Quotas
 from runtime.agents.records import AgentRecord, DamagedAgent, read_agents, read_breakers
 from runtime.agents.state import state_sizes
+from runtime.agents.statistics import NO_HISTORY, History
 from runtime.agents.trust import SIGNED
 from runtime.canonical import Json
 from runtime.sanitise import clean
@@ -21,7 +23,10 @@ DAMAGED: Final = "damaged"
 
 
 def read_rows(
-    connection: Connection, figures: Mapping[AgentKey, Figures] | None = None, room: str | None = None
+    connection: Connection,
+    figures: Mapping[AgentKey, Figures] | None = None,
+    room: str | None = None,
+    quotas: Quotas | None = None,
 ) -> list[dict[str, Json]]:
     """The rows of all agents, or of one room's.
 
@@ -29,6 +34,7 @@ def read_rows(
         connection: of the store; with others of its queries in one read transaction.
         figures: of the agents that an executor has seen; None without one.
         room: id of the room.
+        quotas: in force; None without an executor.
 
     Returns:
         By room and name; the fields of the console's row, but for the room's name.
@@ -42,6 +48,7 @@ def read_rows(
             breakers.get(record.key, CLOSED),
             sizes.get(record.key, 0),
             None if figures is None else figures.get(record.key),
+            quotas,
         )
         for record in read_agents(connection, room)
     ]
@@ -56,7 +63,7 @@ def damaged_row(agent: DamagedAgent) -> dict[str, Json]:
     Returns:
         The fields of the console's row, but for the room's name.
     """
-    return {
+    row: dict[str, Json] = {
         "room": clean(agent.key.room, 60),
         "agent": clean(agent.key.agent, 60),
         "version": "",
@@ -78,9 +85,12 @@ def damaged_row(agent: DamagedAgent) -> dict[str, Json]:
         "problem": str(agent.error),
         "state_bytes": 0,
     }
+    return row | _running(Figures(), None)
 
 
-def agent_row(record: AgentRecord, breaker: Breaker, state_bytes: int, figures: Figures | None) -> dict[str, Json]:
+def agent_row(
+    record: AgentRecord, breaker: Breaker, state_bytes: int, figures: Figures | None, quotas: Quotas | None = None
+) -> dict[str, Json]:
     """One agent as a row.
 
     Args:
@@ -88,6 +98,7 @@ def agent_row(record: AgentRecord, breaker: Breaker, state_bytes: int, figures: 
         breaker: as stored.
         state_bytes: of the stored state.
         figures: of its calls; None when it was not seen running.
+        quotas: in force; None without an executor.
 
     Returns:
         The fields of the console's row, but for the room's name.
@@ -98,7 +109,7 @@ def agent_row(record: AgentRecord, breaker: Breaker, state_bytes: int, figures: 
         figures = Figures(phase=phase, breaker=breaker)
     last = figures.last
     manifest = record.manifest
-    return {
+    row: dict[str, Json] = {
         "room": record.key.room,
         "agent": record.key.agent,
         "version": clean(manifest.version, 60),
@@ -120,17 +131,41 @@ def agent_row(record: AgentRecord, breaker: Breaker, state_bytes: int, figures: 
         "problem": figures.problem,
         "state_bytes": state_bytes,
     }
+    return row | _running(figures, quotas)
 
 
-def agent_document(details: ModuleDetails, figures: Figures | None) -> dict[str, Json]:
+def _running(figures: Figures, quotas: Quotas | None) -> dict[str, Json]:
+    """Who runs an agent, when it is probed, and what it used of what it may."""
+    minute = figures.minute
+    return {
+        "runner": figures.runner,
+        "next_probe_ms": figures.breaker.next_probe_ms,
+        "minute": minute.number,
+        "used_calls": minute.calls,
+        "used_emissions": minute.emissions,
+        "used_log_bytes": minute.log_bytes,
+        "used_cpu_us": minute.cpu_us,
+        "limit_calls": 0 if quotas is None else quotas.calls,
+        "limit_emissions": 0 if quotas is None else quotas.emissions,
+        "limit_log_bytes": 0 if quotas is None else quotas.log_bytes,
+        "limit_cpu_ms": 0 if quotas is None else quotas.cpu_ms,
+        "limit_state_bytes": 0 if quotas is None else quotas.state_bytes,
+    }
+
+
+def agent_document(
+    details: ModuleDetails, figures: Figures | None, history: History = NO_HISTORY, quotas: Quotas | None = None
+) -> dict[str, Json]:
     """Everything that is kept of an agent, but its state: what `agents show` prints.
 
     Args:
         details: as stored.
         figures: of its calls; None when it was not seen running.
+        history: of its minutes and hours.
+        quotas: in force; None without an executor.
 
     Returns:
-        The row's fields, and manifest, log, drops, notes, runs, breaker and versions.
+        The row's fields, and manifest, log, drops, notes, runs, breaker, versions, minutes and hours.
     """
     record, breaker = details.record, details.breaker if figures is None else figures.breaker
     rest: dict[str, Json] = {
@@ -161,6 +196,8 @@ def agent_document(details: ModuleDetails, figures: Figures | None) -> dict[str,
             "failures": {"tick": len(breaker.tick), "event": len(breaker.event)},
             "reasons": list(breaker.reasons),
             "tripped_ms": breaker.tripped_ms,
+            "probes": breaker.probes,
+            "next_probe_ms": breaker.next_probe_ms,
         },
         "versions": [
             {
@@ -176,7 +213,8 @@ def agent_document(details: ModuleDetails, figures: Figures | None) -> dict[str,
             for one in details.versions
         ],
     }
-    return agent_row(record, details.breaker, details.state_bytes, figures) | rest
+    told = history.with_open(None if figures is None else figures.minute).document()
+    return agent_row(record, details.breaker, details.state_bytes, figures, quotas) | rest | told
 
 
 def _signer(record: AgentRecord) -> str:

@@ -14,7 +14,7 @@ from runtime.canonical import Json
 from runtime.errors import OrlopError
 from runtime.store import Store, Transaction
 
-__all__ = ["History", "Span", "Statistics", "read_history"]
+__all__ = ["NO_HISTORY", "History", "Span", "Statistics", "read_history"]
 
 _MINUTES_KEPT: Final = 24 * 60
 _HOURS_KEPT: Final = 14 * 24
@@ -122,6 +122,10 @@ class History(NamedTuple):
             "minutes": [one.document(MINUTE_MS) for one in self.minutes],
             "hours": [one.document(60 * MINUTE_MS) for one in self.hours],
         }
+
+
+NO_HISTORY: Final = History((), ())
+"""Of an agent that never ran."""
 
 
 class Statistics:

@@ -45,7 +45,12 @@ async def test_the_document_of_an_agent(world: World) -> None:
         "failures": {"tick": 0, "event": 0},
         "reasons": [],
         "tripped_ms": None,
+        "probes": 0,
+        "next_probe_ms": None,
     }
+    (minute,) = document["minutes"]
+    assert (minute["calls"], minute["failures"]) == (2, 0)
+    assert [hour["calls"] for hour in document["hours"]] == [2]
     assert [one["upload_no"] for one in document["versions"]] == [1]
 
 

@@ -16,6 +16,7 @@ from runtime.agents.manifest import AgentManifest, Permission, parse_manifest
 from runtime.agents.modules import AgentModules, Upload, Uploaded
 from runtime.agents.rows import agent_document, log_items, read_rows
 from runtime.agents.state import read_state
+from runtime.agents.statistics import read_history
 from runtime.clock import ManualClock
 from runtime.events import Event, Record
 from runtime.journal import Journal
@@ -168,14 +169,20 @@ class World:
 
     async def rows(self) -> list[dict[str, Any]]:
         figures = self.executor.figures
-        return [dict(one) for one in await asyncio.wrap_future(self.store.read(lambda c: read_rows(c, figures)))]
+        quotas = self.executor.quotas
+        read = self.store.read(lambda connection: read_rows(connection, figures, quotas=quotas))
+        return [dict(one) for one in await asyncio.wrap_future(read)]
 
     async def row(self, key: AgentKey) -> dict[str, Any]:
         return next(row for row in await self.rows() if (row["room"], row["agent"]) == key)
 
     async def show(self, key: AgentKey) -> dict[str, Any]:
-        document = agent_document(await self.modules.details(key), self.executor.figures.get(key))
-        return json.loads(json.dumps(document))
+        now = self.clock.now_ms
+        history = await asyncio.wrap_future(self.store.read(lambda connection: read_history(connection, key, now)))
+        details, figures = await self.modules.details(key), self.executor.figures.get(key)
+        document = agent_document(details, figures, history, self.executor.quotas)
+        shown: dict[str, Any] = json.loads(json.dumps(document))
+        return shown
 
     async def items(self, key: AgentKey) -> list[dict[str, Any]]:
         return [dict(one) for one in log_items((await self.modules.details(key)).entries)]
