@@ -47,8 +47,10 @@ class AgentFigures:
         return sorted(self.durations)[len(self.durations) * 95 // 100]
 
 
-def uploaded_row(before: AgentRow | None, event: events.AgentUploaded, room_name: str) -> AgentRow:
-    """The row of an agent whose module was just stored; what ran before goes on until it is replaced."""
+def uploaded_row(
+    before: AgentRow | None, event: events.AgentUploaded | events.AgentRollback, room_name: str
+) -> AgentRow:
+    """The row of an agent whose module was just stored, or is back; what ran before goes on until it is replaced."""
     if before is not None:
         return replace(
             before, version=event.version, hash=event.hash, permissions=event.permissions, mark=event.signed_by

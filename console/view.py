@@ -245,7 +245,7 @@ class View:
         event = record.event
         key = (getattr(event, "room", ""), getattr(event, "agent", ""))
         before = self._agents.get(key)
-        if isinstance(event, events.AgentUploaded):
+        if isinstance(event, events.AgentUploaded | events.AgentRollback):
             room = self._rooms.get(event.room)
             self._figures.setdefault(key, AgentFigures())
             self._put_agent(uploaded_row(before, event, room.name if room else ""), changes)

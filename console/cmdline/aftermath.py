@@ -63,9 +63,22 @@ def write_outputs(command: Command, line: Line, result: Result) -> Json:
         receipt = found.get("receipt")
         if "receipt" in line.paths and isinstance(receipt, Mapping):
             write_out(line.paths["receipt"], encode(receipt) + b"\n")
+    elif command.name == "agents sign" and result.ok and isinstance(result.value, Mapping):
+        return _signed_manifest(line, result.value)
     elif command.name == "receipts export" and result.ok and isinstance(result.value, Mapping):
         return _export(line, result.value)
     return result.value
+
+
+def _signed_manifest(line: Line, manifest: Mapping[str, Json]) -> Json:
+    """The manifest itself, unless it goes to a file: it is what others read, with `--json` in one line."""
+    from console.verbs.signing import manifest_text
+
+    out = line.paths.get("out", "-")
+    if out == "-":
+        return manifest
+    write_out(out, manifest_text(manifest).encode())
+    return {"v": 1, "out": line.args["out"], "signer": manifest["signer"]}
 
 
 def _export(line: Line, value: Mapping[str, Json]) -> Json:

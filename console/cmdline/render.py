@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from console.client import Json
 from console.cmdline.render_lock import LOCK
+from console.cmdline.render_trust import TRUST, versions
 from console.output import (
     NOTHING,
     Column,
@@ -175,7 +176,7 @@ def _agent(value: Item) -> str:
         f"  {moment('ts_ms')(item)}  {clean(text(item, 'reason'), 200)}\n" for item in items_of(value, "drops")
     )
     log = "".join(f"  {moment('ts_ms')(item)}  {clean(text(item, 'text'))}\n" for item in items_of(value, "log"))
-    parts = [("failures", reasons), ("drops", drops), ("log", log)]
+    parts = [("failures", reasons), ("versions", versions(value)), ("drops", drops), ("log", log)]
     return head + "".join(f"\n{name}\n{lines}" for name, lines in parts if lines)
 
 
@@ -386,6 +387,7 @@ def _changed(value: Item) -> str:
 
 _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     **LOCK,
+    **TRUST,
     "rooms list": _listing(_ROOMS, "no rooms yet: orlop rooms create NAME makes one"),
     "rooms show": _room,
     "rooms tasks": _listing(_TASKS, "no tasks yet: orlop rooms task ROOM --add TEXT adds one"),

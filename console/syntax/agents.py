@@ -15,12 +15,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="agents upload",
         help="Check a module, store it in a room and say what it may do.",
-        handler="console.verbs.agents:upload",
+        handler="console.verbs.agent_upload:upload",
         args=(
             ROOM,
             _MODULE,
             option("manifest", Kind.PATH, "its manifest, JSON", metavar="FILE"),
-            option("grant", Kind.NAME, f"permissions to grant: {_PERMISSIONS}", metavar="all|P,…", required=True),
+            option("grant", Kind.NAME, f"permissions to grant: {_PERMISSIONS}", metavar="all|P,…"),
+            flag("unsigned", "store it although nobody vouches for it whom the room trusts"),
+            flag("keep_state", "let another module go on with the state of the version before"),
             option("name", Kind.NAME, "its name; else the name of the file", metavar="NAME", group=_DESCRIBE),
             option("version", Kind.NAME, "its version; else 0.0.0", metavar="V", group=_DESCRIBE),
             option("description", Kind.TEXT, "what it does", metavar="TEXT", group=_DESCRIBE),
@@ -29,11 +31,90 @@ COMMANDS: tuple[Command, ...] = (
         changes=True,
         grows=True,
         needs="room",
-        detail="Without --manifest one is made of the other options; it asks for those permissions that are granted.",
+        detail=(
+            "The manifest has to be signed by a key that the room trusts (agents sign, agents trust), or be one that"
+            " orlop ships; --unsigned says that you vouch for it yourself. An update without --grant keeps what was"
+            " granted, as far as the new version asks for it again, and is granted nothing that it adds; --grant sets"
+            " exactly these. The version before is kept: agents rollback. Without --manifest one is made of the other"
+            " options; it asks for those permissions that are granted."
+        ),
         examples=(
             "orlop agents upload quiet-harbor balance.wasm --manifest balance.json --grant all",
-            "orlop agents upload quiet-harbor echo.wasm --name echo --grant read_tasks,emit_events",
+            "orlop agents upload quiet-harbor balance.wasm --manifest balance.json",
+            "orlop agents upload quiet-harbor echo.wasm --name echo --grant read_tasks,emit_events --unsigned",
         ),
+    ),
+    Command(
+        name="agents rollback",
+        help="Put an older version of an agent in the place of the present one, which is kept.",
+        handler="console.verbs.agent_upload:roll_back",
+        args=(
+            AGENT,
+            Arg(name="version", kind=Kind.NAME, help="its version, or the number of its upload; else the one before"),
+            flag("keep_state", "let the older module go on with the present state"),
+            IN_ROOM,
+        ),
+        changes=True,
+        needs="agent",
+        detail=(
+            "Module, manifest and grants are those of then, and so is the state, unless both versions share theirs"
+            " (stateVersion in the manifest). The agent is off afterwards. agents show lists the versions."
+        ),
+        examples=("orlop agents rollback echo", "orlop agents rollback echo 1.2.0 --room quiet-harbor"),
+    ),
+    Command(
+        name="agents keygen",
+        help="Make a key that signs manifests, in a file of its own; needs no state directory.",
+        handler="console.verbs.signing:keygen",
+        args=(Arg(name="out", kind=Kind.OUT, help="the file of the key; nothing may be there", required=True),),
+        state=False,
+        detail="The file is for its owner only (mode 0600). Printed is the public key, which others trust.",
+        examples=("orlop agents keygen mara.key",),
+    ),
+    Command(
+        name="agents sign",
+        help="Sign a manifest, on any machine; needs no state directory.",
+        handler="console.verbs.signing:sign",
+        args=(
+            Arg(name="manifest", kind=Kind.PATH, help="the manifest, JSON", required=True),
+            option("key", Kind.PATH, "the key: a file of agents keygen", metavar="FILE", required=True),
+            option("out", Kind.OUT, "write the signed manifest here; else it is printed", metavar="OUT"),
+        ),
+        state=False,
+        detail=(
+            "The signature covers the whole manifest, and by its wasmHash the module. A node signs with its own key by"
+            " --key identity.key of its state directory. A signature that is there already is replaced."
+        ),
+        examples=(
+            "orlop agents sign echo.json --key mara.key --out echo.json",
+            "orlop agents sign echo.json --key mara.key > signed.json",
+        ),
+    ),
+    Command(
+        name="agents trust",
+        help="Trust a key: agents that it signed may be uploaded, in one room or in all.",
+        handler="console.verbs.agent_trust:trust",
+        args=(
+            Arg(
+                name="key", kind=Kind.NAME, help="a public key, as agents keygen prints it, or a PeerId", required=True
+            ),
+            option("room", Kind.ROOM, "in this room only; else in all", metavar="ROOM"),
+            option("note", Kind.TEXT, "whose key it is", metavar="TEXT"),
+            flag("remove", "trust it no more, and stop what it signed"),
+        ),
+        changes=True,
+        detail="agents trusted lists the keys. What a removed key signed stops at once and does not start again.",
+        examples=(
+            "orlop agents trust 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29 --note Mara",
+            "orlop agents trust 12D3KooWSCufgHzV4fCwRijfH2k3abrpAJxTKxEvN1FDuRXA2U9x --room quiet-harbor",
+        ),
+    ),
+    Command(
+        name="agents trusted",
+        help="List the keys whose agents may be uploaded, of all rooms or in one.",
+        handler="console.verbs.agent_trust:trusted",
+        args=(option("room", Kind.ROOM, "those that hold in this room", metavar="ROOM"),),
+        examples=("orlop agents trusted", "orlop agents trusted --room quiet-harbor --json"),
     ),
     Command(
         name="agents list",
@@ -77,7 +158,7 @@ COMMANDS: tuple[Command, ...] = (
         changes=True,
         confirm=Confirm.ASK,
         needs="agent",
-        detail="There is no undo. The built-in agents cannot be deleted.",
+        detail="There is no undo; its older versions go as well. The built-in agents cannot be deleted.",
         examples=("orlop agents delete echo --yes",),
     ),
     Command(

@@ -1,24 +1,16 @@
-"""What `agents …` does, but for `agents try`."""
+"""What `agents …` does to agents that are there."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from console.call import Call
 from console.client import Fault, Json, Result
-from console.verbs.reading import read_all
-from runtime.agents.binary import BinaryRefusedError
 from runtime.agents.keys import AgentKey
-from runtime.agents.manifest import (
-    AgentManifest,
-    ManifestRefusedError,
-    Permission,
-    make_manifest,
-    read_manifest,
-)
-from runtime.agents.modules import Upload
+from runtime.agents.manifest import Permission
 from runtime.agents.rows import agent_document, log_items
+from runtime.agents.statistics import read_history
+from runtime.agents.uploads import names
 from runtime.errors import UsageError
 from runtime.sanitise import clean
 
@@ -36,39 +28,7 @@ __all__ = [
     "permissions",
     "probe",
     "show",
-    "upload",
 ]
-
-_MODULE_MAX: Final = 16 << 20
-"""What is longer is not even read; below it the agents' own check says what is wrong."""
-
-_DESCRIBED: Final = ("name", "version", "description", "author")
-
-
-async def upload(core: "Core", call: Call) -> Result:
-    """`agents upload`: checked, kept, granted; off."""
-    room = await asyncio.to_thread(core.rooms.resolve, call.need("room"))
-    wasm = await read_all(_file(call, "module"), limit=_MODULE_MAX, what=_name_of(call), interrupted=call.interrupted)
-    manifest = await _manifest(call, wasm)
-    granted = permissions(call.need("grant"), manifest.permissions)
-    try:
-        done = await core.agents.upload(Upload(room=room, wasm=wasm, manifest=manifest, granted=granted, by=call.face))
-    except BinaryRefusedError as error:
-        error.where = _name_of(call)
-        raise
-    record = done.record
-    value: dict[str, Json] = {
-        "v": 1,
-        "room": room,
-        "agent": record.key.agent,
-        "hash": record.hash,
-        "permissions": [one.value for one in record.manifest.permissions],
-        "granted": [one.value for one in record.granted],
-        "mark": record.mark,
-        "warnings": list(done.warnings),
-        "versions": done.versions,
-    }
-    return Result(ok=True, value=value)
 
 
 async def list_agents(core: "Core", call: Call) -> Result:
@@ -84,8 +44,8 @@ async def list_agents(core: "Core", call: Call) -> Result:
 async def show(core: "Core", call: Call) -> Result:
     """`agents show`: everything that is kept of an agent, but its state."""
     key = await find_agent(core, call)
-    names = await _room_names(core)
-    return Result(ok=True, value={"v": 1, **await _document(core, key), "room_name": names.get(key.room, "")})
+    rooms = await _room_names(core)
+    return Result(ok=True, value={"v": 1, **await _document(core, key), "room_name": rooms.get(key.room, "")})
 
 
 async def activate(core: "Core", call: Call) -> Result:
@@ -114,8 +74,8 @@ async def grant(core: "Core", call: Call) -> Result:
         "v": 1,
         "room": key.room,
         "agent": key.agent,
-        "permissions": [one.value for one in record.manifest.permissions],
-        "granted": [one.value for one in record.granted],
+        "permissions": list(names(record.manifest.permissions)),
+        "granted": list(names(record.granted)),
     }
     return Result(ok=True, value=value)
 
@@ -167,12 +127,12 @@ def permissions(text: str, asked: tuple[Permission, ...]) -> tuple[Permission, .
     if text in {"none", ""}:
         return ()
     known = {one.value: one for one in Permission}
-    names = [part.strip() for part in text.split(",")]
-    for name in names:
+    given = [part.strip() for part in text.split(",")]
+    for name in given:
         if name not in known:
             hint = f"all, none, or some of {', '.join(known)}"
             raise UsageError(f"`{clean(name, 40)}` is no permission", hint=hint)
-    return tuple(known[name] for name in dict.fromkeys(names))
+    return tuple(known[name] for name in dict.fromkeys(given))
 
 
 async def _room(core: "Core", call: Call) -> str | None:
@@ -196,48 +156,8 @@ async def _state(core: "Core", key: AgentKey) -> dict[str, Json]:
 
 async def _document(core: "Core", key: AgentKey) -> dict[str, Json]:
     """Everything that is kept of an agent, with the live figures where agents run; looking starts nothing."""
-    figures = core.agents.figures.get(key) if core.built("agents") else None
-    return agent_document(await core.modules.details(key), figures)
-
-
-async def _manifest(call: Call, wasm: bytes) -> AgentManifest:
-    """The manifest that came along, or one made of the options."""
-    described = [name for name in _DESCRIBED if call.text(name) is not None]
-    if "manifest" in call.files:
-        if described:
-            raise UsageError(f"--{described[0]} is for uploads without a manifest")
-        return await _read_manifest(call)
-    stem = _name_of(call).removesuffix(".wasm").lower()
-    asked = permissions(call.need("grant"), tuple(Permission))
-    try:
-        return make_manifest(
-            name=call.text("name") or stem,
-            version=call.text("version") or "0.0.0",
-            description=call.text("description") or "",
-            author=call.text("author") or "",
-            wasm_hash=hashlib.sha256(wasm).hexdigest(),
-            permissions=asked,
-        )
-    except ManifestRefusedError as error:
-        error.hint = "name it with --name"
-        raise
-
-
-async def _read_manifest(call: Call) -> AgentManifest:
-    where = _name_of(call, "manifest")
-    raw = await read_all(call.files["manifest"], limit=_MODULE_MAX, what=where, interrupted=call.interrupted)
-    try:
-        return read_manifest(raw)
-    except ManifestRefusedError as error:
-        error.where = where
-        raise
-
-
-def _name_of(call: Call, argument: str = "module") -> str:
-    return clean((call.text(argument) or argument).rpartition("/")[2], 120)
-
-
-def _file(call: Call, name: str) -> int:
-    if name not in call.files:
-        raise UsageError(f"the file of `{name}` did not come along")
-    return call.files[name]
+    agents = core.agents if core.built("agents") else None
+    figures, quotas = (None, None) if agents is None else (agents.figures.get(key), agents.quotas)
+    now_ms = core.clock.wall_ms()
+    history = await asyncio.wrap_future(core.store.read(lambda connection: read_history(connection, key, now_ms)))
+    return agent_document(await core.modules.details(key), figures, history, quotas)
