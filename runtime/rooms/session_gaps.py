@@ -27,7 +27,6 @@ _HEADS_S: Final = 30.0
 _SOON_S: Final = 1.0
 _PATIENCE_S: Final = 10.0
 _PIECES: Final = 16
-_ANSWERS_S: Final = 0.5
 
 
 class Gaps:
@@ -47,7 +46,6 @@ class Gaps:
         self._offers = 0
         self._fruitless: dict[str, tuple[str, str]] = {}
         self._their_digest: dict[str, str] = {}
-        self._answered_s: dict[str, float] = {}
         self._heads_s = 0.0
         self._caught_up = False
 
@@ -57,7 +55,6 @@ class Gaps:
         self._caught_up = False
         self._fruitless.clear()
         self._their_digest.clear()
-        self._answered_s.clear()
 
     def met(self, peer: Peer) -> None:
         """A member's key has come: the first one is asked for what came meanwhile."""
@@ -71,10 +68,7 @@ class Gaps:
         if self._asked and state.now.s < self._until_s:
             self._next = peer.identity_key
             return
-        summary = state.book.summary()
-        messages = summary_json(summary)
-        sent = [state.send(peer, {"orlop": {**one, "end": one is messages[-1]}}) for one in messages]
-        if all(sent):
+        if all(state.send(peer, {"orlop": one}) for one in summary_json(state.book.summary())):
             self._asked, self._until_s = peer.identity_key, state.now.s + _PATIENCE_S
             self._ended, self._came = None, 0
 
@@ -86,8 +80,8 @@ class Gaps:
         """
         state = self._state
         theirs = read_summary(said, state.book.summary())
-        ends = said.get("end") is not False
-        pieces, more = pieces_of(state.book.missing(theirs), most=_PIECES)
+        ends = said.get("end") is True
+        pieces, more = pieces_of(state.book.missing(theirs, peer.identity_key), most=_PIECES)
         for piece in pieces:
             last = ends and piece is pieces[-1]
             if piece or last:

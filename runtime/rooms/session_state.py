@@ -14,8 +14,8 @@ from runtime.rooms.plaintext import Broadcast, to_megolm
 from runtime.rooms.roster import Roster
 from runtime.rooms.session_effects import Effect, Impostor, Present
 from runtime.rooms.session_pace import Pace
-from runtime.rooms.session_wire import Summary
 from runtime.rooms.settings import RoomSettings
+from runtime.rooms.summary import Summary
 from runtime.rooms.transport import Encrypted, KeyShare, Seen
 
 __all__ = ["Book", "Me", "Now", "Peer", "SessionAccount", "SessionState"]
@@ -38,8 +38,8 @@ class Book(Protocol):
         """What there is."""
         ...
 
-    def missing(self, theirs: Summary) -> Sequence[SignedEntry]:
-        """What somebody lacks, in an order in which it can be taken."""
+    def missing(self, theirs: Summary, to: str) -> Sequence[SignedEntry]:
+        """What the member `to` lacks and may see, in an order in which it can be taken."""
         ...
 
 

@@ -12,14 +12,14 @@ from typing import Final
 from runtime.canonical import Json, encode
 from runtime.errors import RefusedError
 from runtime.rooms.cards import Card, card_from_json
-from runtime.rooms.entries import EntryError, SignedEntry, entry_from_json
+from runtime.rooms.entries import SignedEntry, entry_from_json
+from runtime.rooms.summary import Summary, parse_summary, summary_to_json
 
 __all__ = [
     "PIECE_BYTES",
     "Hello",
     "MessageError",
     "Piece",
-    "Summary",
     "digest_of",
     "entries_json",
     "pieces_of",
@@ -35,13 +35,9 @@ PIECE_BYTES: Final = 32_768
 
 _VERSION: Final = 1
 _PIECE_ENTRIES: Final = 512
-_AUTHORS: Final = 4_096
-_BLOCKS: Final = 1_024
+_AUTHORS: Final = 128
 _ID_CHARACTERS: Final = 32
 _TEXT_CHARACTERS: Final = 200
-
-Summary = Mapping[str, Mapping[int, tuple[int, str]]]
-"""What a member has: of each author and block, the number and id of the last entry."""
 
 
 class MessageError(RefusedError):
@@ -127,7 +123,7 @@ def read_piece(said: Mapping[str, Json], room: str) -> Piece:
         raise MessageError("the entries are not in the protocol's form")
     try:
         read = tuple(entry_from_json(one, room) for one in entries)
-    except (EntryError, RefusedError) as error:
+    except RefusedError as error:
         raise MessageError(f"one of the entries is none: {error}") from error
     return Piece(entries=read, last=last is True, more=more is True)
 
@@ -165,17 +161,16 @@ def summary_json(summary: Summary, *, most_bytes: int = PIECE_BYTES) -> list[dic
     """
     cuts: list[tuple[str, dict[str, Json]]] = [("", {})]
     size = 0
-    for author, blocks in sorted(summary.items()):
-        heads: dict[str, Json] = {str(block): [number, entry_id] for block, (number, entry_id) in blocks.items()}
+    for author, heads in summary_to_json(summary).items():
         length = len(encode({author: heads}))
-        if cuts[-1][1] and size + length > most_bytes:
+        if cuts[-1][1] and (size + length > most_bytes or len(cuts[-1][1]) == _AUTHORS):
             cuts.append((author, {}))
             size = 0
         cuts[-1][1][author] = heads
         size += length
     ends = [*(start for start, _ in cuts[1:]), ""]
     return [
-        {"v": _VERSION, "t": "summary", "from": start, "to": end, "heads": heads}
+        {"v": _VERSION, "t": "summary", "from": start, "to": end, "heads": heads, "end": not end}
         for (start, heads), end in zip(cuts, ends, strict=True)
     ]
 
@@ -188,42 +183,16 @@ def read_summary(said: Mapping[str, Json], own: Summary) -> Summary:
         own: what we have.
 
     Raises:
-        MessageError: not in the form of the protocol.
+        RefusedError: not in the form of the protocol.
     """
-    heads, start, end = said.get("heads"), _text(said, "from"), _text(said, "to")
-    if not isinstance(heads, Mapping) or len(heads) > _AUTHORS:
-        raise MessageError("the summary is not in the protocol's form")
-    outside = {author: blocks for author, blocks in own.items() if author < start or (end and author >= end)}
-    return outside | {author: _blocks(blocks) for author, blocks in heads.items()}
-
-
-def _blocks(value: Json) -> dict[int, tuple[int, str]]:
-    if not isinstance(value, Mapping) or len(value) > _BLOCKS:
-        raise MessageError("the summary is not in the protocol's form")
-    return {_whole(block): _head(head) for block, head in value.items()}
-
-
-def _head(value: Json) -> tuple[int, str]:
-    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:  # noqa: PLR2004 - number and id
-        number, entry_id = value
-        if isinstance(number, int) and not isinstance(number, bool) and number >= 0 and isinstance(entry_id, str):
-            return number, entry_id[:_ID_CHARACTERS]
-    raise MessageError("the summary is not in the protocol's form")
-
-
-def _whole(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 10 and str(int(text)) == text:  # noqa: PLR2004 - 32 bits
-        return int(text)
-    raise MessageError("the summary is not in the protocol's form")
+    start, end = _text(said, "from"), _text(said, "to")
+    outside = {author: heads for author, heads in own.items() if author < start or (end and author >= end)}
+    return outside | parse_summary(said.get("heads"))
 
 
 def digest_of(summary: Summary) -> str:
     """32 hexadecimal characters that are the same for members who have the same entries."""
-    heads: Json = {
-        author: {str(block): [number, entry_id] for block, (number, entry_id) in blocks.items()}
-        for author, blocks in summary.items()
-    }
-    return hashlib.sha256(encode(heads)).hexdigest()[:_ID_CHARACTERS]
+    return hashlib.sha256(encode(summary_to_json(summary))).hexdigest()[:_ID_CHARACTERS]
 
 
 def read_digest(said: Mapping[str, Json]) -> str:
