@@ -21,6 +21,7 @@ from console.dispatch import Dispatcher
 from console.exit_codes import ExitCode
 from console.lag import LagMonitor
 from console.parts import DEMO, CoreOptions, Parts
+from console.rooms_life import RoomsLife
 from runtime.errors import OrlopError, UsageError
 from runtime.events import (
     VERSION,
@@ -57,6 +58,7 @@ class Core(Parts):
         super().__init__(options, directory.state, directory.store)
         self.journal = Journal(directory.store)
         self.dispatcher = Dispatcher(self)
+        self.life = RoomsLife(self)
         self.started_ms = self.clock.wall_ms()
         self._began = self.clock.monotonic()
         self._directory = directory
@@ -113,6 +115,7 @@ class Core(Parts):
         await self.jobs.recover()
         self.keep_running(self._wake(), "start")
         self.keep_running(self._keep_house(), "journal")
+        self.keep_running(self.life.run(), "rooms")
         self.keep_running(self._watch_clock(), "clock")
         self.keep_running(self._watch_space(), "storage")
         self._lag.start()

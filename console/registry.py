@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from console.commands import Command
-from console.syntax import agents, jobs, kit, lock, node, receipts, rooms, sharing
+from console.syntax import agents, jobs, kit, life, lock, node, receipts, rooms, sharing
 
 __all__ = ["COMMANDS", "GROUPS", "VERBS", "find", "nearest"]
 
@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         for table in (
             rooms.COMMANDS,
             sharing.COMMANDS,
+            life.COMMANDS,
             agents.COMMANDS,
             kit.COMMANDS,
             jobs.COMMANDS,

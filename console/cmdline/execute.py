@@ -106,9 +106,19 @@ def _confirm(command: Command, line: Line) -> None:
     named = ", ".join(str(value) for name, value in line.args.items() if name != "room")
     if not sys.stdin or not sys.stdin.isatty():
         raise UsageError("asks for confirmation, and there is no terminal", what=command.name, hint="--yes answers it")
+    if command.confirm is Confirm.TYPE_NAME:
+        _type_name(command, str(line.args.get("room") or named))
+        return
     sys.stderr.write(f"orlop: {command.name} {clean(named, 200)}? There is no undo. [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise FailedError("not confirmed, nothing was done", what=command.name)
+
+
+def _type_name(command: Command, name: str) -> None:
+    sys.stderr.write(f"orlop: {command.name} {clean(name, 200)}? There is no undo. Type {clean(name, 200)} again: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != name.strip():
         raise FailedError("not confirmed, nothing was done", what=command.name)
 
 

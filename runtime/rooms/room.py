@@ -22,6 +22,7 @@ from runtime.rooms.log import Entry, Head, Kind, head_of, insert
 from runtime.rooms.members import cut_name
 from runtime.rooms.naming import find
 from runtime.rooms.reasons import Reason
+from runtime.rooms.settings import RoomSettings
 from runtime.rooms.tasks import FIELDS, Task, TaskEvent
 from runtime.rooms.view import RoomView
 from runtime.sanitise import clean
@@ -142,6 +143,17 @@ class Rooms:
     def forget(self, tx: Transaction, room: str) -> None:
         """Forgets key and content of a room whose rows go with a transaction (`runtime.rooms.burning`)."""
         self._held.forget(tx, room)
+
+    def settings(self, room: str) -> RoomSettings:
+        """What a room is like.
+
+        Args:
+            room: its id.
+
+        Raises:
+            NotFoundError: there is no such room.
+        """
+        return RoomSettings(name=self.state(room).name)
 
     # --- content ----------------------------------------------------------------------------------------------------
 

@@ -34,5 +34,5 @@ def test_no_line_is_wider_than_the_terminal_or_100_columns(columns: str, monkeyp
 
 
 def test_a_help_for_nothing_is_none() -> None:
-    assert help_for(("rooms", "burn")) is None
+    assert help_for(("rooms", "melt")) is None
     assert help_for(("nothing",)) is None

@@ -1,0 +1,153 @@
+"""The life of rooms in a running core: reminders, countdowns, and the end of a room. Core loop only.
+
+Every few seconds the rooms are looked at, as far as they changed or a moment has come that they name; nothing is asked
+of a core that is locked.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from runtime.agents.records import hash_in_use
+from runtime.errors import LockedError, NotFoundError, OrlopError
+from runtime.events import RoomCountdown, TaskDue
+from runtime.rooms.autodelete import deletion_ms
+from runtime.rooms.burning import Burned, burn_rows, finish, remove_copies
+from runtime.rooms.reminders import Reminder, due_reminders, note_reminded, reminded
+from runtime.rooms.view import RoomView
+from runtime.store import Transaction
+
+if TYPE_CHECKING:
+    from console.core import Core
+
+__all__ = ["LOOK_S", "RoomsLife"]
+
+LOOK_S: Final = 5.0
+"""Seconds between two looks."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A room as it was looked at last."""
+
+    view: RoomView
+    reminded: dict[str, int]
+    deletes_ms: int | None = None
+
+
+class RoomsLife:
+    """What happens to rooms by itself.
+
+    Args:
+        core: an owner.
+    """
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self._seen: dict[str, _Seen] = {}
+        self._door = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Looks now and then, until it is cancelled; makes good at first what an earlier end left over."""
+        try:
+            await self.finish()
+        except OrlopError as error:
+            self._core.report("burned rooms", error)
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    def deletes_ms(self, room: str) -> int | None:
+        """When a room deletes itself; None when it does not."""
+        seen = self._seen.get(room)
+        return None if seen is None else seen.deletes_ms
+
+    async def look(self) -> None:
+        """Does what is due. What fails is told, and tried again at the next look."""
+        if self._core.lock.locked:
+            return
+        try:
+            for info in await asyncio.to_thread(self._core.rooms.list):
+                with contextlib.suppress(NotFoundError):  # it was burned meanwhile
+                    await self._look_at(info.room)
+        except LockedError:
+            return
+        except OrlopError as error:
+            self._core.report("rooms", error)
+
+    async def burn(self, room: str, by: str) -> Burned:
+        """Burns a room: its agents end, then key, rows and events go, then every byte that is left of them.
+
+        Args:
+            room: its id.
+            by: `operator`, `countdown` or `creator`.
+
+        Raises:
+            OrlopError: as `Rooms.burn`; or the bytes could not be wiped, which the next start does.
+        """
+        core = self._core
+        async with self._door:
+            modules = core.modules
+            wasm = {}
+            if core.built("agents"):
+                await core.agents.forget(room)
+            done = await core.write(lambda tx: self._burn(tx, room, by))
+            self._seen.pop(room, None)
+            for digest in done.modules:
+                with contextlib.suppress(OrlopError):
+                    wasm[digest] = await asyncio.to_thread(modules.files.read, digest)
+                await core.write(lambda tx, digest=digest: modules.files.sweep(tx, digest))  # type: ignore[misc]
+            for content in wasm.values():
+                await asyncio.to_thread(core.compiler.forget, "agent", content)
+            core.journal.forget(room)
+            await asyncio.to_thread(remove_copies, core.store.database, room)
+            await self.finish()
+            return done
+
+    async def finish(self) -> None:
+        """Wipes what burned rooms left in the database's files.
+
+        Raises:
+            UnavailableError: somebody reads the database, or room is short.
+        """
+        wiped = await asyncio.to_thread(finish, self._core.store)
+        if wiped is not None:
+            await asyncio.wrap_future(wiped)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _look_at(self, room: str) -> None:
+        core = self._core
+        view = await asyncio.to_thread(core.rooms.state, room)
+        seen = self._seen.get(room)
+        if seen is None:
+            done = await asyncio.wrap_future(core.store.read(lambda connection: reminded(connection, room)))
+            seen = self._seen[room] = _Seen(view, done)
+            await self._count_down(room, seen)
+        elif seen.view is not view:
+            seen.view = view
+            await self._count_down(room, seen)
+        now_ms = core.clock.wall_ms()
+        for one in due_reminders(view.tasks.values(), seen.reminded, now_ms):
+            await core.write(lambda tx, one=one: _remind(tx, view, one))  # type: ignore[misc]
+            seen.reminded[one.task_id] = one.due_ms
+        if seen.deletes_ms is not None and seen.deletes_ms <= now_ms:
+            await self.burn(room, "countdown")
+
+    async def _count_down(self, room: str, seen: _Seen) -> None:
+        settings = self._core.rooms.settings(room)
+        at_ms = deletion_ms(seen.view.tasks.values(), auto_delete=settings.auto_delete, keep=settings.keep)
+        if at_ms != seen.deletes_ms:
+            seen.deletes_ms = at_ms
+            await self._core.write(lambda tx: tx.emit(RoomCountdown(room=room, at_ms=at_ms)))
+
+    def _burn(self, tx: Transaction, room: str, by: str) -> Burned:
+        self._core.rooms.forget(tx, room)
+        return burn_rows(tx, room, by, in_use=hash_in_use)
+
+
+def _remind(tx: Transaction, view: RoomView, reminder: Reminder) -> None:
+    note_reminded(tx, view.room, reminder)
+    title = view.tasks[reminder.task_id].title
+    tx.emit(TaskDue(room=view.room, task=reminder.task_id, due_ms=reminder.due_ms, title=title))
