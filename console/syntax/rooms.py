@@ -36,11 +36,28 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="rooms tasks",
-        help="List the tasks of a room.",
+        help="List the tasks of a room, or those that are looked for.",
         handler="console.verbs.rooms:tasks",
-        args=(ROOM,),
+        args=(
+            ROOM,
+            option("search", Kind.TEXT, "only tasks with all these words in title, description or id", metavar="TEXT"),
+            option(
+                "sort",
+                Kind.CHOICE,
+                "created, due or due-desc; urgent ones come first in each",
+                metavar="ORDER",
+                choices=("created", "due", "due-desc"),
+            ),
+            flag("open", "only what is not completed"),
+            flag("done", "only what is completed"),
+        ),
         needs="room",
-        examples=("orlop rooms tasks quiet-harbor", "orlop rooms tasks quiet-harbor --json"),
+        detail="Without --sort they come in the order in which they were made.",
+        examples=(
+            "orlop rooms tasks quiet-harbor",
+            "orlop rooms tasks quiet-harbor --open --sort due",
+            "orlop rooms tasks quiet-harbor --search 'image 14' --json",
+        ),
     ),
     Command(
         name="rooms task",

@@ -1,6 +1,7 @@
 """What `rooms …` does."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from console.call import Call
@@ -8,8 +9,9 @@ from console.client import Json, Result
 from console.verbs.tasks import slash_line
 from runtime.errors import UsageError
 from runtime.rooms.derived import is_blocked
+from runtime.rooms.listing import TaskOrder, listed
 from runtime.rooms.slash import is_task_command
-from runtime.rooms.tasks import task_to_json
+from runtime.rooms.tasks import Task, task_to_json
 from runtime.rooms.view import RoomView
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ async def show(core: "Core", call: Call) -> Result:
             {"identityKey": one.identity_key, "displayName": one.display_name, "self": one.is_self}
             for one in view.members
         ],
-        "tasks": _tasks(view),
+        "tasks": _tasks(view, view.tasks.values()),
         "messages": [
             {
                 "id": one.id,
@@ -71,9 +73,22 @@ async def show(core: "Core", call: Call) -> Result:
 
 
 async def tasks(core: "Core", call: Call) -> Result:
-    """`rooms tasks`: in their order."""
+    """`rooms tasks`: those that are looked for, in the order that is asked for.
+
+    Raises:
+        UsageError: only the open ones, and only the done ones.
+    """
+    if call.flag("open") and call.flag("done"):
+        raise UsageError("--open and --done leave nothing", hint="give one of them")
     view = await _view(core, call)
-    return Result(ok=True, value={"v": 1, "items": _tasks(view)})
+    sort = call.text("sort")
+    found = listed(
+        view.tasks.values(),
+        search=call.text("search") or "",
+        order=TaskOrder(sort) if sort else None,
+        status="open" if call.flag("open") else "done" if call.flag("done") else "",
+    )
+    return Result(ok=True, value={"v": 1, "items": _tasks(view, found)})
 
 
 async def say(core: "Core", call: Call) -> Result:
@@ -98,8 +113,8 @@ async def _view(core: "Core", call: Call) -> RoomView:
     return await asyncio.to_thread(look)
 
 
-def _tasks(view: RoomView) -> list[Json]:
+def _tasks(view: RoomView, tasks: Iterable[Task]) -> list[Json]:
     return [
         {**task_to_json(one), "blocked": is_blocked(one, view.tasks), "progress": view.subtask_progress.get(one.id)}
-        for one in view.tasks.values()
+        for one in tasks
     ]

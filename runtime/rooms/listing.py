@@ -16,19 +16,19 @@ class TaskOrder(StrEnum):
     DUE_DESC = "due-desc"
 
 
-def listed(
-    tasks: Iterable[Task], *, search: str = "", order: TaskOrder = TaskOrder.CREATED, status: str = ""
-) -> list[Task]:
+def listed(tasks: Iterable[Task], *, search: str = "", order: TaskOrder | None = None, status: str = "") -> list[Task]:
     """The tasks that are looked for.
 
     Args:
         tasks: in the order of their creation.
         search: each of its words stands in title, description or id, whatever its case.
-        order: tasks without a due time come last when it is one by due time.
+        order: tasks without a due time come last when it is one by due time; None leaves them as they come.
         status: `open` or `done`; all when empty.
     """
     words = search.casefold().split()
     found = [task for task in tasks if _fits(task, words) and _has(task, status)]
+    if order is None:
+        return found
     if order is not TaskOrder.CREATED:
         sign = -1 if order is TaskOrder.DUE_DESC else 1
         found.sort(key=lambda task: (task.due_at is None, sign * (task.due_at or 0)))

@@ -176,3 +176,22 @@ async def test_each_mistake_says_what_it_is(harbor: Harbor, args: dict[str, str]
 async def test_a_text_that_is_no_command_of_ours(harbor: Harbor) -> None:
     assert (await harbor.refused("rooms say", room="harbor", text="/burn it")).startswith("usage: rooms say: /burn: ")
     assert (await harbor.refused("rooms say", room="harbor", text="  ")).startswith("usage: ")
+
+
+async def test_tasks_are_searched_and_sorted(harbor: Harbor) -> None:
+    for line in ("Later | due: 3h", "Soon image | due: 1h", "Never image", "Now | due: 4h | urgent"):
+        await harbor.change(add=line)
+    await harbor.change(done="Later")
+
+    async def titles(**args: str) -> list[str]:
+        value: Any = (await harbor.do("rooms tasks", room="harbor", **args)).value
+        return [str(item["title"]) for item in value["items"]]
+
+    assert await titles() == ["Later", "Soon image", "Never image", "Now"]
+    assert await titles(sort="created") == ["Now", "Later", "Soon image", "Never image"]
+    assert await titles(sort="due") == ["Now", "Soon image", "Later", "Never image"]
+    assert await titles(sort="due-desc") == ["Now", "Later", "Soon image", "Never image"]
+    assert await titles(search="IMAGE") == ["Soon image", "Never image"]
+    assert await titles(done="true") == ["Later"]
+    assert await titles(open="true", search="o") == ["Soon image", "Now"]
+    assert "leave nothing" in await harbor.refused("rooms tasks", room="harbor", open="true", done="true")

@@ -36,12 +36,12 @@ def test_urgent_tasks_come_first_in_every_order_and_those_without_a_time_last(or
 
 @pytest.mark.parametrize(
     ("search", "expected"),
-    [("image", "12"), ("IMAGE may", "2"), ("t-3", "3"), ("STRASSE", "4"), ("  ", "4123"), ("nothing", "")],
+    [("image", "12"), ("IMAGE may", "2"), ("t-3", "3"), ("STRASSE", "4"), ("  ", "1234"), ("nothing", "")],
 )
 def test_every_word_is_looked_for_in_title_description_and_id(search: str, expected: str) -> None:
     assert ids(listed(TASKS, search=search)) == expected
 
 
 def test_open_and_done_are_told_apart() -> None:
-    assert ids(listed(TASKS, status="open")) == "413"
+    assert ids(listed(TASKS, status="open")) == "134"
     assert ids(listed(TASKS, status="done")) == "2"
