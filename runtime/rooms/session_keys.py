@@ -264,7 +264,7 @@ class KeyExchange:
         if peer.vouch_s is None or state.now.s < peer.vouch_s or peer.card is None:
             return
         roster = state.book.roster()
-        if roster.member(peer.identity_key) is not None:
+        if peer.identity_key in roster.everybody or not state.trusts(peer):
             peer.vouch_s = None
         elif peer.proven or roster.creator == state.key:
             peer.vouch_s = state.now.s + _GREET_MAX_S  # once more, should that entry get lost
