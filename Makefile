@@ -77,8 +77,9 @@ docs: .venv/.dev  ## write the generated reference pages and copy the pictures
 docs-check: .venv/.dev  ## the generated pages are up to date
 	@$(PY) tools/docs.py --check
 
-guests: .venv/.guests  ## build the guests from source and compare them with the shipped bytes
+guests: .venv/.guests .venv/.dev  ## build the guests from source, compare them with the shipped bytes, test the kit
 	@$(PY) tools/guests.py build --check
+	@$(PY) -m pytest -q -m guests tests docs
 
 test-term: .venv/.dev  ## tests in a real terminal (tmux); installs it when run as root
 	@tools/need tmux

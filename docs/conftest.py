@@ -4,7 +4,8 @@ A console block holds lines `$ command` and, under each, what it prints; `…` s
 real one, and its directory is made anew for every page. Blocks of PHP and JavaScript that name a file in their first
 line are put there for the commands below them. Other blocks are for reading.
 
-Pages that need more than Python packages have the marker `sdk` and are executed by `make test-sdk`.
+Pages that need more than Python packages have the marker `sdk` and are executed by `make test-sdk`; those that compile
+an agent have the marker `guests` and are executed by `make guests`.
 """
 
 import os
@@ -19,15 +20,18 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPILED_PAGES = {"first-agent.md", "build-an-agent.md", "build-an-agent-in-zig.md"}
 SDK_PAGES = {"use-from-javascript.md", "use-from-php.md", "verify-with-openssl.md", "verify-without-trusting-us.md"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before those without the wanted marker are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs other interpreters."""
+    """Marks what needs other interpreters, or the compiler."""
     for item in items:
         if item.path.name in SDK_PAGES:
             item.add_marker("sdk")
+        if item.path.name in COMPILED_PAGES:
+            item.add_marker("guests")
 
 
 def matches(expected: str, printed: str) -> bool:
