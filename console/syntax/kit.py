@@ -13,7 +13,7 @@ COMMANDS: tuple[Command, ...] = (
         handler="console.verbs.kit:new",
         args=(
             Arg(name="name", kind=Kind.NAME, help="the agent's name, and the folder's", required=True),
-            option("lang", Kind.CHOICE, "what it is written in", metavar="L", default="c", choices=LANGUAGES),
+            option("lang", Kind.CHOICE, "what it is written in", metavar="c|zig", default="c", choices=LANGUAGES),
         ),
         changes=True,
         state=False,

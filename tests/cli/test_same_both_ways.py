@@ -97,6 +97,8 @@ SCRIPT = (
     Step("agents delete unblock --room north-pier", 2),
     Step("agents delete unblock --room north-pier --yes --json"),
     Step("agents show nothing", 1),
+    Step("agents new Night_Watch", 1),
+    Step("agents build nowhere", 2),
     Step(f"jobs run {HELLO} --stdin -", 0, b"Hello, harbor"),
     Step(f"jobs run {HELLO} --stdin - --json", 134, b"\xff"),
     Step("jobs list"),
