@@ -31,7 +31,7 @@ DOMAINS = frozenset(
     {
         b"phase-manifest:v1:", b"phase-receipt:v1:", b"orlop-member:v1:", b"orlop-room:v1:", b"orlop-lease:v1:",
         b"orlop-agent:v2:", b"orlop-component:v1:", b"orlop-root:v1:", b"orlop-release:v1:", b"orlop-key:v1:",
-        b"orlop-dht-hello:v1:", b"orlop-record:v1:", b"DSSEv1 ",
+        b"orlop-dht-hello:v1:", b"orlop-record:v1:", b"orlop-room-file:v1:", b"DSSEv1 ",
     }
 )  # fmt: skip
 """Every prefix under which a key of ours may sign; the last is the one with which every DSSE message begins."""

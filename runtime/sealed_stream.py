@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 __all__ = [
+    "BACKUP",
     "CHUNK",
     "COST",
     "FORMAT",
     "HEADER_SIZE",
+    "ROOM",
     "Cost",
     "PassphraseError",
+    "Purpose",
     "SealedReader",
     "SealedWriter",
     "StreamDamagedError",
@@ -35,7 +38,6 @@ FORMAT: Final = 1
 CHUNK: Final = 1 << 20
 """Bytes of every chunk but the last, before encryption."""
 
-_MAGIC: Final = b"orlop-backup"
 _FIXED: Final = struct.Struct(">12s4BII16s")
 """Magic, version, key derivation, cipher, log2 of the chunk, passes, KiB of memory, salt."""
 _ARGON2ID: Final = 1
@@ -53,6 +55,19 @@ _MORE, _LAST, _HEADER = 0, 1, 2
 """The nonce's last byte: a chunk that is followed by others, the last one, the header's own tag."""
 _NONCE_COUNT: Final = 11
 _AGAIN: Final = "copy it again from where it was written"
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a stream holds, so that none is taken for another: twelve bytes at its beginning, and a word for people."""
+
+    magic: bytes
+    word: str
+
+
+BACKUP: Final = Purpose(b"orlop-backup", "backup")
+ROOM: Final = Purpose(b"orlop-room..", "room")
+_PURPOSES: Final = (BACKUP, ROOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +97,17 @@ class SealedWriter:
         put: takes the encrypted bytes, in order, all of what it is given.
         passphrase: the key is derived from it.
         cost: of that.
+        purpose: what the stream is to hold.
     """
 
-    def __init__(self, put: Callable[[bytes], None], passphrase: bytes, cost: Cost = COST) -> None:
+    def __init__(
+        self, put: Callable[[bytes], None], passphrase: bytes, cost: Cost = COST, *, purpose: Purpose = BACKUP
+    ) -> None:
         self._put = put
         self._waiting = bytearray()
         self._count = 0
         self._head = _FIXED.pack(
-            _MAGIC, FORMAT, _ARGON2ID, _AES_256_GCM, _CHUNK_LOG2, cost.passes, cost.kib, os.urandom(16)
+            purpose.magic, FORMAT, _ARGON2ID, _AES_256_GCM, _CHUNK_LOG2, cost.passes, cost.kib, os.urandom(16)
         )
         self._cipher = _cipher(passphrase, self._head)
         self._head += self._cipher.encrypt(_nonce(0, _HEADER), b"", self._head)
@@ -119,21 +137,22 @@ class SealedReader:
     Args:
         read: gives up to so many bytes, and none at the end.
         passphrase: as it was given to the writer.
+        purpose: what the stream is to hold.
 
     Raises:
         UsageError: a later version of the format.
-        StreamDamagedError: no such stream.
+        StreamDamagedError: no such stream, or one with another purpose.
         PassphraseError: another passphrase, or a changed header: that cannot be told apart.
     """
 
-    def __init__(self, read: Callable[[int], bytes], passphrase: bytes) -> None:
+    def __init__(self, read: Callable[[int], bytes], passphrase: bytes, *, purpose: Purpose = BACKUP) -> None:
         self._read = read
         self._digest = hashlib.sha256()
         self._count = 0
         self._plain = bytearray()
         self._head = self._exactly(HEADER_SIZE)
         fixed, tag = self._head[: _FIXED.size], self._head[_FIXED.size :]
-        _check_head(fixed)
+        _check_head(fixed, purpose)
         if len(self._head) < HEADER_SIZE:
             raise StreamDamagedError("is cut off", hint=_AGAIN)
         self._cipher = _cipher(passphrase, fixed)
@@ -192,9 +211,10 @@ class SealedReader:
         return data
 
 
-def _check_head(fixed: bytes) -> None:
-    if len(fixed) < _FIXED.size or not fixed.startswith(_MAGIC):
-        raise StreamDamagedError("is no backup of orlop")
+def _check_head(fixed: bytes, purpose: Purpose) -> None:
+    if len(fixed) < _FIXED.size or not fixed.startswith(purpose.magic):
+        other = next((one.word for one in _PURPOSES if fixed.startswith(one.magic) and one is not purpose), "")
+        raise StreamDamagedError(f"is no {purpose.word} of orlop" + (f", but a {other}" if other else ""))
     _, version, derivation, cipher, log2, passes, kib, _ = _FIXED.unpack(fixed)
     if version > FORMAT:
         why = f"was written by a later version of orlop (format {version}, this one knows {FORMAT})"

@@ -12,6 +12,7 @@ from runtime.errors import UsageError
 from runtime.sealed_stream import (
     CHUNK,
     HEADER_SIZE,
+    ROOM,
     Cost,
     PassphraseError,
     SealedReader,
@@ -144,3 +145,11 @@ def test_what_is_no_stream_is_said_to_be_none(data: bytes) -> None:
 def test_a_header_cannot_ask_for_all_memory_or_for_an_hour(stream: bytes, passes: int, kib: int) -> None:
     with pytest.raises(StreamDamagedError, match="its header is damaged"):
         opened(stream[:16] + struct.pack(">II", passes, kib) + stream[24:])
+
+
+def test_a_stream_with_another_purpose_is_called_by_its_name() -> None:
+    out = bytearray()
+    SealedWriter(out.extend, SECRET, Cost(passes=1, kib=8), purpose=ROOM).finish()
+    with pytest.raises(StreamDamagedError, match="is no backup of orlop, but a room"):
+        SealedReader(io.BytesIO(bytes(out)).read, SECRET)
+    assert SealedReader(io.BytesIO(bytes(out)).read, SECRET, purpose=ROOM).take(1) == b""
