@@ -116,7 +116,7 @@ def stored(folder: Path, name: str, wasm: bytes) -> Path:
 
 
 def upload(path: Path) -> list[str]:
-    return ["agents", "upload", "harbor", str(path), "--manifest", "manifest.json", "--grant", "all"]
+    return ["agents", "upload", "harbor", str(path), "--manifest", "manifest.json", "--grant", "all", "--unsigned"]
 
 
 RUNS_AND_TRAPS = {"function_name_1mib", "function_name_escape"}
@@ -245,7 +245,7 @@ def test_files_that_cannot_be_read(
 ) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     commands = (
-        ["agents", "upload", "harbor", path, "--manifest", "manifest.json", "--grant", "all"],
+        ["agents", "upload", "harbor", path, "--manifest", "manifest.json", "--grant", "all", "--unsigned"],
         ["jobs", "run", path],
         ["agents", "try", path, "--manifest", "manifest.json"],
     )
@@ -265,7 +265,7 @@ def test_a_refusal_names_the_manifest_where_that_is_bad(harbor: Path, tmp_path: 
     one_line(inside(harbor, words, cwd=tmp_path), 2, "orlop: agents try: manifest.json: Invalid agent manifest: ")
     named = tmp_path / "Not A Name.wasm"
     named.write_bytes(path.read_bytes())
-    words = ["agents", "upload", "harbor", str(named), "--grant", "all"]
+    words = ["agents", "upload", "harbor", str(named), "--grant", "all", "--unsigned"]
     one_line(inside(harbor, words, cwd=tmp_path), 1, '"not a name" must be 1 to 32', "name it with --name")
 
 
@@ -281,7 +281,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for words in (
         ["rooms", "create", "harbor"],
         ["rooms", "task", "harbor", "--add", "/task Mend the net"],
-        ["agents", "upload", "harbor", str(keeper), "--name", "keeper", "--grant", "all"],
+        ["agents", "upload", "harbor", str(keeper), "--name", "keeper", "--grant", "all", "--unsigned"],
         ["agents", "activate", "keeper"],
         ["jobs", "run", HELLO],
         ["jobs", "run", str(escapes)],
@@ -488,7 +488,7 @@ def test_rows_that_somebody_changed(home_copy: Path, sql: str, words: str, said:
 
 def test_one_damaged_agent_is_told_and_hides_nobody(home_copy: Path) -> None:
     quiet = stored(home_copy, "quiet", hostile.agent("quiet"))
-    again = ["agents", "upload", "harbor", str(quiet), "--grant", "all", "--name"]
+    again = ["agents", "upload", "harbor", str(quiet), "--grant", "all", "--unsigned", "--name"]
     assert inside(home_copy, [*again, "other"], cwd=home_copy).code == 0
     changed(home_copy, "UPDATE agents SET granted = char(27) || '[2J' WHERE agent = 'keeper'")
     listed = inside(home_copy, ["agents", "list"], cwd=home_copy)

@@ -12,6 +12,7 @@ from tests.cli.program import ROOT, Owner, inside, orlop
 HELLO = str(ROOT / "assets/jobs/hello/hello.wasm")
 UNBLOCK = ROOT / "assets/agents/unblock"
 FAULTY = ROOT / "assets/agents/faulty"
+KEY = "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
 
 _SAME = (
     (re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]+"), "PEER"),
@@ -78,9 +79,24 @@ SCRIPT = (
     Step("rooms show qu", 1),
     Step(f"agents upload quiet-harbor {UNBLOCK}/unblock.wasm --manifest {UNBLOCK}/unblock.json --grant all --json"),
     Step(f"agents upload quiet-harbor {FAULTY}/faulty.wasm --manifest {FAULTY}/faulty.json --grant none"),
-    Step(f"agents upload north-pier {UNBLOCK}/unblock.wasm --grant read_tasks,emit_events --name unblock --json"),
+    Step(f"agents upload north-pier {UNBLOCK}/unblock.wasm --grant read_tasks,emit_events --name unblock", 1),
+    Step(f"agents upload north-pier {UNBLOCK}/unblock.wasm --grant read_tasks,emit_events --name unblock --unsigned"),
+    Step(f"agents upload north-pier {UNBLOCK}/unblock.wasm --grant none --name unblock --version 2 --unsigned --json"),
+    Step("agents rollback unblock --room north-pier --json"),
+    Step("agents rollback unblock 7 --room north-pier", 1),
+    Step("agents keygen HOME/signing.key"),
+    Step("agents keygen HOME/signing.key", 2),
+    Step(f"agents sign {UNBLOCK}/unblock.json --key HOME/signing.key --out signed.json"),
+    Step(f"agents upload north-pier {UNBLOCK}/unblock.wasm --manifest signed.json", 1),
+    Step(f"agents trust {KEY} --room north-pier --note Mara --json"),
+    Step(f"agents trust {KEY}"),
+    Step("agents trust nobody", 2),
+    Step("agents trusted"),
+    Step("agents trusted --room quiet-harbor --json"),
+    Step(f"agents trust {KEY} --remove"),
+    Step(f"agents trust {KEY} --remove", 1),
     Step(f"agents upload quiet-harbor {UNBLOCK}/unblock.wasm --manifest {FAULTY}/faulty.json --grant all", 1),
-    Step(f"agents upload quiet-harbor {HELLO} --grant all --name hello", 1),
+    Step(f"agents upload quiet-harbor {HELLO} --grant all --name hello --unsigned", 1),
     Step(f"agents upload quiet-harbor {UNBLOCK}/unblock.wasm --grant fly --name x", 2),
     Step(f"agents upload quiet-harbor {UNBLOCK}/unblock.wasm --grant all --name Bad_Name", 1),
     Step("agents upload quiet-harbor nowhere.wasm --grant all", 2),
@@ -149,7 +165,10 @@ def test_every_verb_prints_the_same_with_and_without_an_owner(owner: Owner, tmp_
             word.replace("_", " ") if (word[:1] in "PS/" and "|" in word) or word.endswith("_*") else word
             for word in step.words.split()
         ]
-        alone, owned = (inside(home, words, stdin=step.stdin, cwd=folder) for home in homes)
+        alone, owned = (
+            inside(home, [word.replace("HOME", str(home)) for word in words], stdin=step.stdin, cwd=folder)
+            for home in homes
+        )
         assert (step.words, owned.code) == (step.words, step.code)
         assert (step.words, alone.code) == (step.words, step.code)
         assert same(alone.err, homes[0], members[0]) == same(owned.err, homes[1], members[1])
