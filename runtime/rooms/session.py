@@ -123,10 +123,11 @@ class RoomSession:
     def entries(self, entries: Sequence[SignedEntry], now: Now) -> list[Effect]:
         """This member has written into the log: says so to all. The log's word on who is a member may have changed."""
         self._state.now = now
+        self._gaps.changed()
         if self._connected:
             self._keys.membership()
             pieces, _ = pieces_of(entries, most=_OWN_PIECES)
-            for piece in pieces:
+            for piece in filter(None, pieces):
                 text, event = self._for_originals(piece)
                 self._state.broadcast(entries_json(piece), text=text, task_event=event)
         return self._done()

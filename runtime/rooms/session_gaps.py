@@ -48,6 +48,8 @@ class Gaps:
         self._their_digest: dict[str, str] = {}
         self._heads_s = 0.0
         self._caught_up = False
+        self._digest = ""
+        self._digest_s = 0.0
 
     def connected(self) -> None:
         """Whatever was asked is lost; what came meanwhile is to be asked for."""
@@ -116,6 +118,7 @@ class Gaps:
             peer: who brought it, when it is still known.
             lacking: whether something before it is missing, or nothing could be stored.
         """
+        self.changed()
         self._offers = max(0, self._offers - 1)
         if self._ended is not None:
             self._finish()
@@ -129,7 +132,7 @@ class Gaps:
         state = self._state
         peer, more = state.peers.get(self._asked), self._ended.more
         if not self._came and peer is not None:
-            self._fruitless[self._asked] = (self._their_digest.get(self._asked, ""), digest_of(state.book.summary()))
+            self._fruitless[self._asked] = (self._their_digest.get(self._asked, ""), self._own_digest())
         self._asked, self._ended = "", None
         if more and peer is not None and self._came:
             self.ask(peer)
@@ -148,7 +151,7 @@ class Gaps:
         Raises:
             MessageError: it is not in the form of the protocol.
         """
-        theirs, ours = read_digest(said), digest_of(self._state.book.summary())
+        theirs, ours = read_digest(said), self._own_digest()
         self._their_digest[peer.identity_key] = theirs
         if theirs != ours and self._fruitless.get(peer.identity_key) != (theirs, ours):
             self.ask(peer)
@@ -164,7 +167,18 @@ class Gaps:
                 self.ask(following)
         if state.now.s >= self._heads_s:
             self._heads_s = state.now.s + _HEADS_S
-            state.broadcast({"v": 1, "t": "heads", "digest": digest_of(state.book.summary())})
+            self.changed()
+            state.broadcast({"v": 1, "t": "heads", "digest": self._own_digest()})
+
+    def changed(self) -> None:
+        """The log is another than before."""
+        self._digest = ""
+
+    def _own_digest(self) -> str:
+        """Of what there is here: asked for at each word of each member, so it is computed once for a log that rests."""
+        if not self._digest or self._state.now.s >= self._digest_s:
+            self._digest, self._digest_s = digest_of(self._state.book.summary()), self._state.now.s + _SOON_S
+        return self._digest
 
     def _soon(self) -> None:
         self._heads_s = min(self._heads_s, self._state.now.s + _SOON_S)

@@ -58,6 +58,7 @@ class KeyExchange:
         self._wanted = False
         self._missing: frozenset[str] | None = None
         self._previous = ""
+        self._adopting = False
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
@@ -70,6 +71,7 @@ class KeyExchange:
         state.tell_present()
         self._rejoin_after_s = _REJOIN_S
         self._missing = frozenset()
+        self._adopting = False
         self._join(afresh=True)
 
     def _join(self, *, afresh: bool) -> None:
@@ -245,7 +247,9 @@ class KeyExchange:
         if said.creator.fingerprint != state.invite.creator:
             state.suspect(peer, "it names another creator of the room than the invitation")
             return
-        state.tell(Adopt(said.creator))
+        if not self._adopting:
+            self._adopting = True
+            state.tell(Adopt(said.creator))
 
     def _welcome(self, peer: Peer) -> None:
         """Tells of a newcomer, and decides when this member would put it into the log: each waits for those before."""
