@@ -114,7 +114,7 @@ def is_memory(place: str, name: str, kind: object) -> bool:
 def manifest(wasm: bytes, metadata: str, needed: frozenset[str]) -> bytes:
     """The manifest beside an agent: its metadata and the module's hash."""
     fields = tomllib.loads(metadata)
-    if set(fields) != {"name", "version", "description", "author", "permissions"}:
+    if set(fields) - {"stateVersion"} != {"name", "version", "description", "author", "permissions"}:
         raise BuildError(f"metadata has the keys {', '.join(sorted(fields))}")
     if set(fields["permissions"]) != needed or len(fields["permissions"]) != len(needed):
         raise BuildError(f"metadata asks for {fields['permissions']}, the imports need {sorted(needed)}")

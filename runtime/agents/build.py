@@ -13,7 +13,7 @@ from runtime.agents.binary import check_binary, module_digest
 from runtime.agents.interface import MODULE, NEEDS
 from runtime.agents.languages import LANGUAGES
 from runtime.agents.limits import MAX_WASM_BYTES
-from runtime.agents.manifest import AgentManifest, Permission, make_manifest
+from runtime.agents.manifest import AgentManifest, Permission, make_manifest, parse_manifest
 from runtime.agents.toolchain import compile_source
 from runtime.canonical import CanonicalError, Json, decode
 from runtime.errors import NotFoundError, RefusedError, UnavailableError
@@ -24,6 +24,8 @@ __all__ = ["Built", "build", "create", "needed"]
 
 METADATA: Final = "agent.toml"
 _TEXTS: Final = ("name", "version", "description", "author")
+_LAYOUT: Final = "stateVersion"
+"""Of the state, for versions that share theirs; it may be absent."""
 _METADATA_MAX: Final = 64 * 1024
 _EXAMPLE: Final = "overdue"
 """The agent that templates are copies of."""
@@ -103,8 +105,7 @@ def build(folder: Path) -> Built:
         UnavailableError: the compiler is missing, or a file cannot be read or written.
     """
     metadata = _metadata(folder)
-    name = metadata["name"]
-    make_manifest(name=name, version="", description="", author="", wasm_hash="", permissions=())
+    name = parse_manifest({**metadata, "wasmHash": "", "permissions": []}).name
     source = _source(folder, name)
     symbols = b""
     if source is None:
@@ -113,11 +114,8 @@ def build(folder: Path) -> Built:
         includes = (folder.resolve(), assets.path("agents/kit"))
         wasm = compile_source(source.resolve(), includes)
         symbols = compile_source(source.resolve(), includes, symbols=True)
-    manifest = make_manifest(
-        **metadata,
-        wasm_hash=module_digest(wasm),
-        permissions=needed(wasm),
-    )
+    asked: list[Json] = [permission.value for permission in needed(wasm)]
+    manifest = parse_manifest({**metadata, "permissions": asked, "wasmHash": module_digest(wasm)})
     checked = check_binary(wasm, manifest)
     return _written(folder, manifest, wasm, symbols, checked.warnings)
 
@@ -139,10 +137,12 @@ def needed(wasm: bytes) -> tuple[Permission, ...]:
 def _template(name: str, language: str) -> Mapping[str, bytes]:
     example = f"agents/{_EXAMPLE}/{_EXAMPLE}.c" if language == "c" else "agents/kit/template.zig"
     source = assets.path(example).read_bytes().replace(_EXAMPLE.encode(), name.encode())
-    texts = {"name": name, "version": "0.1.0", "description": "", "author": ""}
+    texts = {"name": name, "version": "0.1.0", "description": "What it does, in one line.", "author": ""}
+    lines = ["# What orlop shows of the agent. What it asks for follows from what its module imports.\n"]
+    lines += [f"{key} = {json.dumps(text)}\n" for key, text in texts.items()]
     files = {
         f"{name}.{language}": source,
-        METADATA: "".join(f"{key} = {json.dumps(text)}\n" for key, text in texts.items()).encode(),
+        METADATA: "".join(lines).encode(),
         "room.json" if name == "tasks" else "tasks.json": assets.path(f"agents/{_EXAMPLE}/tasks.json").read_bytes(),
     }
     if language == "c":
@@ -150,7 +150,7 @@ def _template(name: str, language: str) -> Mapping[str, bytes]:
     return files
 
 
-def _metadata(folder: Path) -> dict[str, str]:
+def _metadata(folder: Path) -> dict[str, Json]:
     path = folder / METADATA
     shown = clean(str(path), 200)
     raw = _read(path, _METADATA_MAX)
@@ -159,13 +159,13 @@ def _metadata(folder: Path) -> dict[str, str]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RefusedError(f"is no TOML: {clean(str(error), 200)}", where=shown) from None
     for key in found:
-        if key not in _TEXTS:
+        if key not in {*_TEXTS, _LAYOUT}:
             hint = "permissions follow from what the module imports" if key == "permissions" else ""
             raise RefusedError(f"unknown key `{clean(key, 60)}`", where=shown, hint=hint)
     for key in _TEXTS:
         if not isinstance(found.get(key), str):
             raise RefusedError(f"`{key}` must be a text", where=shown)
-    return {key: str(found[key]) for key in _TEXTS}
+    return {key: found[key] for key in (*_TEXTS, _LAYOUT) if key in found}
 
 
 def _source(folder: Path, name: str) -> Path | None:

@@ -82,6 +82,11 @@ def test_a_finished_module_gets_a_manifest_that_asks_for_what_it_needs(tmp_path:
     assert (tmp_path / "mine.wasm").read_bytes() == OVERDUE
 
 
+def test_the_layout_of_the_state_is_passed_on(tmp_path: Path) -> None:
+    build(folder(tmp_path, METADATA + "stateVersion = 3\n"))
+    assert json.loads((tmp_path / "mine.json").read_text())["stateVersion"] == 3
+
+
 def test_a_manifest_that_says_the_same_keeps_its_signature(tmp_path: Path) -> None:
     build(folder(tmp_path))
     path = tmp_path / "mine.json"
@@ -107,6 +112,7 @@ def test_a_manifest_that_cannot_be_read_is_written_anew(tmp_path: Path, junk: by
         ("name = ", "is no TOML"),
         ('name = "mine"', "`version` must be a text"),
         (METADATA.replace('"1"', "1"), "`version` must be a text"),
+        (METADATA + "stateVersion = 0\n", "Manifest.stateVersion must be an integer from 1"),
         (METADATA + 'licence = "x"\n', "unknown key `licence`"),
         (METADATA + "permissions = []\n", "unknown key `permissions`.*permissions follow from"),
         (METADATA.replace("mine", "../mine"), "must be 1 to 32 of"),
