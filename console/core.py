@@ -153,6 +153,7 @@ class Core(Parts):
             pruned.add_done_callback(self._pruned)
             await self._prune_jobs()
             await self._prune_receipts()
+            await self._collect_modules()
             await asyncio.sleep(_HOUR_S)
 
     async def _prune_jobs(self) -> None:
@@ -171,6 +172,13 @@ class Core(Parts):
                 await self.receipts.prune(keep)
         except OrlopError as error:
             self.report("receipts", error)
+
+    async def _collect_modules(self) -> None:
+        """As `_prune_receipts`."""
+        try:
+            await self.modules.collect()
+        except OrlopError as error:
+            self.report("agents", error)
 
     async def _watch_clock(self) -> None:
         watch = ClockWatch(self.store.read_now(_newest_ms))

@@ -106,8 +106,9 @@ class Parts(NodeParts):
         from runtime.agents.modules import AgentModules
         from runtime.agents.trust import Demand
 
-        def required(_room: str) -> Demand:
-            return Demand(signed=self.config.agents.require_signature)
+        def required(room: str) -> Demand:
+            by_room = self.rooms.settings(room).require_signed
+            return Demand(signed=self.config.agents.require_signature, by_room=by_room)
 
         return AgentModules(self.store, self.state.modules, self.rooms, self.compiler, self.vault, required=required)
 

@@ -249,7 +249,8 @@ class AgentModules:
             raise RefusedError(f"the room has {whose} of this name", where=upload.key.agent, hint="choose another name")
         try:
             checked = await asyncio.to_thread(check_binary, upload.wasm, upload.manifest)
-            verdict = await self._read(lambda connection: self._vouched(connection, upload))
+            demand = await asyncio.to_thread(self._required, upload.room)
+            verdict = await self._read(lambda connection: self._vouched(connection, upload, demand))
             await asyncio.to_thread(self.compile, upload.wasm)
         except (BinaryRefusedError, SignatureRefusedError) as error:
             check = error.check if isinstance(error, BinaryRefusedError) else "signature"
@@ -275,9 +276,10 @@ class AgentModules:
             UnavailableError: it cannot be written; then everything is as it was.
         """
         digest = await asyncio.to_thread(self.files.put, upload.wasm)
+        demand = await asyncio.to_thread(self._required, upload.room)
 
         def work(tx: Transaction) -> tuple[Uploaded, tuple[str, ...]]:
-            verdict = self._vouched(tx, upload)
+            verdict = self._vouched(tx, upload, demand)
             before = read_agent(tx, upload.key)
             self.files.put(upload.wasm)  # a deletion in between may have taken it
             number = newest_upload(tx, upload.key) + 1
@@ -344,12 +346,13 @@ class AgentModules:
         keys = await self.keys.list(record.key.room) if rests_on_keys(record) else ()
         recheck(record, keys)
 
-    def _vouched(self, connection: Connection, upload: Upload) -> Verdict:
+    @staticmethod
+    def _vouched(connection: Connection, upload: Upload, demand: Demand) -> Verdict:
         """Who vouches for an upload, if that is enough for its room."""
         verdict = judge(upload.manifest, read_keys(connection, upload.room))
         if upload.builtin and verdict.mark != SHIPPED:
             raise SignatureRefusedError("only what is part of orlop is built in", where=upload.key.agent)
-        admit(verdict, self._required(upload.room), unsigned=upload.unsigned)
+        admit(verdict, demand, unsigned=upload.unsigned)
         return verdict
 
     async def set_active(self, key: AgentKey, *, active: bool, event: Event | None = None) -> None:

@@ -61,7 +61,7 @@ class Demand:
 
 
 Required = Callable[[str], Demand]
-"""Asked with the id of a room."""
+"""Asked with the id of a room, on a thread that may wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def admit(verdict: Verdict, demand: Demand, *, unsigned: bool) -> None:
     Raises:
         SignatureRefusedError: nobody vouches for it, and somebody has to.
     """
-    if not verdict.why or not demand.signed or (unsigned and not demand.by_room):
+    if not verdict.why or not (demand.by_room or (demand.signed and not unsigned)):
         return
     hint = "the room takes signed agents only" if unsigned else verdict.hint
     raise SignatureRefusedError(verdict.why, hint=hint)

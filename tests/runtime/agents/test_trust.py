@@ -83,7 +83,8 @@ class TestJudging:
             (Demand(), False, False),
             (Demand(), True, True),
             (Demand(signed=False), False, True),
-            (Demand(signed=True, by_room=True), True, False),
+            (Demand(by_room=True), True, False),
+            (Demand(signed=False, by_room=True), True, False),
         ],
     )
     def test_w12_a_room_wants_a_signature_unless_the_operator_says_otherwise(
