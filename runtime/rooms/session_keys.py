@@ -58,6 +58,7 @@ class KeyExchange:
         self._wanted = False
         self._missing: frozenset[str] | None = None
         self._previous = ""
+        self._mark = ""
         self._adopting = False
 
     # --- the connection ---------------------------------------------------------------------------------------------
@@ -78,6 +79,7 @@ class KeyExchange:
         state = self._state
         card = state.me.card
         keys = state.me.account.offer(state.room, afresh=afresh)
+        self._mark = max(keys, default="")
         seen = Seen(
             identity_key=card.identity_key,
             ed25519_key=card.ed25519_key,
@@ -116,7 +118,7 @@ class KeyExchange:
         """Somebody has come, or has published new keys."""
         state = self._state
         before = state.peers.get(seen.identity_key)
-        again = before is not None and before.present and before.one_time_keys.keys() & seen.one_time_keys.keys()
+        again = before is not None and before.is_same(seen)
         peer = self._known(seen)
         if peer is None or (again and peer.link.usable):
             return
@@ -182,6 +184,7 @@ class KeyExchange:
             card=state.me.card,
             proof=invite_proof(state.secret, state.room, state.key, peer.identity_key) if state.secret else "",
             have=state.inbound.newest(peer.identity_key),
+            mark=self._mark,
             refused="" if trusted or peer.card is None else _NO_PROOF,
             creator=self._creator_for(peer) if trusted else None,
         )
@@ -216,7 +219,7 @@ class KeyExchange:
             return
         first = peer.card is None
         peer.card = said.card
-        peer.holds = said.have
+        peer.holds, peer.mark = said.have, said.mark
         peer.proven = peer.proven or proof_fits(said.proof, state.secret, state.room, peer.identity_key, state.key)
         if said.refused and state.book.roster().member(state.key) is None:
             state.tell(Refused(peer.identity_key, said.refused))

@@ -88,7 +88,8 @@ class Peer:
         ed25519_key: as the transport says; empty when it says none.
         one_time_keys: likewise.
         fallback_key: likewise.
-        present: likewise.
+        mark: id of one of its keys that stays unused, as it says itself.
+        present: whether it is there, as the transport says.
         card: its own, after a hello that fits.
         proven: it has proven to know the secret of the invitation.
         impostor: whether keys do not belong together; then nothing is shared for as long as this connection lasts.
@@ -105,6 +106,7 @@ class Peer:
     ed25519_key: str = ""
     one_time_keys: Mapping[str, str] = field(default_factory=dict)
     fallback_key: str = ""
+    mark: str = ""
     present: bool = True
     card: Card | None = None
     proven: bool = False
@@ -115,6 +117,10 @@ class Peer:
     ask_s: float = 0.0
     vouch_s: float | None = None
     welcomed: bool = False
+
+    def is_same(self, seen: Seen) -> bool:
+        """Whether this one has been there all the time, and only publishes more keys."""
+        return self.present and bool((self.one_time_keys.keys() | {self.mark}) & seen.one_time_keys.keys())
 
     def learn(self, seen: Seen) -> None:
         """What the transport says of it now."""

@@ -52,6 +52,7 @@ class Hello:
         card: one's own.
         proof: that one knows the secret of the invitation; empty when one does not.
         have: id of the other's sender session that one holds; empty for none.
+        mark: id of that one-time key of one's own that stays unused: keys published with it are no new beginning.
         refused: why nothing is shared with the other; empty when it is.
         creator: the creator's card, for somebody who is new.
     """
@@ -59,6 +60,7 @@ class Hello:
     card: Card
     proof: str = ""
     have: str = ""
+    mark: str = ""
     refused: str = ""
     creator: Card | None = None
 
@@ -70,6 +72,7 @@ class Hello:
             "card": self.card.to_json(),
             "proof": self.proof,
             "have": self.have,
+            "mark": self.mark,
             "refused": self.refused,
         }
         return fields if self.creator is None else fields | {"creator": self.creator.to_json()}
@@ -102,6 +105,7 @@ def read_hello(said: Mapping[str, Json]) -> Hello:
         card=card_from_json(said.get("card")),
         proof=_text(said, "proof"),
         have=_text(said, "have"),
+        mark=_text(said, "mark"),
         refused=_text(said, "refused"),
         creator=None if creator is None else card_from_json(creator),
     )
