@@ -32,7 +32,7 @@ from runtime.events import (
     CoreStopped,
     CoreStopping,
 )
-from runtime.jobs.ending import EXIT_CANCELLED
+from runtime.jobs import EXIT_CANCELLED
 from runtime.journal import Journal
 from runtime.node import OpenDirectory
 from runtime.sanitise import clean

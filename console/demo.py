@@ -16,8 +16,7 @@ from runtime.agents.keys import AgentKey
 from runtime.agents.manifest import read_manifest
 from runtime.agents.modules import Upload
 from runtime.errors import OrlopError
-from runtime.jobs.spec import JobLimits, JobRequest
-from runtime.jobs.streams import Streams
+from runtime.jobs import JobLimits, JobRequest, Streams
 from runtime.rooms.derived import is_blocked
 from runtime.rooms.drafts import TaskDraft
 from runtime.rooms.tasks import Task

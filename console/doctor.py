@@ -19,7 +19,7 @@ from console.client import Json
 from console.config import key_map_file
 from console.toml_file import read_toml
 from runtime.errors import OrlopError
-from runtime.jobs.confine import confinement
+from runtime.jobs import confinement
 from runtime.quantities import format_size
 from runtime.sanitise import clean
 from runtime.space import SpaceWatch, free_bytes

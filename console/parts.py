@@ -27,7 +27,7 @@ from runtime.store import Store
 if TYPE_CHECKING:
     from runtime.agents.executor import Executor
     from runtime.agents.modules import AgentModules
-    from runtime.jobs.jobs import Jobs
+    from runtime.jobs import Jobs
     from runtime.rooms.room import Rooms
     from runtime.rooms.tasks import TaskEvent
 
@@ -96,6 +96,7 @@ class Parts(NodeParts):
             self.store,
             self.vault,
             self.account,
+            self.identity,
             display_name=self.config.node_name,
             on_change=changed,
         )
@@ -133,8 +134,7 @@ class Parts(NodeParts):
     @cached_property
     def jobs(self) -> "Jobs":
         """Runs jobs and keeps their records."""
-        from runtime.jobs.queue import QueueLimits
-        from runtime.jobs.spec import JobLimits
+        from runtime.jobs import JobLimits, QueueLimits
 
         settings = self.config.jobs
         ceilings = JobLimits(

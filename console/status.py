@@ -18,7 +18,7 @@ from console.client import Json
 from runtime import durable
 from runtime.database import open_reader
 from runtime.identity import peer_id_of
-from runtime.jobs.processes import is_running
+from runtime.jobs import is_running
 from runtime.readers import read_with
 from runtime.sanitise import clean
 from runtime.space import SpaceWatch, free_bytes

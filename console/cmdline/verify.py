@@ -20,8 +20,7 @@ from console.verbs.receipts import (
     verdict,
 )
 from runtime.errors import NotFoundError, OrlopError, UsageError
-from runtime.jobs.evidence import Evidence
-from runtime.jobs.verify import Verification, verify
+from runtime.jobs import Evidence, Verification, verify
 from runtime.statedir import StateDir, find, locate, owner_running
 
 __all__ = ["verify_file"]
@@ -106,7 +105,7 @@ async def _with_store(state: StateDir, raw: bytes, given: Evidence) -> Verificat
     from runtime.clock import SystemClock
     from runtime.database import open_reader
     from runtime.identity import load_or_create
-    from runtime.jobs.receipts import Receipts
+    from runtime.jobs import Receipts
     from runtime.keys import ancestors, statements
     from runtime.store import Store
 

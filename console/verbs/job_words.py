@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING, Final
 from console.call import Call
 from console.registry import COMMANDS
 from console.verbs.values import number, pairs
-from runtime.jobs.queue import Terms
-from runtime.jobs.spec import DirGrant, JobLimits, JobRequest
-from runtime.jobs.streams import Streams
+from runtime.jobs import DirGrant, JobLimits, JobRequest, Streams, Terms
 from runtime.sanitise import clean
 
 if TYPE_CHECKING:

@@ -15,10 +15,7 @@ from console.verbs.queue import follow
 from console.verbs.reading import read_all
 from console.verbs.values import number
 from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
-from runtime.jobs.ending import JobEnd
-from runtime.jobs.jobs import JobOutputs
-from runtime.jobs.spec import LIMITS, JobRequest
-from runtime.jobs.streams import Streams
+from runtime.jobs import LIMITS, JobEnd, JobOutputs, JobRequest, Streams
 from runtime.quantities import format_size
 from runtime.shapes import to_wire
 

@@ -13,9 +13,7 @@ from console.verbs.job_words import MODULE_MAX, request_of, streams_of, terms_of
 from console.verbs.reading import pour, read_all, reading
 from runtime.blobs import Blob
 from runtime.errors import FailedError, RefusedError, UsageError
-from runtime.jobs.output import StreamName, pieces
-from runtime.jobs.records import UNFINISHED
-from runtime.jobs.spec import LimitRefusedError
+from runtime.jobs import UNFINISHED, LimitRefusedError, StreamName, output_pieces
 from runtime.sanitise import clean_multiline
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ class _Passing:
     def go(self, stop: int) -> None:
         """Writes until there is no more now, the reader left, or `stop` becomes readable. Blocks."""
         place = 0
-        for name, data in pieces(self._path):
+        for name, data in output_pieces(self._path):
             if name != self._stream or self.left:
                 continue
             new = data[max(0, self._passed - place) :]

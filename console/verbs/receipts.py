@@ -13,12 +13,20 @@ from console.verbs.reading import hash_all, read_all, read_sync, readable_inputs
 from console.verbs.values import number
 from runtime.canonical import CanonicalError, decode, encode
 from runtime.errors import NotFoundError, RefusedError, UsageError
-from runtime.jobs.bundle import BUNDLE_MAX
-from runtime.jobs.chain import ChainReport, ChainWalk, read_link
-from runtime.jobs.evidence import Evidence, pinned_key
-from runtime.jobs.receipt_form import DOMAIN, message, receipt_id
-from runtime.jobs.receipt_rows import ReceiptFilter
-from runtime.jobs.verify import Verification, exit_status
+from runtime.jobs import (
+    BUNDLE_MAX,
+    RECEIPT_DOMAIN,
+    ChainReport,
+    ChainWalk,
+    Evidence,
+    ReceiptFilter,
+    Verification,
+    exit_status,
+    pinned_key,
+    read_link,
+    receipt_id,
+    receipt_message,
+)
 from runtime.shapes import to_wire
 
 if TYPE_CHECKING:
@@ -171,7 +179,7 @@ async def _exported(core: "Core", line: bytes, form: str, *, outputs: bool) -> J
 
 async def _signed_message(core: "Core", ref: str) -> str:
     document = await core.receipts.document(ref)
-    return base64.b64encode(DOMAIN + message(document)).decode()
+    return base64.b64encode(RECEIPT_DOMAIN + receipt_message(document)).decode()
 
 
 def verdict(verification: Verification) -> Result:

@@ -13,11 +13,7 @@ from runtime.blob_references import references
 from runtime.blobs import Blob, Blobs
 from runtime.canonical import encode
 from runtime.errors import FailedError, NotFoundError, RefusedError
-from runtime.jobs.ending import JobEnd
-from runtime.jobs.receipt_form import parse_receipt
-from runtime.jobs.rerun import Repeat, Verdict, compare, repeat_of
-from runtime.jobs.spec import read_manifest
-from runtime.jobs.streams import Streams
+from runtime.jobs import JobEnd, Repeat, Streams, Verdict, compare_runs, parse_receipt, read_manifest, repeat_of
 from runtime.sandbox.modulecheck import JOB_CAPS
 
 if TYPE_CHECKING:
@@ -50,7 +46,7 @@ async def rerun(core: "Core", call: Call) -> Result:
     end = await _run(core, call, repeat, module, stdin)
     if end.receipt_document is None:
         raise FailedError(f"it could not be run: {end.outcome}: {end.reason}", where=f"job {end.job[:16]}")
-    compared = compare(before, parse_receipt(end.receipt_document), deterministic=repeat.request.deterministic)
+    compared = compare_runs(before, parse_receipt(end.receipt_document), deterministic=repeat.request.deterministic)
     value = {
         "v": 1,
         "receipt": before.id,

@@ -93,6 +93,14 @@ def test_sec12_nothing_is_read_with_a_format_that_can_hold_code() -> None:
     assert "marshal.loads(" in wire.partition("class Reply")[0]
 
 
+def test_the_command_line_uses_only_the_public_names_of_jobs() -> None:
+    """What it can do, every program can that imports `runtime.jobs`."""
+    below = {
+        (path.name, name) for path, tree in modules("console") for name in imports(tree) if "runtime.jobs." in name
+    }
+    assert below == set()
+
+
 def test_sec03_no_name_of_a_worker_or_key_means_anything_by_itself() -> None:
     """The original believed whatever was called `local_execution`, and left out the check of the key then."""
     code = "import runtime.jobs.verify, runtime.jobs.spec; print('ok')"

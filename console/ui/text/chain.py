@@ -11,7 +11,7 @@ from console.rows import ReceiptRow
 from console.ui.figures import short_id, short_peer
 from console.ui.sheet import BLANK, Line, Span, heading, line
 from console.ui.text.documents import Object, flag, integer, objects, text
-from runtime.jobs.receipt_form import RESTORED, Place
+from runtime.jobs import RESTORED, ChainPlace
 from runtime.sanitise import clean
 
 __all__ = ["Chains", "Link", "chain_cell", "chain_lines", "report_sheet"]
@@ -60,7 +60,7 @@ class Chains:
 
     def link(self, row: ReceiptRow) -> Link:
         """How a receipt hangs on the one before it."""
-        place = Place(row.number, row.previous, restored=row.outcome == RESTORED)
+        place = ChainPlace(row.number, row.previous, restored=row.outcome == RESTORED)
         named = self._receipts.get((row.worker, row.previous))
         below = self._places.get((row.worker, row.number - 1), [])
         there = named or (below[0] if below and not place.restored else None)
@@ -72,7 +72,7 @@ class Chains:
             return Link("restored" if place.restored else "joined", there)
         return Link("broken", there) if there is not None or not place.possible else self._missed(row, place)
 
-    def _missed(self, row: ReceiptRow, place: Place) -> Link:
+    def _missed(self, row: ReceiptRow, place: ChainPlace) -> Link:
         """Its predecessor is not here: missing if older ones are here, else nobody on this screen can tell."""
         numbers = self._numbers.get(row.worker, [])
         lower = bisect_left(numbers, row.number)
