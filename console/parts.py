@@ -117,13 +117,24 @@ class Parts(NodeParts):
     def agents(self) -> "Executor":
         """Runs agents."""
         from runtime.agents.executor import Executor
+        from runtime.agents.quota import Quotas
 
+        bounds = self.config.agents
+        quotas = Quotas(
+            calls=bounds.quota_calls,
+            emissions=bounds.quota_emissions,
+            log_bytes=bounds.quota_log_bytes,
+            cpu_ms=bounds.quota_cpu_ms,
+            state_bytes=bounds.quota_state_bytes,
+            room_emissions=bounds.quota_room_emissions,
+        )
         return Executor(
             self.modules,
             self.rooms,
             self.vault,
             self.clock,
             runner=self.account.identity_key,
+            quotas=quotas,
             interval_ms=self.tick_ms,
         )
 
