@@ -30,6 +30,7 @@ from runtime.agents.runner import Runner
 from runtime.agents.ticks import TickSchedule
 from runtime.agents.trust import UNSIGNED
 from runtime.clock import SystemClock
+from runtime.keys import load_identity
 from runtime.journal import Journal
 from runtime.rooms.room import Rooms
 from runtime.sandbox.compile import Compiler
@@ -85,7 +86,7 @@ class Farm:
         self._vault = Vault.load_or_create(self._state)
         self._compiler = Compiler(self._state.compiled_cache, self._vault.subkey("compiled-cache"))
         account = MemberAccount.load_or_create(self._store, self._vault)
-        self._rooms = Rooms(self._store, self._vault, account)
+        self._rooms = Rooms(self._store, self._vault, account, load_identity(self._state, self._store))
         self._room = self._rooms.create("farm").result().room
         self._modules = AgentModules(self._store, self._state.modules, self._rooms, self._compiler, self._vault)
         self._settings = {"interval_ms": interval_ms, "limit_ms": limit_ms}

@@ -145,19 +145,24 @@ def emits(*events: bytes | str, on: str = "tick") -> bytes:
     )
 
 
-def _mix() -> bytes:
-    """Honest and dishonest events about tasks `t1` and `t2`, which are known, and `ghost`, which is not."""
+def emits_mix(member: str = "alice") -> bytes:
+    """Honest and dishonest events about tasks `t1` and `t2`, which are known, and `ghost`, which is not.
+
+    Args:
+        member: to whom they are given.
+    """
+    assignee = f'"task":{{"assignee":"{member}"}}'
     return emits(
-        '{"type":"task_assigned","taskId":"t1","task":{"assignee":"alice"}}',
+        f'{{"type":"task_assigned","taskId":"t1",{assignee}}}',
         '{"type":"task_created","taskId":"fresh","task":{"title":"fresh"}}',
         '{"type":"task_urgency_changed","taskId":"t2","task":{"urgent":true}}',
         '{"type":"task_created","taskId":"t1","task":{"title":"overwritten"}}',
         '{"type":"task_status_changed","taskId":"t2","task":{"id":"t9","createdBy":"mallory"}}',
-        '{"type":"task_assigned","taskId":"ghost","task":{"assignee":"alice"}}',
+        f'{{"type":"task_assigned","taskId":"ghost",{assignee}}}',
         '{"type":"task_updated","taskId":"t1","task":{"title":"renamed"}}',
         '{"type":"room_burned","taskId":"t1"}',
         '{"type":"task_urgency_changed","task":{"urgent":true}}',
-        '{"type":"task_assigned","taskId":"t2","actorId":"mallory","timestamp":1,"task":{"assignee":"alice"}}',
+        f'{{"type":"task_assigned","taskId":"t2","actorId":"mallory","timestamp":1,{assignee}}}',
         "not json",
         "[]",
     )
@@ -323,7 +328,7 @@ AGENTS: dict[str, Callable[[], str | bytes]] = {
         hosts=("host_get_event", "host_emit_event"),
     ),
     "emits_invalid_utf8": lambda: emits(b"\xff\xfe\x00", b'{"type":"task_created","taskId":"\xff"'),
-    "emits_mix": _mix,
+    "emits_mix": emits_mix,
     "emits_flood": lambda: agent_wat(
         "(local $i i32) (loop"
         "(call $host_emit_urgency (i32.const 0) (i32.const 2))"

@@ -115,6 +115,10 @@ class Chain:
             and before.ts_ms < entry.ts_ms <= now_ms + FUTURE_MS
         )
 
+    def knows(self, entry: SignedEntry) -> bool:
+        """Whether an entry is here already, taken or not."""
+        return any(one.id == entry.id for one in self._places.get(entry.seq, ()))
+
     def append(self, entry: SignedEntry) -> None:
         """Takes an entry that follows."""
         self._places[entry.seq] = [entry]
@@ -127,8 +131,7 @@ class Chain:
             entry: of this author.
             now_ms: the time here.
         """
-        there = self._places.get(entry.seq, ())
-        if any(one.id == entry.id for one in there):
+        if self.knows(entry):
             return "known"
         cut = self.cut
         self._compare(entry)
@@ -212,7 +215,8 @@ class Chain:
 
     def _forget_behind(self) -> None:
         """Lets go what waits behind the cut, but not what shows it, nor others in that place: one of them may show an
-        earlier one when the entry before it comes."""
+        earlier one when the entry before it comes.
+        """
         for entry in list(self.waiting.values()):
             if self.cut is not None and entry.seq > self.cut and entry not in self.evidence:
                 del self.waiting[entry.id]

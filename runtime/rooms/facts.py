@@ -210,7 +210,7 @@ def _heads(value: Json) -> dict[tuple[str, int], int] | None:
         author, block, number = item
         if not isinstance(author, str) or not _is_number(block, 0, 2**31 - 1) or not _is_number(number, 1, 2**32 - 1):
             return None
-        found[author, block] = number  # type: ignore[index,assignment]
+        found[author, block] = number
     return found
 
 

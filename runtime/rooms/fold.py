@@ -1,16 +1,18 @@
 """The fold of a room: entries in any order become one state, the same for everybody who holds the same entries.
 
 The order is (timestamp, actor, entry id). What sorts last is applied to the state as it is; what comes late is sorted
-in and folded again from the last checkpoint. Pure.
+in and folded again from the last checkpoint. Behind a snapshot nothing is older than its horizon: what is, is applied
+as if its author had said it just then. Pure.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from runtime.errors import OrlopError
-from runtime.rooms.tasks import EMPTY, Folding, TaskEvent, TaskState
+from runtime.rooms.payload import OWN_WORDS
+from runtime.rooms.tasks import CREATIONS, EMPTY, Folding, Task, TaskEvent, TaskState
 
 __all__ = ["MESSAGES", "BeyondHorizonError", "Message", "RoomFold"]
 
@@ -38,26 +40,47 @@ class Message:
 
 
 class RoomFold:
-    """A room's tasks and latest messages, as far as they were added."""
+    """A room's tasks and latest messages, as far as they were added.
 
-    def __init__(self) -> None:
-        self._folding = Folding()
-        self._last: _Key = (-1, "", "")
-        self._checkpoints: list[tuple[_Key, TaskState]] = [(self._last, EMPTY)]
+    Args:
+        state: the tasks to begin with.
+        horizon: no event counts as older.
+    """
+
+    def __init__(self, state: TaskState = EMPTY, horizon: int = -1) -> None:
+        self._folding = Folding(state)
+        self._horizon = horizon
+        self._stamps: dict[str, int] = {}
+        self._last: _Key = (horizon, "", "")
+        self._checkpoints: list[tuple[_Key, TaskState]] = [(self._last, state)]
         self._tail: list[tuple[_Key, TaskEvent]] = []
         self._messages: list[Message] = []
 
     @classmethod
-    def of(cls, events: Iterable[tuple[str, TaskEvent]], messages: Iterable[Message]) -> "RoomFold":
+    def of(
+        cls,
+        events: Iterable[tuple[str, str, TaskEvent]],
+        messages: Iterable[Message],
+        *,
+        state: TaskState = EMPTY,
+        horizon: int = -1,
+    ) -> "RoomFold":
         """The fold of all entries, in whatever order they come.
 
         Args:
-            events: with their entry ids.
+            events: each with its entry's id and author.
             messages: all of them.
+            state: the tasks to begin with.
+            horizon: events that are older count as said just behind it.
         """
-        made = cls()
-        for entry_id, event in sorted(events, key=lambda one: _key(*one)):
-            made.add(entry_id, event)
+        made = cls(state, horizon)
+        stamped = []
+        for entry_id, author, event in sorted(events, key=lambda one: (one[2].timestamp, one[0])):
+            at = max(event.timestamp, made._stamps.get(author, horizon) + 1)
+            made._stamps[author] = at
+            stamped.append((entry_id, event if at == event.timestamp else replace(event, timestamp=at)))
+        for entry_id, event in sorted(stamped, key=lambda one: _key(*one)):
+            made._add(entry_id, event)
         for message in messages:
             made.say(message)
         return made
@@ -68,23 +91,37 @@ class RoomFold:
         return self._folding
 
     @property
+    def last_ms(self) -> int:
+        """The latest time of an event so far, or the horizon."""
+        return max(0, self._last[0])
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """The latest messages, oldest first."""
         return tuple(self._messages)
 
-    def add(self, entry_id: str, event: TaskEvent) -> bool:
+    def add(self, entry_id: str, author: str, event: TaskEvent) -> bool:
         """Takes one event.
 
         Args:
             entry_id: of the log; decides between events of the same time and actor.
+            author: in whose sequence it stands.
             event: admitted.
 
         Returns:
             Whether a task changed, as far as that can be said; true for a late event.
 
         Raises:
-            BeyondHorizonError: it is older than the older checkpoint; nothing was taken.
+            BeyondHorizonError: it is older than the older checkpoint, or not later than its author's last one; nothing
+                was taken.
         """
+        if event.timestamp <= self._stamps.get(author, self._horizon):
+            raise BeyondHorizonError("the event is older than another one of its author")
+        changed = self._add(entry_id, event)
+        self._stamps[author] = event.timestamp
+        return changed
+
+    def _add(self, entry_id: str, event: TaskEvent) -> bool:
         key = _key(entry_id, event)
         if key > self._last:
             self._tail.append((key, event))
@@ -106,7 +143,7 @@ class RoomFold:
         if key[0] > self._last[0]:
             self._folding.forget()  # no later event has the key of an earlier time
         self._last = key
-        return self._folding.apply(event)
+        return _counts(event, self._folding.tasks) and self._folding.apply(event)
 
     def _fold_again(self, key: _Key) -> None:
         while key <= self._checkpoints[-1][0]:
@@ -129,3 +166,18 @@ class RoomFold:
 
 def _key(entry_id: str, event: TaskEvent) -> _Key:
     return event.timestamp, event.actor_id, entry_id
+
+
+def _counts(event: TaskEvent, tasks: Mapping[str, Task]) -> bool:
+    """What no author was allowed to submit, though the event itself is sound: honest members cannot have met with it,
+    or two of them did the same at once.
+    """
+    task = tasks.get(event.task_id)
+    if event.type in CREATIONS:
+        return task is None
+    if task is None:
+        return False
+    by_agent = event.actor_id.startswith("agent:")
+    if by_agent and event.type == "task_status_changed" and not OWN_WORDS.isdisjoint(event.task or ()):
+        return task.created_by.rpartition("@")[0] == event.actor_id.rpartition("@")[0]
+    return True

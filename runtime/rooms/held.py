@@ -1,28 +1,44 @@
 """What this process holds of its rooms in memory, and how it stays true to the store.
 
-The fold of a room runs along inside transactions, on the store's writer thread; the view is made from it after the
-commit. A fold whose entries were undone is thrown away, and read again by whoever needs the room next.
+The replica of a room runs along inside transactions, on the store's writer thread; the view is made from it after the
+commit. A replica whose entries were undone is thrown away, and read again by whoever needs the room next.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from runtime.columns import Columns
 from runtime.errors import LockedError, NotFoundError
-from runtime.rooms.fold import BeyondHorizonError, Message, RoomFold
-from runtime.rooms.log import Connection, Entry, read_entries
+from runtime.rooms.cards import Card
+from runtime.rooms.entries import SignedEntry, Signer
+from runtime.rooms.log import (
+    Connection,
+    drop_waiting,
+    insert,
+    insert_waiting,
+    is_unsigned,
+    read_entries,
+    read_waiting,
+)
 from runtime.rooms.members import Member
-from runtime.rooms.tasks import TaskEvent
+from runtime.rooms.replica import FOREVER_MS, Offered, Replica
+from runtime.rooms.roster import Roster
+from runtime.rooms.unsigned import sign_room
 from runtime.rooms.view import RoomView
 from runtime.sanitise import clean
 from runtime.store import Store, Transaction
 from runtime.vault import SealBrokenError, Vault
 
-__all__ = ["HeldRoom", "HeldRooms", "RoomInfo", "key_aad", "member_aad", "message_of"]
+__all__ = ["HeldRoom", "HeldRooms", "RoomInfo", "key_aad", "member_aad"]
 
-_ROOM = Columns("rooms", {"room": str, "name": str, "created_ms": int, "sealed_key": bytes})
-_MEMBER = Columns("room_members", {"room": str, "identity_key": str, "is_self": int, "sealed": bytes}, key=2)
+_T = TypeVar("_T")
+
+_ROOM = Columns("rooms", {"room": str, "name": str, "created_ms": int, "owner": str, "sealed_key": bytes})
+_MEMBER = Columns(
+    "room_members", {"room": str, "identity_key": str, "is_self": int, "verified": int, "sealed": bytes}, key=2
+)
 _SELECT_ROOM = f"SELECT {_ROOM.names} FROM rooms WHERE room = ?"  # noqa: S608 - constants
 _SELECT_MEMBERS = (
     f"SELECT {_MEMBER.names} FROM room_members"  # noqa: S608 - constants
@@ -45,25 +61,58 @@ class HeldRoom:
 
     info: RoomInfo
     key: bytes = field(repr=False)
-    members: tuple[Member, ...]
-    fold: RoomFold
+    owner: str
+    """Fingerprint of the creator's card."""
+    me: Member
+    """This node's member, as the tables know it."""
+    replica: Replica
+    verified: set[str] = field(default_factory=set)
+    """Members whose safety number was compared."""
+    kept_roster: Roster | None = None
+    """The roster that the table of members shows."""
+    present: frozenset[str] | None = None
+    """Who is there, besides this node; None when nobody says."""
     pos: int = 0
-    """The last entry that is in the fold."""
+    """The last entry that is in the replica."""
+    waiting: set[str] = field(default_factory=set)
+    """Ids of what the store keeps beside the log."""
+    unsaved: list[SignedEntry] = field(default_factory=list)
+    """What waited in the store and was taken since, but is not in the log there."""
     dirty: bool = False
-    """The fold may contain entries that are not committed yet."""
+    """The replica may contain entries that are not committed yet."""
     stale: bool = False
     """There are committed entries that the view may lack."""
     view: RoomView | None = None
 
+    def members(self) -> tuple[Member, ...]:
+        """Who is in the room, this node first."""
+        roster = self.replica.roster
+        found = [
+            Member(
+                identity_key=key,
+                display_name=one.card.name,
+                is_self=key == self.me.identity_key,
+                ed25519_key=one.card.ed25519_key,
+                peer_id=one.card.peer_id,
+                verified=key in self.verified,
+                present=self.present is None or key in self.present or key == self.me.identity_key,
+                is_creator=one.is_creator,
+            )
+            for key, one in roster.members.items()
+        ]
+        if not roster.creator:
+            return (self.me,)  # nothing of the log has come yet
+        return tuple(sorted(found, key=lambda one: not one.is_self))
+
     def shown(self) -> RoomView:
-        """A view of the fold as it is."""
+        """A view of the replica as it is."""
         return RoomView(
             room=self.info.room,
             name=self.info.name,
             created_ms=self.info.created_ms,
-            tasks=self.fold.folding.state().tasks,
-            members=self.members,
-            messages=self.fold.messages,
+            tasks=self.replica.fold.folding.state().tasks,
+            members=self.members(),
+            messages=self.replica.fold.messages,
         )
 
 
@@ -73,12 +122,16 @@ class HeldRooms:
     Args:
         store: where they are kept.
         vault: opens them.
+        signer: this node's account, which signs what is from before entries were signed.
+        card_of: makes this node's card under a name.
     """
 
-    def __init__(self, store: Store, vault: Vault) -> None:
+    def __init__(self, store: Store, vault: Vault, signer: Signer, card_of: Callable[[str], Card]) -> None:
         self.lock = threading.RLock()
         self._store = store
         self._vault = vault
+        self._signer = signer
+        self._card_of = card_of
         self._rooms: dict[str, HeldRoom] = {}
         self._keys: dict[str, bytes] = {}
         self._shut = False
@@ -116,8 +169,25 @@ class HeldRooms:
         held = self._rooms.get(room)
         if self._store.owner and held is not None and held.view is not None and not held.stale:
             return held.view  # an owner hears of every change
+        self._sign_old(room)
         with self.lock:  # before the read begins: it then sees no less than the writer thread has said so far
             return self._store.read_now(lambda connection: self._looked(connection, room))
+
+    def look(self, room: str, use: Callable[[Replica], _T]) -> _T:
+        """What somebody makes of the replica with everything that is committed.
+
+        Args:
+            room: its id.
+            use: must be quick, and keep nothing of the replica that changes.
+
+        Raises:
+            NotFoundError: there is no such room.
+            RefusedError: its log was tampered with.
+            UnavailableError: the store cannot be read.
+        """
+        self._sign_old(room)
+        with self.lock:
+            return use(self._store.read_now(lambda connection: self._committed(connection, room).replica))
 
     def key_of(self, room: str) -> bytes:
         """The room's key.
@@ -131,6 +201,16 @@ class HeldRooms:
                 key = self._store.read_now(lambda connection: self._held(connection, room).key)
         return key
 
+    def note_present(self, room: str, keys: Iterable[str] | None) -> None:
+        """Says who is there."""
+        with self.lock:
+            held = self._rooms.get(room)
+            if held is not None:
+                held.present = None if keys is None else frozenset(keys)
+                held.stale = True
+                if not held.dirty and held.view is not None:
+                    held.view, held.stale = held.shown(), False
+
     def fresh(self, tx: Transaction, room: str) -> HeldRoom:
         """The room with everything that a transaction sees; hold the lock while it is in use.
 
@@ -138,32 +218,36 @@ class HeldRooms:
             NotFoundError: there is no such room.
             RefusedError: its log was tampered with.
         """
+        if is_unsigned(tx, room):
+            self._sign(tx, room)
         held = self._held(tx, room)
         held.dirty = True
         tx.on_end(lambda kept: self._ended(held, kept=kept))
         self._take_in(tx, held)
+        if held.unsaved:
+            self.save(tx, held, Offered(taken=tuple(held.unsaved)))
+            held.unsaved.clear()
         return held
 
-    def grow(self, tx: Transaction, held: HeldRoom, pos: int, entry: Entry) -> bool:
-        """Folds an entry that was just stored.
+    def save(self, tx: Transaction, held: HeldRoom, offered: Offered) -> None:
+        """Stores what the replica took, and what waits beside it.
 
         Args:
             tx: the transaction, for which the room is fresh.
             held: the room.
-            pos: the entry's place in the database.
-            entry: of a task or a message.
-
-        Returns:
-            Whether the room changed.
+            offered: what became of entries that came.
         """
-        try:
-            changed = _fold(held.fold, entry)
-        except BeyondHorizonError:
-            # Other members' clocks are ahead of ours, by many entries.
-            held.pos = 0
-            return self._take_in(tx, held)
-        held.pos = pos
-        return changed
+        for entry in offered.taken:
+            held.pos = max(held.pos, insert(tx, self._vault, held.key, entry))
+        if not offered.held and not held.waiting:
+            return
+        waiting = held.replica.waiting()
+        new = [waiting[one] for one in waiting if one not in held.waiting]
+        insert_waiting(tx, self._vault, held.key, new)
+        drop_waiting(tx, held.info.room, held.waiting - waiting.keys())
+        held.waiting = set(waiting)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
 
     def _ended(self, held: HeldRoom, *, kept: bool) -> None:
         """On the writer thread: what a transaction appended was committed, or undone."""
@@ -172,7 +256,7 @@ class HeldRooms:
             current = self._rooms.get(room)
             if not kept:
                 if current is held:
-                    del self._rooms[room]  # its fold cannot be turned back
+                    del self._rooms[room]  # its replica cannot be turned back
             elif current is not held:
                 if current is not None:
                     current.stale = True  # it was read while that transaction ran
@@ -182,62 +266,95 @@ class HeldRooms:
     def _looked(self, connection: Connection, room: str) -> RoomView:
         held = self._held(connection, room)
         if held.dirty:
-            # A transaction runs: its fold is not to be seen yet.
+            # A transaction runs: its replica is not to be seen yet.
             if held.view is None:
-                aside = replace(held, fold=RoomFold(), pos=0)
-                self._take_in(connection, aside)
-                held.view = aside.shown()
+                held.view = self._aside(connection, held).shown()
             return held.view
-        if self._take_in(connection, held) or held.view is None:
+        if self._take_in(connection, held) or held.view is None or held.stale:
             held.view = held.shown()
         held.stale = False
         return held.view
 
+    def _committed(self, connection: Connection, room: str) -> HeldRoom:
+        held = self._held(connection, room)
+        if held.dirty:
+            return self._aside(connection, held)
+        if self._take_in(connection, held):
+            held.stale = True
+        return held
+
+    def _aside(self, connection: Connection, held: HeldRoom) -> HeldRoom:
+        aside = replace(held, replica=Replica(held.info.room, held.owner), pos=0, waiting=set(), unsaved=[])
+        self._take_in(connection, aside)
+        return aside
+
     def _take_in(self, connection: Connection, held: HeldRoom) -> bool:
-        """Folds entries that the connection sees and the fold lacks; says whether there were any."""
-        entries = read_entries(connection, self._vault, held.key, held.info.room, after=held.pos)
-        try:
-            for _, entry in entries if held.pos else ():
-                _fold(held.fold, entry)
-        except BeyondHorizonError:
-            held.pos = 0
-            entries = read_entries(connection, self._vault, held.key, held.info.room)
-        if not held.pos:
-            tasks = [(entry.id, _task_event(entry)) for _, entry in entries if entry.kind == "task"]
-            held.fold = RoomFold.of(tasks, [message_of(entry) for _, entry in entries if entry.kind == "message"])
-        if entries:
-            held.pos = entries[-1][0]
-        return bool(entries)
+        """Takes entries that the connection sees and the replica lacks; says whether there were any."""
+        first = not held.pos
+        rows = read_entries(connection, self._vault, held.key, held.info.room, after=held.pos)
+        if rows:
+            held.replica.offer((entry for _, entry in rows), FOREVER_MS, trusted=True)
+            held.pos = rows[-1][0]
+        if first:
+            waiting = read_waiting(connection, self._vault, held.key, held.info.room)
+            held.waiting = {entry.id for entry in waiting}
+            if waiting:
+                held.unsaved.extend(held.replica.offer(waiting, self._store.clock.wall_ms()).taken)
+        return bool(rows)
 
     def _held(self, connection: Connection, room: str) -> HeldRoom:
         if self._shut:
             raise LockedError("the screen is locked", hint="orlop unlock asks for the PIN")
         held = self._rooms.get(room)
         if held is None:
-            row = connection.execute(_SELECT_ROOM, (room,)).fetchone()
-            if row is None:
-                raise NotFoundError("no such room", where=clean(room, 60))
-            _, name, created_ms, sealed_key = _ROOM.checked(row)
-            info = RoomInfo(room=room, name=name, created_ms=created_ms)
-            try:
-                key = self._vault.open(sealed_key, key_aad(room))
-                members = self._members(connection, room, key)
-            except SealBrokenError as error:
-                hint = "put back the database and the vault.key that belongs to it"
-                raise SealBrokenError(error.why, where=f"room {clean(info.name)}", hint=hint) from None
-            held = HeldRoom(info, key, members, RoomFold())
-            self._rooms[room], self._keys[room] = held, key
+            held = self._opened(connection, room)
+            self._rooms[room], self._keys[room] = held, held.key
         return held
 
-    def _members(self, connection: Connection, room: str, key: bytes) -> tuple[Member, ...]:
-        return tuple(
-            Member(
-                identity_key=identity_key,
-                display_name=self._vault.open(sealed, member_aad(room, identity_key), key).decode(),
-                is_self=bool(is_self),
-            )
-            for _, identity_key, is_self, sealed in map(_MEMBER.checked, connection.execute(_SELECT_MEMBERS, (room,)))
+    def _opened(self, connection: Connection, room: str) -> HeldRoom:
+        row = connection.execute(_SELECT_ROOM, (room,)).fetchone()
+        if row is None:
+            raise NotFoundError("no such room", where=clean(room, 60))
+        _, name, created_ms, owner, sealed_key = _ROOM.checked(row)
+        info = RoomInfo(room=room, name=name, created_ms=created_ms)
+        try:
+            key = self._vault.open(sealed_key, key_aad(room))
+            me, verified = self._members(connection, room, key)
+        except SealBrokenError as error:
+            hint = "put back the database and the vault.key that belongs to it"
+            raise SealBrokenError(error.why, where=f"room {clean(info.name)}", hint=hint) from None
+        return HeldRoom(info, key, owner, me, Replica(room, owner), verified)
+
+    def _members(self, connection: Connection, room: str, key: bytes) -> tuple[Member, set[str]]:
+        me, verified = Member(identity_key=self._signer.identity_key, display_name="me", is_self=True), set()
+        for row in connection.execute(_SELECT_MEMBERS, (room,)):
+            _, identity_key, is_self, is_verified, sealed = _MEMBER.checked(row)
+            name = self._vault.open(sealed, member_aad(room, identity_key), key).decode()
+            if is_verified:
+                verified.add(identity_key)
+            if is_self and identity_key == me.identity_key:
+                me = replace(me, display_name=name)
+        return me, verified
+
+    def _sign_old(self, room: str) -> None:
+        """Signs the entries of a room from before entries were signed; not to be called inside a work of the store."""
+        if room not in self._rooms and self._store.read_now(lambda connection: is_unsigned(connection, room)):
+            self._store.write(lambda tx: self._sign(tx, room) if is_unsigned(tx, room) else None).result()
+
+    def _sign(self, tx: Transaction, room: str) -> None:
+        held = self._opened(tx, room)
+        sign_room(
+            tx,
+            self._vault,
+            held.key,
+            self._signer,
+            self._card_of(held.me.display_name),
+            room=room,
+            name=held.info.name,
+            created_ms=held.info.created_ms,
         )
+        with self.lock:
+            self._rooms.pop(room, None)
 
 
 def key_aad(room: str) -> bytes:
@@ -248,26 +365,3 @@ def key_aad(room: str) -> bytes:
 def member_aad(room: str, identity_key: str) -> bytes:
     """What a member's sealed name is bound to."""
     return f"orlop-room-member:1:{room}:{identity_key}".encode()
-
-
-def message_of(entry: Entry) -> Message:
-    """The message that an entry of that kind contains."""
-    return Message(entry.timestamp_ms, entry.author, entry.id, str(entry.content["text"]))
-
-
-def _task_event(entry: Entry) -> TaskEvent:
-    task = entry.content["task"]
-    return TaskEvent(
-        type=str(entry.content["type"]),
-        task_id=str(entry.content["taskId"]),
-        task=task if isinstance(task, Mapping) else None,
-        timestamp=entry.timestamp_ms,
-        actor_id=entry.actor,
-    )
-
-
-def _fold(fold: RoomFold, entry: Entry) -> bool:
-    if entry.kind == "task":
-        return fold.add(entry.id, _task_event(entry))
-    fold.say(message_of(entry))
-    return True

@@ -26,11 +26,27 @@ NAME_CHARACTERS: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A person in a room. `identity_key` is a Curve25519 public key in 43 characters of base64."""
+    """A person in a room. `identity_key` is a Curve25519 public key in 43 characters of base64.
+
+    Attributes:
+        identity_key: what the member is known by.
+        display_name: chosen by the member.
+        is_self: whether it is this node's own.
+        ed25519_key: signs its entries.
+        peer_id: its node.
+        verified: whether somebody here compared the safety number.
+        present: whether it is there now, as far as anybody says.
+        is_creator: whether it made the room.
+    """
 
     identity_key: str
     display_name: str
     is_self: bool = False
+    ed25519_key: str = ""
+    peer_id: str = ""
+    verified: bool = False
+    present: bool = True
+    is_creator: bool = False
 
 
 def cut_name(text: str) -> str:

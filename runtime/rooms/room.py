@@ -1,119 +1,123 @@
 """Rooms: what the core holds of them, and the only way into their logs.
 
-A room is a sealed log of admitted entries, folded into an immutable view. Entries are appended inside transactions of
+A room is a sealed log of signed entries, folded into an immutable view. Entries are appended inside transactions of
 the store; views are replaced after the commit, so nobody sees what was not kept. Whoever appends takes in first what
 other processes have appended meanwhile.
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Final, Protocol
+from typing import Final
 
 from runtime.canonical import Json
 from runtime.columns import Columns
-from runtime.errors import UsageError
-from runtime.events import MemberJoined, MessagePosted, RoomCreated, TaskChanged, TaskRejected
-from runtime.rooms.admission import FUTURE_MS, Admitted, Context, Held, admit, stamp
-from runtime.rooms.drafts import ClockBehindError, Rejection, SubmitResult, TaskDraft
+from runtime.errors import RefusedError, UsageError
+from runtime.events import MemberJoined, MessagePosted, RoomCreated, TaskRejected
+from runtime.rooms.admission import FUTURE_MS, Admitted, Context, Held, admit
+from runtime.rooms.announce import task_changed
+from runtime.rooms.cards import Card
+from runtime.rooms.drafts import Rejection, SubmitResult, TaskDraft
+from runtime.rooms.entries import NO_ENTRY, EntryError, SignedEntry, place, sign_entry
+from runtime.rooms.facts import MESSAGE_CHARACTERS, NAME_CHARACTERS
 from runtime.rooms.fold import Message
-from runtime.rooms.held import HeldRoom, HeldRooms, RoomInfo, key_aad, member_aad, message_of
-from runtime.rooms.log import Entry, Head, Kind, head_of, insert
-from runtime.rooms.members import cut_name
+from runtime.rooms.held import HeldRoom, RoomInfo, key_aad, member_aad
+from runtime.rooms.log import insert
 from runtime.rooms.naming import find
 from runtime.rooms.reasons import Reason
-from runtime.rooms.settings import RoomSettings
-from runtime.rooms.tasks import FIELDS, Task, TaskEvent
+from runtime.rooms.settings import Admission, History
+from runtime.rooms.sharing import OnChange, Said, SharedRooms, behind, new_invite
+from runtime.rooms.tasks import TaskEvent
+from runtime.rooms.unsigned import opening_content
 from runtime.rooms.view import RoomView
 from runtime.sanitise import clean
-from runtime.store import Store, Transaction
-from runtime.vault import Vault
+from runtime.store import Transaction
 
 __all__ = ["MESSAGE_CHARACTERS", "NAME_CHARACTERS", "OnChange", "RoomInfo", "Rooms"]
 
-NAME_CHARACTERS: Final = 64
-"""Characters of a room's name at most."""
-
-MESSAGE_CHARACTERS: Final = 16_384
-"""Characters of a message at most."""
-
 _ID_BYTES: Final = 16
 _ROOM: Final = Columns("rooms", {"room": str, "name": str, "created_ms": int})
-_SHOWN: Final = [(key, name) for key, name in FIELDS.items() if key not in {"id", "updatedAt"}]
-"""What an event calls a changed field, and the field's attribute."""
-
-OnChange = Callable[[str, tuple[TaskEvent, ...]], None]
-"""Called with a room and the events that were submitted, after their commit, on the store's writer thread; must only
-hand them on. What goes through `Rooms.append` is its caller's to pass on."""
 
 
-class _Account(Protocol):
-    """What rooms need of `runtime.account.MemberAccount`."""
-
-    @property
-    def identity_key(self) -> str: ...
-
-
-class Rooms:
-    """All rooms of this node. Its methods may be called from any thread.
-
-    Args:
-        store: keeps them.
-        vault: seals the rooms' keys.
-        account: this node's member in every room.
-        display_name: that member's name in new rooms.
-        on_change: hears of what is submitted here.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        vault: Vault,
-        account: _Account,
-        *,
-        display_name: str = "",
-        on_change: OnChange | None = None,
-    ) -> None:
-        self.self_key = account.identity_key
-        """Identity key of this node's member."""
-        self.on_change = on_change
-        self._store = store
-        self._vault = vault
-        self._display_name = cut_name(display_name) or "me"
-        self._held = HeldRooms(store, vault)
+class Rooms(SharedRooms):
+    """All rooms of this node. Its methods may be called from any thread."""
 
     # --- which rooms there are --------------------------------------------------------------------------------------
 
-    def create(self, name: str, *, cause: int | None = None) -> "Future[RoomInfo]":
-        """Makes a room with this node as its only member.
+    def create(
+        self,
+        name: str,
+        *,
+        history: History = "joined",
+        ephemeral: bool = False,
+        admission: Admission = "invite",
+        cause: int | None = None,
+    ) -> "Future[RoomInfo]":
+        """Makes a room with this node as its only member, and its creator.
 
         Args:
             name: shown to people; 1 to 64 characters, none of them invisible, without blanks around them.
+            history: whether new members are given everything, or what is said from then on.
+            ephemeral: whether nothing of it is kept on disk.
+            admission: whether members prove that they hold the invitation.
             cause: seq of the event that led to this.
 
         Raises:
             UsageError: the name does not fit.
         """
-        if not 1 <= len(name) <= NAME_CHARACTERS or clean(name, 2 * NAME_CHARACTERS) != name or name != name.strip():
-            why = f"must have 1 to {NAME_CHARACTERS} characters, none of them invisible, and no blanks around them"
-            raise UsageError(why, where="room name")
-        room = secrets.token_hex(_ID_BYTES)
-        key = self._vault.new_key()
-        sealed_key = self._vault.seal(key, key_aad(room))
-        sealed_name = self._vault.seal(self._display_name.encode(), member_aad(room, self.self_key), key)
+        _check_name(name)
+        room, card = secrets.token_hex(_ID_BYTES), self.card()
+        opening = opening_content(
+            name, card, history=history, ephemeral=ephemeral, admission=admission, invite=new_invite()
+        )
 
         def work(tx: Transaction) -> RoomInfo:
-            tx.execute(
-                "INSERT INTO rooms (room, name, created_ms, sealed_key) VALUES (?, ?, ?, ?)",
-                (room, name, tx.now_ms, sealed_key),
+            info, key = self._store_room(tx, room, name, card.fingerprint)
+            entry = sign_entry(
+                self._account,
+                room=room,
+                seq=place(0, 1),
+                prev=NO_ENTRY,
+                ts_ms=tx.now_ms,
+                actor=self.self_key,
+                kind="room",
+                content=opening,
             )
-            tx.execute(
-                "INSERT INTO room_members (room, identity_key, is_self, joined_ms, sealed) VALUES (?, ?, 1, ?, ?)",
-                (room, self.self_key, tx.now_ms, sealed_name),
-            )
+            insert(tx, self._vault, key, entry)
             tx.emit(RoomCreated(room=room, name=name, cause=cause))
             tx.emit(MemberJoined(room=room, key=self.self_key, name=self._display_name, cause=cause))
-            return RoomInfo(room=room, name=name, created_ms=tx.now_ms)
+            return info
+
+        return self._store.write(work)
+
+    def adopt(
+        self, room: str, name: str, creator: Card | str, link: Mapping[str, Json], *, cause: int | None = None
+    ) -> "Future[RoomInfo]":
+        """Makes a place for a room that another member created; its log comes from there.
+
+        Args:
+            room: its id.
+            name: as the invitation says.
+            creator: the creator's card, or its fingerprint.
+            link: how this node reaches the others.
+            cause: seq of the event that led to this.
+
+        Returns:
+            The room. The future fails with `RefusedError` when this node has it already.
+
+        Raises:
+            UsageError: the name does not fit.
+        """
+        _check_name(name)
+        fingerprint = creator if isinstance(creator, str) else creator.fingerprint
+
+        def work(tx: Transaction) -> RoomInfo:
+            if tx.one("SELECT 1 FROM rooms WHERE room = ?", (room,)) is not None:
+                raise RefusedError("this node is in the room already", where=f"room {clean(name)}")
+            info, key = self._store_room(tx, room, name, fingerprint)
+            self._store_link(tx, room, key, link)
+            tx.emit(RoomCreated(room=room, name=name, cause=cause))
+            return info
 
         return self._store.write(work)
 
@@ -143,17 +147,6 @@ class Rooms:
     def forget(self, tx: Transaction, room: str) -> None:
         """Forgets key and content of a room whose rows go with a transaction (`runtime.rooms.burning`)."""
         self._held.forget(tx, room)
-
-    def settings(self, room: str) -> RoomSettings:
-        """What a room is like.
-
-        Args:
-            room: its id.
-
-        Raises:
-            NotFoundError: there is no such room.
-        """
-        return RoomSettings(name=self.state(room).name)
 
     # --- content ----------------------------------------------------------------------------------------------------
 
@@ -215,12 +208,12 @@ class Rooms:
 
         Raises:
             NotFoundError: there is no such room.
-            RefusedError: its log was tampered with.
+            RefusedError: its log was tampered with, or what this node says there does not count.
             ClockBehindError: the clock is more than five minutes behind this author's last entry.
         """
         with self._held.lock:
             held = self._held.fresh(tx, room)
-            head = head_of(tx, room, self.self_key)
+            entries: list[SignedEntry] = []
             admitted: list[TaskEvent] = []
             rejected: list[Rejection] = []
             for draft in drafts:
@@ -228,19 +221,18 @@ class Rooms:
                     type=draft.type,
                     task_id=draft.task_id,
                     task=draft.task,
-                    timestamp=stamp(tx.now_ms, head.timestamp_ms),
+                    timestamp=self._next_ms(tx, held),
                     actor_id=actor,
                 )
-                context = Context(room, held.fold.folding.tasks, held.members, tx.now_ms)
-                verdict = admit(event, context, author=self.self_key)
-                if isinstance(verdict, Admitted):
-                    head = self._take(tx, held, head, verdict.event, cause)
-                    admitted.append(verdict.event)
-                    continue
-                if isinstance(verdict, Held):
-                    raise _behind(room, verdict.until_ms + FUTURE_MS, tx.now_ms)
-                rejected.append(Rejection(draft, verdict.reason))
-                tx.emit(_rejected(context, draft, actor, verdict.reason, cause))
+                context = Context(room, held.replica.fold.folding.tasks, held.members(), tx.now_ms)
+                taken = self._judge(tx, held, event, context, cause)
+                if isinstance(taken, Reason):
+                    rejected.append(Rejection(draft, taken))
+                    tx.emit(_rejected(context, draft, actor, taken, cause))
+                else:
+                    entries.append(taken[0])
+                    admitted.append(taken[1])
+            self._tell_entries(tx, room, entries)
             return SubmitResult(tuple(admitted), tuple(rejected))
 
     def say(self, room: str, text: str, *, cause: int | None = None) -> "Future[Message]":
@@ -248,7 +240,7 @@ class Rooms:
 
         Args:
             room: its id.
-            text: 1 to 16,384 characters.
+            text: 1 to 16,384 characters, and at most 32 KiB with all that belongs to it.
             cause: seq of the event that led to this.
 
         Returns:
@@ -289,68 +281,60 @@ class Rooms:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _take(self, tx: Transaction, held: HeldRoom, head: Head, event: TaskEvent, cause: int | None) -> Head:
-        """Stores and folds one admitted event."""
-        content: Mapping[str, Json] = {"type": event.type, "taskId": event.task_id, "task": event.task}
-        entry = self._entry(held, head, "task", content, at=event.timestamp, actor=event.actor_id)
-        before = held.fold.folding.tasks.get(event.task_id)
-        if self._held.grow(tx, held, insert(tx, self._vault, held.key, entry), entry):
-            tx.emit(_changed(held.info.room, event, before, held.fold.folding.tasks[event.task_id], cause))
-        return Head(entry.author_seq, entry.timestamp_ms)
+    def _judge(
+        self, tx: Transaction, held: HeldRoom, event: TaskEvent, context: Context, cause: int | None
+    ) -> tuple[SignedEntry, TaskEvent] | Reason:
+        """Stores and folds one event, if it is admitted."""
+        verdict = admit(event, context, author=self.self_key)
+        if isinstance(verdict, Held):
+            raise behind(context.room, verdict.until_ms + FUTURE_MS, tx.now_ms)
+        if not isinstance(verdict, Admitted):
+            return verdict.reason
+        admitted = verdict.event
+        content: Mapping[str, Json] = {"type": admitted.type, "taskId": admitted.task_id, "task": admitted.task}
+        tasks = held.replica.fold.folding.tasks
+        before = tasks.get(event.task_id)
+        try:
+            entry = self._append(tx, held, Said("task", content, event.actor_id))
+        except EntryError as error:
+            return Reason(error.why)
+        after = held.replica.fold.folding.tasks.get(event.task_id)
+        if after is not None and after is not before:
+            tx.emit(task_changed(context.room, admitted, before, after, cause))
+        return entry, admitted
 
     def _post(self, tx: Transaction, room: str, text: str, cause: int | None) -> Message:
         with self._held.lock:
             held = self._held.fresh(tx, room)
-            head = head_of(tx, room, self.self_key)
-            at = stamp(tx.now_ms, head.timestamp_ms)
-            if at > tx.now_ms + FUTURE_MS:
-                raise _behind(room, at, tx.now_ms)
-            entry = self._entry(held, head, "message", {"text": text}, at=at, actor=self.self_key)
-            self._held.grow(tx, held, insert(tx, self._vault, held.key, entry), entry)
+            entry = self._append(tx, held, Said("message", {"text": text}))
             tx.emit(MessagePosted(room=room, id=entry.id, author=entry.author, text=text, cause=cause))
-            return message_of(entry)
+            self._tell_entries(tx, room, [entry])
+            return Message(entry.ts_ms, entry.author, entry.id, text)
 
-    def _entry(
-        self, held: HeldRoom, head: Head, kind: Kind, content: Mapping[str, Json], *, at: int, actor: str
-    ) -> Entry:
-        return Entry(
-            room=held.info.room,
-            id=secrets.token_hex(_ID_BYTES),
-            author=self.self_key,
-            author_seq=head.author_seq + 1,
-            timestamp_ms=at,
-            actor=actor,
-            kind=kind,
-            content=content,
+    def _store_room(self, tx: Transaction, room: str, name: str, owner: str) -> tuple[RoomInfo, bytes]:
+        key = self._vault.new_key()
+        tx.execute(
+            "INSERT INTO rooms (room, name, created_ms, sealed_key, owner) VALUES (?, ?, ?, ?, ?)",
+            (room, name, tx.now_ms, self._vault.seal(key, key_aad(room)), owner),
         )
+        sealed_name = self._vault.seal(self._display_name.encode(), member_aad(room, self.self_key), key)
+        tx.execute(
+            "INSERT INTO room_members (room, identity_key, is_self, joined_ms, sealed) VALUES (?, ?, 1, ?, ?)",
+            (room, self.self_key, tx.now_ms, sealed_name),
+        )
+        return RoomInfo(room=room, name=name, created_ms=tx.now_ms), key
 
-    def _tell(self, room: str, events: tuple[TaskEvent, ...]) -> None:
-        if self.on_change is not None:
-            self.on_change(room, events)
 
-
-def _changed(room: str, event: TaskEvent, before: Task | None, after: Task, cause: int | None) -> TaskChanged:
-    return TaskChanged(
-        room=room,
-        task=event.task_id,
-        change=event.type,
-        actor=event.actor_id,
-        fields=tuple(key for key, name in _SHOWN if getattr(before, name, None) != getattr(after, name)),
-        status=after.status,
-        title=after.title,
-        cause=cause,
-    )
+def _check_name(name: str) -> None:
+    if not 1 <= len(name) <= NAME_CHARACTERS or clean(name, 2 * NAME_CHARACTERS) != name or name != name.strip():
+        why = f"must have 1 to {NAME_CHARACTERS} characters, none of them invisible, and no blanks around them"
+        raise UsageError(why, where="room name")
 
 
 def _rejected(context: Context, draft: TaskDraft, actor: str, reason: Reason, cause: int | None) -> TaskRejected:
     """Names the task only where the room has it: else its id is a text of whoever wrote the draft."""
     task = draft.task_id if draft.task_id in context.tasks else ""
     return TaskRejected(room=context.room, task=task, actor=actor, reason=reason.plain, detail=str(reason), cause=cause)
-
-
-def _behind(room: str, at: int, now_ms: int) -> ClockBehindError:
-    why = f"the clock is {(at - now_ms) // 60_000} minutes behind the last entry of this room"
-    return ClockBehindError(why, where=f"room {room}", hint="set it right; nothing is taken until it has caught up")
 
 
 def _data_aad(room: str, aad: bytes) -> bytes:

@@ -12,7 +12,17 @@ from typing import Final
 from runtime.rooms.cards import Card
 from runtime.rooms.facts import Fact, Leaving, Opening, Removal, Vouch
 
-__all__ = ["EMPTY_ROSTER", "MEMBERS", "Range", "Roster", "RosterMember", "Statement", "opening_of", "resolve", "signer_of"]
+__all__ = [
+    "EMPTY_ROSTER",
+    "MEMBERS",
+    "Range",
+    "Roster",
+    "RosterMember",
+    "Statement",
+    "opening_of",
+    "resolve",
+    "signer_of",
+]
 
 MEMBERS: Final = 128
 """Keys that a roster has at most, those of former members included."""
@@ -54,6 +64,7 @@ class RosterMember:
         since_ms: when they were vouched for first.
         vouched_by: who did it first; themselves for the creator.
         is_creator: whether it is the creator.
+        left: whether, being out, they went by themselves.
     """
 
     card: Card
@@ -61,6 +72,7 @@ class RosterMember:
     since_ms: int
     vouched_by: str
     is_creator: bool = False
+    left: bool = False
 
     @property
     def is_in(self) -> bool:
@@ -102,6 +114,11 @@ class Roster:
         """Who is in the room under this identity key."""
         one = self.everybody.get(key)
         return one if one is not None and one.is_in else None
+
+    def has_left(self, key: str) -> bool:
+        """Whether somebody went by themselves."""
+        one = self.everybody.get(key)
+        return one is not None and one.left
 
     def counts(self, author: str, seq: int) -> bool:
         """Whether an entry counts, as far as membership decides."""
@@ -213,6 +230,10 @@ class _Closing:
         cut = {Range(one.after, min([one.end, *(seq for seq in leaves if seq > one.after)])) for one in ranges}
         return tuple(sorted((one for one in cut if one.end > one.after), key=lambda one: (one.after, one.end)))
 
+    def _left(self, card: Card, ranges: Sequence[Range]) -> bool:
+        end = max((one.end for one in ranges), default=0)
+        return any(one.seq == end for one in self._said.get(signer_of(card), ()) if isinstance(one.fact, Leaving))
+
     def _newcomers(self) -> dict[str, Card]:
         best: dict[str, tuple[tuple[bool, int, str], Card]] = {}
         for one in self._counting():
@@ -233,6 +254,7 @@ class _Closing:
                 since_ms=self._opening.ts_ms,
                 vouched_by=self._creator,
                 is_creator=True,
+                left=self._left(self._cards[self._creator], self._ranges[self._creator]),
             )
         ]
         for key, card in self._cards.items():
@@ -247,6 +269,7 @@ class _Closing:
                     ranges=self._ranges[key],
                     since_ms=first.ts_ms,
                     vouched_by=first.author,
+                    left=self._left(card, self._ranges[key]),
                 )
             )
         contested = {

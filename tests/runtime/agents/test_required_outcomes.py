@@ -10,7 +10,7 @@ from runtime.agents.keys import AgentKey
 from runtime.canonical import timestamp
 from runtime.errors import FailedError
 from runtime.events import AgentFailed, BreakerTripped, TickCompleted, TickFailed
-from tests.hostile import emits, fails_before
+from tests.hostile import emits, emits_mix, fails_before
 from tests.runtime.agents.world import ALL, ROOM, SELF, World, changed, task
 
 KEY = AgentKey(ROOM, "guest")
@@ -209,14 +209,14 @@ async def test_emits_invalid_utf8(world: World) -> None:
 
 
 async def test_emits_a_mix_of_honest_and_dishonest_events(world: World) -> None:
-    world.rooms.join("alice", "Alice")
+    alice = world.rooms.join("alice")
     world.rooms.put(task("t1"), task("t2"))
-    await world.run("emits_mix")
+    await world.run(emits_mix(alice))
     await world.tick()
     tasks = world.rooms.tasks
     assert {one.id: (one.title, one.assignee, one.urgent, one.created_by) for one in tasks.values()} == {
-        "t1": ("t1", "alice", None, SELF),
-        "t2": ("t2", "alice", True, SELF),
+        "t1": ("t1", alice, None, SELF),
+        "t2": ("t2", alice, True, SELF),
         "fresh": ("fresh", None, None, f"agent:{ROOM}:guest@{SELF}"),
     }
     last = world.events(TickCompleted)[-1]

@@ -21,7 +21,6 @@ from runtime.clock import ManualClock
 from runtime.events import Event, Record
 from runtime.journal import Journal
 from runtime.rooms.drafts import SubmitResult, TaskDraft
-from runtime.rooms.held import member_aad
 from runtime.rooms.room import Rooms
 from runtime.rooms.tasks import Task, TaskEvent
 from runtime.sandbox.compile import Compiler
@@ -29,9 +28,11 @@ from runtime.statedir import StateDir
 from runtime.store import Store, Transaction
 from runtime.vault import Vault
 from tests.hostile import agent
+from tests.runtime.people import Person
 
 ROOM = "ab" * 16
-SELF = "S" * 43
+ME = Person("self")
+SELF = ME.identity_key
 INTERVAL_MS = 30_000
 ALL = tuple(Permission)
 
@@ -48,18 +49,13 @@ def manifest(wasm: bytes, name: str = "guest", **changes: Any) -> AgentManifest:
     return parse_manifest(document | changes)
 
 
-@dataclass(frozen=True)
-class Account:
-    identity_key: str = SELF
-
-
 class TestRooms(Rooms):
     """Real rooms, one of them with a known id, whose log can be made to fail."""
 
     __test__ = False
 
     def __init__(self, store: Store, vault: Vault) -> None:
-        super().__init__(store, vault, Account(), display_name="self")
+        super().__init__(store, vault, ME, ME.node, display_name="self")
         self.fails: Exception | None = None
 
     def begin(self) -> None:
@@ -70,12 +66,11 @@ class TestRooms(Rooms):
         """Creates tasks."""
         assert not self.submit(ROOM, drafts).result().rejected
 
-    def join(self, key: str, name: str) -> None:
-        """Another member, as a later package lets one in."""
-        sealed = self._vault.seal(name.encode(), member_aad(ROOM, key), self._held.key_of(ROOM))
-        sql = "INSERT INTO room_members (room, identity_key, is_self, joined_ms, sealed) VALUES (?, ?, 0, 1, ?)"
-        self._store.write(lambda tx: tx.execute(sql, (ROOM, key, sealed)).rowcount).result()
-        self._held._rooms.clear()
+    def join(self, name: str) -> str:
+        """Another member, and its identity key."""
+        person = Person(name)
+        self.add_member(ROOM, person.card).result()
+        return person.identity_key
 
     @property
     def tasks(self) -> Mapping[str, Task]:
@@ -108,8 +103,8 @@ class World:
 
     async def start(self, **options: Any) -> None:
         self.modules = AgentModules(self.store, self.state.modules, self.rooms, self.compiler, self.vault)
-        settings = {"interval_ms": INTERVAL_MS, "limit_ms": self.limit_ms, "honest": 2} | options
-        self.executor = Executor(self.modules, self.rooms, self.vault, self.clock, runner=SELF, **settings)
+        settings = {"runner": SELF, "interval_ms": INTERVAL_MS, "limit_ms": self.limit_ms, "honest": 2} | options
+        self.executor = Executor(self.modules, self.rooms, self.vault, self.clock, **settings)
 
     async def stop(self) -> None:
         await self.executor.shutdown()

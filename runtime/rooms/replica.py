@@ -1,0 +1,435 @@
+"""A replica: one member's copy of a room's log, and the state that follows from it.
+
+The state is a function of the set of entries, never of the order in which they came. Nearly every entry is simply its
+author's next one, and is folded on the spot; whatever changes who counts, where a sequence ends or what a snapshot
+covers has it computed anew from what is there. Pure: no I/O, and no clock but the time that is passed in.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from runtime.canonical import Json
+from runtime.rooms.autodelete import Keep
+from runtime.rooms.cards import Card
+from runtime.rooms.chain import FUTURE_MS, Chain
+from runtime.rooms.entries import SignedEntry
+from runtime.rooms.facts import (
+    SNAPSHOT_PARTS,
+    STRUCTURAL,
+    Burning,
+    Change,
+    Keeping,
+    Opening,
+    fact_of,
+    message_of,
+    task_event_of,
+)
+from runtime.rooms.fold import BeyondHorizonError, Message, RoomFold
+from runtime.rooms.roster import EMPTY_ROSTER, Roster, RosterMember, Statement, opening_of, resolve, signer_of
+from runtime.rooms.settings import RoomSettings, changed
+from runtime.rooms.snapshots import Snapshot, newest_snapshot
+from runtime.rooms.strangers import Strangers
+from runtime.rooms.tasks import TaskEvent, task_to_json
+
+__all__ = ["FOREVER_MS", "Offered", "Refusal", "Replica"]
+
+FOREVER_MS: Final = 2**62
+"""Later than every clock: for entries that were judged when they came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An entry that was not taken, and why."""
+
+    id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """What became of entries that came.
+
+    Attributes:
+        taken: what is now part of the log, in an order in which it can be taken again; also what had waited.
+        events: the task events among them that count.
+        held: ids of those that wait for others, or for their time.
+        refused: those that will never count, and why.
+        changed_structure: whether roster or settings are others than before.
+    """
+
+    taken: tuple[SignedEntry, ...] = ()
+    events: tuple[TaskEvent, ...] = ()
+    held: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    changed_structure: bool = False
+
+
+class Replica:
+    """The log of one room.
+
+    Args:
+        room: its id.
+        owner: fingerprint of the creator's card.
+    """
+
+    def __init__(self, room: str, owner: str) -> None:
+        self.room = room
+        self.owner = owner
+        self.roster: Roster = EMPTY_ROSTER
+        self.settings = RoomSettings()
+        self.snapshot: Snapshot | None = None
+        self.fold = RoomFold()
+        """Tasks and the latest messages."""
+        self.doubted = False
+        """Whether the newest snapshot is not what its entries come to, as far as they are here."""
+        self.refolds = 0
+        """How often the state was computed anew."""
+        self._chains: dict[str, Chain] = {}
+        self._strangers = Strangers()
+        self._snapshots: dict[str, Snapshot | None] = {}
+        self._trusted: set[str] = set()
+        self._pending: list[SignedEntry] = []
+        self._unsettled = False
+        self._refold = False
+
+    # --- what there is ----------------------------------------------------------------------------------------------
+
+    def chain(self, author: str) -> Chain | None:
+        """What is known of an author."""
+        return self._chains.get(author)
+
+    @property
+    def chains(self) -> dict[str, Chain]:
+        """By author: everybody who ever counted."""
+        return self._chains
+
+    def entries(self) -> list[SignedEntry]:
+        """The log: everything that was taken, in the order of time."""
+        return sorted(
+            (
+                entry
+                for author, chain in self._chains.items()
+                for entry in chain.entries()
+                if entry.seq <= self.end_of(author)
+            ),
+            key=lambda one: (one.ts_ms, one.actor, one.id),
+        )
+
+    def waiting(self) -> dict[str, tuple[SignedEntry, str]]:
+        """By id: what is kept beside the log, and why."""
+        found = {entry.id: (entry, "unknown author") for entry in self._strangers.entries()}
+        for chain in self._chains.values():
+            for entry in chain.waiting.values():
+                found[entry.id] = (entry, "contradiction" if not chain.counts(entry.seq) else "gap or future")
+        return found
+
+    def next_due_ms(self) -> int | None:
+        """When the clock lets the next of those in that wait for their time."""
+        times = [entry.ts_ms for chain in self._chains.values() for entry in chain.waiting.values()]
+        return min(times) - FUTURE_MS if times else None
+
+    def end_of(self, author: str) -> int:
+        """The greatest place of an author that may count."""
+        member = self.roster.everybody.get(author)
+        return 0 if member is None else member.end
+
+    def covered(self, entry: SignedEntry) -> bool:
+        """Whether a snapshot stands for an entry."""
+        return self.snapshot is not None and self.snapshot.covers(entry.author, entry.seq)
+
+    def counts(self, entry: SignedEntry) -> bool:
+        """Whether an entry that was taken counts."""
+        chain = self._chains.get(entry.author)
+        return chain is not None and chain.counts(entry.seq) and self.roster.counts(entry.author, entry.seq)
+
+    def state(self) -> dict[str, Json]:
+        """The state in a form in which it is compared: the same at all who have the same entries."""
+        folded = self.fold.folding.state()
+        messages = [[message.ts_ms, message.author, message.id, message.text] for message in sorted(self._messages())]
+        return {
+            "v": 1,
+            "room": self.room,
+            "settings": self.settings.to_json(),
+            "members": [_member_json(key, one) for key, one in self.roster.everybody.items()],
+            "contested": sorted(self.roster.contested),
+            "forked": sorted(self.roster.forked),
+            "snapshot": None if self.snapshot is None else self.snapshot.id,
+            "tasks": [task_to_json(one) for one in folded.tasks.values()],
+            "last": dict(folded.last_actors),
+            "messages": messages,
+        }
+
+    def _messages(self) -> Iterator[Message]:
+        for entry in self._counting("message"):
+            if not self.covered(entry) and (message := message_of(entry)) is not None:
+                yield message
+
+    # --- what comes -------------------------------------------------------------------------------------------------
+
+    def offer(self, entries: Iterable[SignedEntry], now_ms: int, *, trusted: bool = False) -> Offered:
+        """Takes entries of anybody, in any order.
+
+        Args:
+            entries: of this room; well-formed, their signatures not verified.
+            now_ms: the time here.
+            trusted: that they were verified before, as those that are read from this node's store.
+        """
+        refused: list[Refusal] = []
+        came = []
+        taken: list[SignedEntry] = []
+        self._pending = taken
+        before = (self.roster, self.settings)
+        for entry in entries:
+            came.append(entry.id)
+            if why := self._take(entry, now_ms, trusted=trusted):
+                refused.append(Refusal(entry.id, why))
+        self._settle(now_ms)
+        events = self._fold_in(taken)
+        waiting = self.waiting() if len(taken) < len(came) else {}
+        return Offered(
+            taken=tuple(taken),
+            events=tuple(events),
+            held=tuple(one for one in dict.fromkeys(came) if one in waiting),
+            refused=tuple(refused),
+            changed_structure=before != (self.roster, self.settings),
+        )
+
+    def tick(self, now_ms: int) -> Offered:
+        """Takes what waited for its time."""
+        taken: list[SignedEntry] = []
+        self._pending = taken
+        before = (self.roster, self.settings)
+        for chain in self._chains.values():
+            if chain.waiting:
+                self._release(chain, now_ms)
+        self._unsettled = True
+        self._settle(now_ms)
+        events = self._fold_in(taken)
+        return Offered(
+            taken=tuple(taken), events=tuple(events), changed_structure=before != (self.roster, self.settings)
+        )
+
+    def _take(self, entry: SignedEntry, now_ms: int, *, trusted: bool) -> str:
+        """Takes one entry, or says why not."""
+        chain = self._chains.get(entry.author)
+        plain = entry.kind not in STRUCTURAL
+        if plain and chain is not None and chain.follows(entry, now_ms) and entry.seq <= self.end_of(entry.author):
+            if not trusted and not entry.fits(chain.card.ed25519_key):
+                return "its signature is not its author's"
+            chain.append(entry)
+            self._pending.append(entry)
+            return ""
+        if trusted:
+            self._trusted.add(entry.id)
+        if self._unsettled and (chain is None or entry.seq > self.end_of(entry.author)):
+            self._settle(now_ms)
+            chain = self._chains.get(entry.author)
+        if chain is None or entry.seq > self.end_of(entry.author):
+            return self._put_aside(entry, now_ms)
+        return self._offer_to(chain, entry, now_ms)
+
+    def _put_aside(self, entry: SignedEntry, now_ms: int) -> str:
+        """Keeps an entry of somebody who is not one of us, or not any more; the room's first entry opens it."""
+        if not self.roster.creator and entry.kind == "room" and entry.author not in self._chains:
+            fact = fact_of(entry)
+            if isinstance(fact, Opening) and self._opens(entry, fact.card) and self._fits(entry, fact.card):
+                self._chains[entry.author] = chain = Chain(fact.card, parts=SNAPSHOT_PARTS)
+                return self._offer_to(chain, entry, now_ms)
+        if not self._strangers.add(entry, unbounded=entry.id in self._trusted):
+            return "too much of unknown authors waits already"
+        return ""
+
+    def _opens(self, entry: SignedEntry, card: Card) -> bool:
+        return entry.seq == 1 and card.identity_key == entry.author and card.fingerprint == self.owner
+
+    def _fits(self, entry: SignedEntry, card: Card) -> bool:
+        return entry.id in self._trusted or entry.fits(card.ed25519_key)
+
+    def _offer_to(self, chain: Chain, entry: SignedEntry, now_ms: int) -> str:
+        if chain.knows(entry):
+            return ""
+        if not self._fits(entry, chain.card):
+            return "its signature is not its author's"
+        cut = chain.cut
+        standing = chain.offer(entry, now_ms)
+        if chain.cut != cut:
+            self._unsettled = self._refold = True
+        if entry.kind == "snapshot":
+            self._unsettled = True
+        if standing == "full":
+            return "too many entries of its author wait already"
+        if standing == "fork" and entry.id not in chain.waiting:
+            return "its author contradicts itself before it"
+        self._release(chain, now_ms)
+        return ""
+
+    def _release(self, chain: Chain, now_ms: int) -> None:
+        for entry in chain.release(now_ms):
+            self._pending.append(entry)
+            if entry.kind in STRUCTURAL:
+                self._unsettled = True
+
+    # --- who counts -------------------------------------------------------------------------------------------------
+
+    def _settle(self, now_ms: int) -> None:
+        """Computes roster, settings and snapshot anew, until nothing that follows from them changes them."""
+        while self._unsettled:
+            self._unsettled = False
+            said = {signer_of(chain.card): chain.statements() for chain in self._chains.values()}
+            opening = next((one for one in (opening_of(self.owner, part) for part in said.values()) if one), None)
+            if opening is None:
+                self._become(EMPTY_ROSTER, now_ms)
+                self.settings = RoomSettings()
+            else:
+                self._become(resolve(opening, said), now_ms)
+                self.settings = self._settings(opening, said.values())
+                self._cover(now_ms)
+
+    def _become(self, roster: Roster, now_ms: int) -> None:
+        """Takes a roster on: new chains for those who are new, none under a key that is not theirs."""
+        before, self.roster = self.roster, roster
+        for key, member in roster.everybody.items():
+            chain = self._chains.get(key)
+            if chain is not None and chain.card.ed25519_key != member.card.ed25519_key:
+                self._dissolve(key)
+                chain = None
+            if chain is None:
+                self._chains[key] = chain = Chain(member.card, parts=SNAPSHOT_PARTS if member.is_creator else 0)
+            known = before.everybody.get(key)
+            if known is None or known.ranges != member.ranges:
+                self._recount(chain, known, member)
+                for entry in self._strangers.take(key, member.end):
+                    self._offer_to(chain, entry, now_ms)
+                    self._unsettled = True
+        for key in [key for key in self._chains if key not in roster.everybody and roster.creator]:
+            self._dissolve(key)
+        forked = frozenset(
+            key
+            for key, chain in self._chains.items()
+            if chain.cut is not None and key in roster.everybody and chain.cut <= roster.everybody[key].end
+        )
+        self.roster = Roster(
+            everybody=roster.everybody, creator=roster.creator, contested=roster.contested, forked=forked
+        )
+
+    def _recount(self, chain: Chain, before: RosterMember | None, after: RosterMember) -> None:
+        if not self._refold:
+            pending = {entry.id for entry in self._pending}
+            self._refold = any(
+                after.counts(entry.seq) != (before is not None and before.counts(entry.seq))
+                for entry in chain.entries()
+                if entry.id not in pending
+            )
+
+    def _dissolve(self, author: str) -> None:
+        """What was signed with a key that is not the author's counts as a stranger's."""
+        chain = self._chains.pop(author)
+        for entry in [*chain.entries(), *chain.waiting.values()]:
+            self._trusted.discard(entry.id)
+            self._strangers.add(entry)
+        self._pending[:] = [entry for entry in self._pending if entry.author != author]
+        self._refold = self._unsettled = True
+
+    def _settings(self, opening: Statement, said: Iterable[Sequence[Statement]]) -> RoomSettings:
+        fact = opening.fact
+        settings = fact.settings if isinstance(fact, Opening) else RoomSettings()
+        keeps = []
+        for statements in said:
+            for one in statements:
+                if not self.roster.counts(one.author, one.seq):
+                    continue
+                if isinstance(one.fact, Keeping):
+                    keeps.append((one.ts_ms, one.author, one.id, one.fact.until_ms))
+                elif one.author == self.roster.creator and isinstance(one.fact, Change):
+                    settings = changed(settings, one.fact.changes)
+                elif one.author == self.roster.creator and isinstance(one.fact, Burning):
+                    settings = changed(settings, {"burned": True})
+        if not keeps:
+            return settings
+        latest = max(keeps, key=lambda one: one[:3])
+        return _kept(settings, Keep(latest[0], latest[3]))
+
+    def _cover(self, now_ms: int) -> None:
+        """Takes the newest snapshot on; sequences go on behind what it covers."""
+        creator = self.roster.creator
+        chain = self._chains[creator]
+        if not chain.parts:
+            return
+        counting = {
+            seq: entry
+            for seq, entry in sorted(chain.parts.items())
+            if chain.counts(seq) and self.roster.counts(creator, seq)
+        }
+        newest = newest_snapshot(creator, counting, now_ms + FUTURE_MS, self._snapshots)
+        if newest != self.snapshot:
+            self._refold = True
+            self.snapshot = newest
+        if newest is None:
+            return
+        for key, one in self._chains.items():
+            one.anchor(newest.heads_of(key))
+            if one.waiting:
+                self._release(one, now_ms)
+
+    # --- the state --------------------------------------------------------------------------------------------------
+
+    def _fold_in(self, taken: Sequence[SignedEntry]) -> list[TaskEvent]:
+        """Folds what was taken, or everything anew; gives the task events that count."""
+        counting = [entry for entry in taken if self.counts(entry) and not self.covered(entry)]
+        events = [
+            event for event in (task_event_of(one) for one in counting if one.kind == "task") if event is not None
+        ]
+        if not self._refold:
+            try:
+                for entry in counting:
+                    self._fold_one(entry)
+            except BeyondHorizonError:
+                self._refold = True
+        if self._refold:
+            self._fold_all()
+        return events
+
+    def _fold_one(self, entry: SignedEntry) -> None:
+        if entry.kind == "task" and (event := task_event_of(entry)) is not None:
+            self.fold.add(entry.id, entry.author, event)
+        elif entry.kind == "message" and (message := message_of(entry)) is not None:
+            self.fold.say(message)
+
+    def _fold_all(self) -> None:
+        self._refold = False
+        self.refolds += 1
+        events = [
+            (entry.id, entry.author, event)
+            for entry in self._counting("task")
+            if not self.covered(entry) and (event := task_event_of(entry)) is not None
+        ]
+        messages = [message for message in map(message_of, self._counting("message")) if message is not None]
+        base = self.snapshot
+        self.fold = (
+            RoomFold.of(events, messages)
+            if base is None
+            else RoomFold.of(events, messages, state=base.state, horizon=base.horizon)
+        )
+
+    def _counting(self, kind: str) -> Iterator[SignedEntry]:
+        for author, chain in self._chains.items():
+            member = self.roster.everybody.get(author)
+            if member is not None:
+                yield from (one for one in chain.entries() if one.kind == kind and member.counts(one.seq))
+
+
+def _kept(settings: RoomSettings, keep: Keep) -> RoomSettings:
+    return replace(settings, keep=keep)
+
+
+def _member_json(key: str, member: RosterMember) -> dict[str, Json]:
+    return {
+        "identityKey": key,
+        "ed25519Key": member.card.ed25519_key,
+        "peerId": member.card.peer_id,
+        "name": member.card.name,
+        "since_ms": member.since_ms,
+        "vouched_by": member.vouched_by,
+        "ranges": [[one.after, one.end if one.end < FOREVER_MS else None] for one in member.ranges],
+    }
