@@ -108,6 +108,14 @@ class Store:
         self._writer.put(Work(work, future, urgent))
         return future
 
+    def keep_no_events_of(self, room: str) -> None:
+        """Journals nothing from now on that names a room: it is in memory only. Faces hear of it all the same.
+
+        Args:
+            room: its id.
+        """
+        self._writer.unkept.add(room)
+
     def scrub(self) -> "Future[None]":
         """Leaves no byte in the files of what was deleted: writes the database anew and empties the log beside it.
 

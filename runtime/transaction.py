@@ -1,7 +1,7 @@
 """What a work of the store writes with, and where its events get their numbers."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from runtime.clock import Clock
@@ -70,11 +70,19 @@ class Transaction:
         connection: the one that writes.
         counter: gives seqs.
         clock: gives the time.
+        unkept: ids of rooms of which nothing is journalled.
     """
 
-    __slots__ = ("_begun", "_clock", "_connection", "_counter", "hooks", "now_ms", "pending")
+    __slots__ = ("_begun", "_clock", "_connection", "_counter", "_unkept", "hooks", "now_ms", "pending")
 
-    def __init__(self, connection: sqlite3.Connection, counter: SeqCounter, clock: Clock) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        counter: SeqCounter,
+        clock: Clock,
+        unkept: Collection[str] = (),
+    ) -> None:
+        self._unkept = unkept
         self._connection = connection
         self._counter = counter
         self._clock = clock
@@ -130,13 +138,14 @@ class Transaction:
 
         Args:
             event: what happened. Its content is published but never stored.
-            journal: false leaves no row, for what is live only this time. Live-only types never have one.
+            journal: false leaves no row, for what is live only this time. Live-only types never have one, nor has what
+                names a room that is in memory only.
 
         Returns:
             The event's seq.
         """
         body = to_body(event)
-        kept = journal and not event.LIVE_ONLY
+        kept = journal and not event.LIVE_ONLY and not (self._unkept and _names(body, self._unkept))
         if kept or not self._counter.owner:
             self.begin()
         seq = self._counter.take()
@@ -173,3 +182,7 @@ class Transaction:
         """Keeps a small fact of the whole database."""
         sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         self.execute(sql, (key, value))
+
+
+def _names(body: str, rooms: Collection[str]) -> bool:
+    return any(room in body for room in rooms)

@@ -82,6 +82,8 @@ class Writer:
         self._trouble = ""
         self._waited = False
         self.publisher: Publisher | None = None
+        self.unkept: set[str] = set()
+        """Ids of rooms of which nothing is journalled. A change is seen by the next work."""
         self._thread = threading.Thread(target=self._run, name="orlop-store", daemon=True)
         self._thread.start()
 
@@ -148,7 +150,7 @@ class Writer:
                 apart.future.set_result(value)
 
     def _commit(self, batch: list[Work]) -> None:
-        transaction = Transaction(self._connection, self._counter, self._clock)
+        transaction = Transaction(self._connection, self._counter, self._clock, self.unkept)
         answers: list[_Answer] = []
         try:
             for work in batch:

@@ -46,14 +46,17 @@ def asked_twice(question: str, *, again: str) -> bytes:
     return first
 
 
-def needed(options: Options, environ: Mapping[str, str], *, command: str, twice: bool) -> bytes:
-    """The passphrase of a backup: from its file, from the service manager, else from the terminal.
+def needed(
+    options: Options, environ: Mapping[str, str], *, command: str, twice: bool, what: str = "backup"
+) -> bytes:
+    """The passphrase of a sealed file: from its file, from the service manager, else from the terminal.
 
     Args:
         options: the command line's.
         environ: the environment.
         command: what asks, such as `orlop backup`.
         twice: whether it is new, so that a slip of the finger would be a lock without a key.
+        what: the file's kind.
 
     Raises:
         UsageError: there is none, or nobody to ask.
@@ -63,10 +66,10 @@ def needed(options: Options, environ: Mapping[str, str], *, command: str, twice:
         if sys.stdin is None or not sys.stdin.isatty() or not os.isatty(2):
             hint = "name a file that holds it with --passphrase-file"
             raise UsageError("asks for a passphrase, and there is no terminal", hint=hint)
-        question = "passphrase of the backup"
+        question = f"passphrase of the {what}"
         found = asked_twice(question, again=command) if twice else asked(question)
     if not found:
-        raise UsageError("a backup has a passphrase, and this one is empty")
+        raise UsageError(f"a {what} has a passphrase, and this one is empty")
     return found
 
 

@@ -6,19 +6,15 @@ restore needs no core: it makes what a core starts on.
 
 import contextlib
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Self
 
 from console.client import Fault, Result
 from console.cmdline.asking import hidden, needed
+from console.cmdline.beside import Beside, checked_name
 from console.cmdline.connect import state_path
-from console.cmdline.files import Files, check_out, open_input
+from console.cmdline.files import Files, open_input
 from console.cmdline.signals import Signals
 from console.cmdline.verbline import Line
-from runtime.durable import sync_directory
 from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
-from runtime.renames import place
 from runtime.sanitise import clean
 from runtime.statedir import find
 
@@ -42,9 +38,9 @@ def backup(line: Line) -> Result:
     if state is None:
         where = clean(str(state_path(line.options, os.environ)), 200)
         raise NotFoundError("there is no state directory", where=where, hint="name it with --state-dir")
-    out = _checked(line.paths["out"], state.path)
+    out = checked_name(line.paths["out"], state.path, what="backup")
     secret = needed(line.options, os.environ, command="orlop backup", twice=True)
-    with _Beside(out) as beside, hidden(secret) as passphrase, Files(line.command, {}) as files:
+    with Beside(out) as beside, hidden(secret) as passphrase, Files(line.command, {}) as files:
         files.lend("out", beside.descriptor)
         files.lend("passphrase", passphrase)
         result = through_core(line.command, line, files)
@@ -113,64 +109,3 @@ def restore(line: Line) -> Result:
             "receipt": told[0].receipt,
         },
     )
-
-
-def _checked(out: str, directory: Path) -> Path:
-    """The backup's name, once it can be written there without harm to anything.
-
-    Raises:
-        UsageError: it is taken, in no directory that can be written, or in the directory that it would hold.
-    """
-    shown = clean(out, 200)
-    if out == "-":
-        raise UsageError("a backup is a file that is whole or not there", where="-", hint="name a file")
-    if not Path(out).is_symlink():
-        check_out(out)
-    path = Path(os.path.realpath(Path(out).parent)) / Path(out).name
-    if os.path.lexists(path):
-        raise UsageError("exists already", where=shown, hint="name another file, or move that one away")
-    if path.is_relative_to(os.path.realpath(directory)):
-        raise UsageError("lies in the state directory itself", where=shown, hint="name a place outside of it")
-    return path
-
-
-class _Beside:
-    """A file with a working name in the backup's folder, open to us alone; gone at the end unless it is kept.
-
-    Attributes:
-        descriptor: for writing.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._working = path.with_name(f".orlop-backup-{os.urandom(6).hex()}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with self._told():
-            self.descriptor = os.open(self._working, flags, 0o600)
-
-    def keep(self) -> None:
-        """Makes it durable, then gives it its name.
-
-        Raises:
-            FailedError: it cannot be; nothing has its name.
-        """
-        with self._told():
-            os.fsync(self.descriptor)
-            place(self._working, self._path)
-            sync_directory(self._path.parent)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.descriptor)
-        with contextlib.suppress(OSError):
-            self._working.unlink()
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            why = f"could not be written: {(error.strerror or type(error).__name__).lower()}"
-            raise FailedError(why, where=clean(str(self._path), 200)) from error

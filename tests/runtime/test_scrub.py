@@ -9,6 +9,8 @@ import pytest
 
 from runtime.clock import ManualClock
 from runtime.errors import UnavailableError
+from runtime.events import CoreError, RoomCreated
+from runtime.journal import Journal
 from runtime.store import Store, Transaction
 
 WORD = "quiet-harbor-secret"
@@ -60,4 +62,17 @@ def test_a_reader_in_the_way_is_told_and_it_can_be_done_again(store: Store, tmp_
         with pytest.raises(UnavailableError, match="because somebody reads the database; it is wiped"):
             store.scrub().result()
     store.scrub().result()
+    assert traces(tmp_path) == []
+
+
+def test_events_that_name_a_room_in_memory_are_told_and_never_journalled(store: Store, tmp_path: Path) -> None:
+    heard: list[str] = []
+    journal = Journal(store)
+    journal.subscribe(store.first_seq, lambda records: heard.extend(record.event.TYPE for record in records))
+    store.keep_no_events_of(WORD)
+    store.write(lambda tx: tx.emit(RoomCreated(room=WORD, name="memory"))).result()
+    store.emit(CoreError(where=f"agent {WORD}:quiet", error="it failed"))
+    store.write(lambda tx: tx.emit(RoomCreated(room="other", name="disk"))).result()
+    assert heard == ["room.created", "core.error", "room.created"]
+    assert [record.event for record in journal.read(0, limit=10)] == [RoomCreated(room="other", name="disk")]
     assert traces(tmp_path) == []
