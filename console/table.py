@@ -48,6 +48,7 @@ class TableModel:
         self._index: dict[Key, int] | None = {}
         self._tree = _FLAT
         self._nested = 0
+        self._banded = 0
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -99,15 +100,16 @@ class TableModel:
             Keys of shown rows that look different now. `stale` says whether the order may be another one.
         """
         touched: set[Key] = set()
-        plain = not (self.sort or self.descending or self.filter.tests or self._nested)
+        plain = not (self.sort or self.descending or self.filter.tests or self._nested or self._banded)
         for row in rows:
             before = self._rows.get(row.key)
             if before == row:
                 continue
             self._rows[row.key] = row
             self._nested += bool(row.parent) - bool(before is not None and before.parent)
+            self._banded += bool(row.band) - bool(before is not None and before.band)
             if before is None:
-                if plain and not row.parent and not self.stale:
+                if plain and not row.parent and not row.band and not self.stale:
                     self._append(row.key)
                 else:
                     self.stale = True
@@ -126,7 +128,9 @@ class TableModel:
         """
         gone = {key for key in keys if key in self._rows}
         for key in gone:
-            self._nested -= bool(self._rows.pop(key).parent)
+            row = self._rows.pop(key)
+            self._nested -= bool(row.parent)
+            self._banded -= bool(row.band)
             self._texts.pop(key, None)
             self.marks.keys.discard(key)
             self.folded.discard(key)
@@ -274,7 +278,7 @@ class TableModel:
 
     def _moves(self, before: Row, row: Row) -> bool:
         """Whether the change of a row may change the order."""
-        if before.parent != row.parent:
+        if before.parent != row.parent or before.band != row.band:
             return True
         place = self._sort_place
         if place is not None and before.values[place] != row.values[place]:

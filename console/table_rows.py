@@ -43,6 +43,8 @@ class Row:
     inks: tuple[str, ...] = ()
     parent: Key = ""
     """Key of the row under which this one hangs; empty at the root."""
+    band: int = 0
+    """Rows of a lower one stand first, however the table is sorted: urgent tasks before others, done ones last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,20 @@ class TreeOrder:
 
 
 def sorted_rows(rows: Iterable[Row], place: int | None, *, descending: bool) -> list[Row]:
-    """Rows by the value of a column, stable, what has no value last; without a column as they come, or the reverse.
+    """Rows by band, then by the value of a column, stable, what has no value last; without a column as they come.
 
     Args:
         rows: in the order in which they came.
         place: of the column.
-        descending: the greatest first.
+        descending: the greatest first; without a column the reverse of how they came.
     """
+    found = _by_value(rows, place, descending=descending)
+    if any(row.band for row in found):
+        found.sort(key=lambda row: row.band)
+    return found
+
+
+def _by_value(rows: Iterable[Row], place: int | None, *, descending: bool) -> list[Row]:
     if place is None:
         return list(rows)[::-1] if descending else list(rows)
     filled: list[tuple[tuple[int, float | str], Row]] = []

@@ -7,6 +7,7 @@ __all__ = [
     "bar",
     "clock",
     "count",
+    "date_of",
     "day_clock",
     "due",
     "meter",
@@ -48,6 +49,12 @@ def day_clock(ms: int | None, now_ms: int) -> str:
     if when is None or now is None:
         return NOTHING
     return f"{when:%H:%M:%S}" if when.date() == now.date() else f"{when.day} {when:%b %H:%M}"
+
+
+def date_of(ms: int | None) -> str:
+    """`Fri 21 Nov`, or a dash."""
+    when = None if ms is None else _utc(ms)
+    return NOTHING if when is None else f"{when:%a} {when.day} {when:%b}"
 
 
 def precise(ms: int) -> str:

@@ -134,9 +134,9 @@ def _counter(view: View, number: int) -> list[Span]:
     return []
 
 
-def table_status(model: TableModel, noun: str) -> tuple[Span, ...]:
-    """`12 of 10,000 agents · /trip · sort last▼ · 3 marked`."""
-    shown, whole = len(model.order), len(model.rows)
+def table_status(model: TableModel, noun: str, *, aside: int = 0) -> tuple[Span, ...]:
+    """`12 of 10,000 agents · /trip · sort last▼ · 3 marked`; `aside`: rows that only head others."""
+    shown, whole = max(len(model.order) - aside, 0), len(model.rows) - aside
     noun = noun.removesuffix("s") if whole == 1 else noun
     parts: list[Span] = [(f" {shown:,} of {whole:,} {noun}" if model.filter.tests else f" {whole:,} {noun}", "dim")]
     if model.filter.tests:

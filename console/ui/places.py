@@ -8,20 +8,24 @@ from textual.dom import DOMNode
 
 from console.ui.app import OrlopApp
 from console.ui.panes.agents import AgentsPane
+from console.ui.panes.chat import ChatLine
 from console.ui.panes.jobs import JobsPane
 from console.ui.panes.log import LogPane
 from console.ui.panes.pane import Pane
 from console.ui.panes.receipts import ReceiptsPane
-from console.ui.panes.rooms import ChatLine, RoomsPane
+from console.ui.panes.rooms import RoomsPane
+from console.ui.screens.auto_assign import AutoAssignScreen
 from console.ui.screens.confirm import ConfirmScreen
 from console.ui.screens.filter import FilterScreen
 from console.ui.screens.first_run import FirstRunScreen
 from console.ui.screens.form import FormScreen
 from console.ui.screens.help import HelpScreen
+from console.ui.screens.in_place import InPlaceScreen
 from console.ui.screens.menu import MenuScreen
 from console.ui.screens.prompt import PromptScreen
 from console.ui.screens.reading import SheetScreen
-from console.ui.screens.tasks import AutoAssignScreen
+from console.ui.screens.waits import WaitsScreen
+from console.ui.widgets.chosen import Chosen
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.path_input import PathInput
 from console.ui.widgets.pick import Pick
@@ -52,8 +56,11 @@ SECTIONS: Mapping[str, _Place] = MappingProxyType(
         "In a dialog's path": PathInput,
         "On a box to tick": Tick,
         "On a choice": Pick,
+        "On a row with a list behind it": Chosen,
         "In questions": ConfirmScreen,
         "Before tasks are assigned": AutoAssignScreen,
+        "In the list of what a task waits for": WaitsScreen,
+        "While changing a cell": InPlaceScreen,
         "In menus": MenuScreen,
         "Over a text": SheetScreen,
         "In the help": HelpScreen,
@@ -76,8 +83,11 @@ REACHES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
         "dialogs": (Tick, FormScreen),
         "a dialog's choice": (Pick, FormScreen),
         "a dialog's path": (PathInput, FormScreen),
+        "a dialog's row with a list": (Chosen, FormScreen),
         "questions": (ConfirmScreen,),
         "the question of who gets a task": (AutoAssignScreen,),
+        "the list of what a task waits for": (LiveTable, WaitsScreen),
+        "a cell that is changed": (InPlaceScreen,),
         "menus": (LiveTable, MenuScreen),
         "texts": (SheetView, SheetScreen),
         "the help": (HelpScreen,),
@@ -86,7 +96,7 @@ REACHES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
 )
 """What may take one key press, by the words for where that is; there two actions cannot share a key."""
 
-TYPING: tuple[_Place, ...] = (ChatLine, PromptScreen, FilterScreen, FormScreen, PathInput, HelpScreen)
+TYPING: tuple[_Place, ...] = (ChatLine, PromptScreen, FilterScreen, FormScreen, PathInput, HelpScreen, InPlaceScreen)
 """Where one types: a key that types something would never arrive at their actions."""
 
 

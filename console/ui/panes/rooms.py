@@ -7,30 +7,30 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input
 
 from console.client import Args, Json
 from console.rows import RoomRow
 from console.table import TableModel
 from console.table_rows import Row
 from console.ui.frame import ROOMS, table_status
-from console.ui.panes.pane import Pane, command_binding
+from console.ui.panes.chat import Chat
+from console.ui.panes.pane import command_binding
+from console.ui.panes.task_keys import TaskKeys
 from console.ui.sheet import Span
-from console.ui.text.documents import Object, flag, objects, text
-from console.ui.text.rooms import (
-    ROOM_COLUMNS,
+from console.ui.text.documents import Object, objects, text
+from console.ui.text.members import AGENT_KEY, MEMBER_COLUMNS, member_rows, member_sheet
+from console.ui.text.rooms import ROOM_COLUMNS, chat_lines, room_row
+from console.ui.text.slash import SLASH, slash_help, verb_of
+from console.ui.text.tasks import (
+    DONE_SECTION,
     TASK_COLUMNS,
     TITLE_COLUMN,
-    chat_lines,
-    member_lines,
     progress_spans,
-    room_row,
     task_rows,
     task_sheet,
 )
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.ribbon import Ribbon
-from console.ui.widgets.sheet_view import SheetView
 from console.view import Changes
 from runtime import events
 from runtime.events import Record
@@ -49,17 +49,7 @@ _CONTENT = (
 )
 
 
-class ChatLine(Input):
-    """Where one speaks."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [command_binding("enter", "submit", "rooms say.now", "say")]
-
-    def __init__(self) -> None:
-        super().__init__(placeholder="say something, or /task Title | due: 2h | urgent", id="say", compact=True)
-        self.cursor_blink = False
-
-
-class RoomsPane(Pane):
+class RoomsPane(TaskKeys):
     """Rooms at the left, the one under the cursor at the right."""
 
     NUMBER = ROOMS
@@ -67,12 +57,7 @@ class RoomsPane(Pane):
     PARTS = ("rooms", "tasks", "chat", "members")
     DETAIL = "tasks"
     BINDINGS: ClassVar[list[BindingType]] = [
-        command_binding("a", "add", "rooms task.add", "add task"),
-        command_binding("space", "switch", "rooms task.done", "done"),
-        command_binding("e", "edit", "rooms task.title", "edit"),
-        command_binding("A", "auto_assign", "rooms task.auto_assign", "assign"),
-        command_binding("U", "urgent", "rooms task.urgent", "urgent"),
-        command_binding("b", "begin", "rooms task.start", "begin", show=False),
+        *TaskKeys.BINDINGS,
         command_binding("c", "chat", "rooms say", "chat"),
     ]
 
@@ -83,11 +68,11 @@ class RoomsPane(Pane):
         with Horizontal(id="rooms-frame"):
             with Vertical(id="rooms-left"):
                 table = LiveTable(
-                    TableModel(ROOM_COLUMNS), name="rooms", empty=self._hinted(_NO_ROOMS, "makes"), classes="part"
+                    TableModel(ROOM_COLUMNS), name="rooms", empty=self.hinted(_NO_ROOMS, "makes"), classes="part"
                 )
                 table.border_title = "Rooms"
                 yield table
-                members = SheetView(name="members", classes="part")
+                members = LiveTable(TableModel(MEMBER_COLUMNS), name="members", empty=("",), classes="part")
                 members.border_title = "Members"
                 yield members
             with Vertical(id="rooms-right"):
@@ -95,24 +80,13 @@ class RoomsPane(Pane):
                     TableModel(TASK_COLUMNS),
                     name="tasks",
                     tree_column=TITLE_COLUMN,
-                    empty=self._hinted(_NO_TASKS, "adds"),
+                    empty=self.hinted(_NO_TASKS, "adds"),
                     classes="part",
                 )
                 tasks.border_title = "Tasks"
                 yield tasks
-                with Vertical(id="chat", classes="part") as chat:
-                    chat.border_title = "Chat"
-                    yield SheetView(name="chat-text", tail=True)
-                    yield ChatLine()
-        yield Ribbon(name="room-line")
-
-    def on_mount(self) -> None:
-        """The text of the chat is not one of the parts."""
-        self.query_one("#chat-text", SheetView).can_focus = False
-
-    def _hinted(self, words: tuple[str, ...], verb: str) -> tuple[str, ...]:
-        """What is said where nothing is, ending in the key that helps."""
-        return (*words, f"{self.keys.named('rooms task.add', 'a')} {verb} one")
+                yield Ribbon(name="room-line")
+                yield Chat(self.desk.clock)
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
@@ -127,15 +101,30 @@ class RoomsPane(Pane):
         return self.query_one("#tasks", LiveTable)
 
     @property
+    def members(self) -> LiveTable:
+        """The table of members and agents."""
+        return self.query_one("#members", LiveTable)
+
+    @property
+    def chat(self) -> Chat:
+        """What was said, and the line in which one speaks."""
+        return self.query_one("#chat", Chat)
+
+    @property
+    def contents(self) -> Json:
+        """The room, as `rooms show` has it; None while it is not known."""
+        return self._known[1]
+
+    @property
     def tasks_document(self) -> Json:
         """The tasks of the room, as `rooms show` has them."""
-        return objects(self._known[1], "tasks")
+        return objects(self.contents, "tasks")
 
     @property
     def chosen(self) -> Object | None:
         """The task under the cursor, as the room's document has it."""
         cursor = self.tasks.model.cursor
-        found = (task for task in objects(self._known[1], "tasks") if task.get("id") == cursor)
+        found = (task for task in objects(self.contents, "tasks") if task.get("id") == cursor)
         return next(found, None)
 
     def load(self) -> None:
@@ -182,41 +171,48 @@ class RoomsPane(Pane):
             self._show(now)
 
     def _show(self, room: RoomRow | None) -> None:
-        document = self._known[1]
         tasks = self.tasks
-        tasks.empty = self._hinted(_NO_TASKS, "adds") if room is not None else ("",)
-        tasks.replace_rows(task_rows(document, self.desk.now_ms()))
+        tasks.empty = self.hinted(_NO_TASKS, "adds") if room is not None else ("",)
+        tasks.replace_rows(task_rows(self.contents, self.desk.now_ms()))
         tasks.border_title = f"Tasks: {clean(room.name, 40)}" if room else "Tasks"
-        self.query_one("#chat-text", SheetView).show(chat_lines(document) if room is not None else ())
+        self.chat.show(chat_lines(self.contents) if room is not None else ())
         self.query_one("#room-line", Ribbon).show(self._room_line(room))
-        if room is not None:
+        if room is None:
+            self.members.replace_rows(())
+        else:
             self._show_members(room)
 
     def _room_line(self, room: RoomRow | None) -> tuple[Span, ...]:
-        if room is None or self._known[1] is None:
+        if room is None or self.contents is None:
             return ()
-        return ((" ", ""), (clean(room.name, 40), "strong"), ("  ", ""), *progress_spans(self._known[1]))
+        return ((" ", ""), (clean(room.name, 40), "strong"), ("  ", ""), *progress_spans(self.contents))
 
     def _show_members(self, room: RoomRow) -> None:
         agents = [row for row in self.desk.view.agents.values() if row.room == room.room]
-        self.query_one("#members", SheetView).show(member_lines(self._known[1], agents))
+        self.members.replace_rows(member_rows(self.contents, agents))
 
     def second(self) -> None:
         """Due times go on, once a minute."""
         if self.desk.now_ms() // 60_000 != self._minute and not self.frozen:
             self._minute = self.desk.now_ms() // 60_000
-            self.tasks.replace_rows(task_rows(self._known[1], self.desk.now_ms()))
+            self.tasks.replace_rows(task_rows(self.contents, self.desk.now_ms()))
 
     _minute = 0
 
     def status(self) -> tuple[Span, ...]:
-        """Counts of the table that has the focus."""
-        return table_status(self.table.model, "tasks" if self.table is self.tasks else "rooms")
+        """Counts of the table that has the focus; the row of the section of done tasks is none of them."""
+        table = self.table
+        nouns = {"tasks": "tasks", "members": "members and agents"}
+        section = int(DONE_SECTION in table.model.rows)
+        return table_status(table.model, nouns.get(table.id or "", "rooms"), aside=section)
 
     def document(self, row: Row) -> object:
-        """The task or room as the core shows it."""
-        found = (task for task in objects(self._known[1], "tasks") if task.get("id") == row.key)
-        return next(found, None) or {"room": row.key, "name": row.cells[0]}
+        """The task, member or room as the core shows it."""
+        for listing, name in (("tasks", "id"), ("members", "identityKey")):
+            found = next((each for each in objects(self.contents, listing) if each.get(name) == row.key), None)
+            if found is not None:
+                return found
+        return {"room": row.key, "name": row.cells[0]}
 
     def reference(self, row: Row) -> tuple[str, Args]:
         """`rooms show`, also for a task: no command shows a single one."""
@@ -228,106 +224,65 @@ class RoomsPane(Pane):
         """The chat's part is its line."""
         if part == "chat":
             self._mark_current(part)
-            self.give_focus(self.query_one("#say", Input))
+            self.give_focus(self.chat.line)
         else:
             super().focus_part(part)
 
     def opened(self, table: LiveTable) -> None:
-        """A room opens its tasks, a task everything about it."""
-        if table is not self.tasks:
-            super().opened(table)
-            return
-        task = self.chosen
-        if task is not None:
-            from console.ui.screens.reading import SheetScreen
+        """A room opens its tasks, a task or member everything about it, the section of done tasks itself."""
+        from console.ui.screens.reading import SheetScreen
 
-            lines = task_sheet(self._known[1], text(task, "id", limit=80), self.desk.now_ms())
+        key = table.model.cursor or ""
+        if table is self.tasks and key == DONE_SECTION:
+            table.action_fold(closed=key not in table.model.folded)
+        elif table is self.tasks and self.chosen is not None:
+            lines = task_sheet(self.contents, text(self.chosen, "id", limit=80), self.desk.now_ms())
             self.app.push_screen(SheetScreen(title="Task", lines=lines))
+        elif table is self.members and key.startswith(AGENT_KEY) and self.room is not None:
+            from console.ui.frame import AGENTS
+            from console.ui.text.agents import agent_key
+
+            self.post_message(self.Goto(AGENTS, agent_key(self.room.room, key.removeprefix(AGENT_KEY))))
+        elif table is self.members and key:
+            self.app.push_screen(SheetScreen(title="Member", lines=member_sheet(self.contents, key)))
+        else:
+            super().opened(table)
 
     def key_label(self, binding_id: str) -> str | None:
-        """Where rooms are listed `a` makes one, and there is no task to change."""
-        if self.current == "rooms" and binding_id.startswith("rooms task."):
-            return "new room" if binding_id == "rooms task.add" else ""
+        """Keys of tasks are shown where the tasks are; where rooms are listed `a` makes one."""
+        if binding_id.startswith("rooms task.") and self.current != "tasks":
+            return "new room" if binding_id == "rooms task.add" and self.current == "rooms" else ""
         return super().key_label(binding_id)
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
-    def _run(self, command: str, args: Args) -> None:
-        self.run_worker(self.actions.run(command, [args]), group="action")
-
-    def _change(self, verb: str, **more: str) -> None:
-        """Changes the task under the cursor."""
-        room, task = self.room, self.chosen
-        if room is None or task is None:
-            self.actions.refuse("no task here: " + self._hinted((), "adds")[0])
-            return
-        self._run("rooms task", {"room": room.room, verb: str(task.get("id")), **more})
-
     def action_add(self) -> None:
         """Adds a room or a task."""
-        from console.ui.screens.tasks import AddTaskScreen, NewRoomScreen
+        if self.current != "rooms" and self.room is not None:
+            super().action_add()
+        elif self.actions.allowed("rooms create"):
+            from console.ui.screens.rooms import NewRoomScreen
 
-        room = self.room
-        if self.current == "rooms" or room is None:
-            if self.actions.allowed("rooms create"):
-                self.app.push_screen(NewRoomScreen(self.actions))
-        elif self.actions.allowed("rooms task"):
-            self.app.push_screen(AddTaskScreen(self.actions, room.room, self._known[1]))
-
-    def action_switch(self) -> None:
-        """Completes the task, or opens it again; the same key undoes it."""
-        task = self.chosen
-        done = task is not None and task.get("status") == "completed"
-        self._change("reopen" if done else "done")
-
-    def action_begin(self) -> None:
-        """Says that the task is being worked on."""
-        self._change("start")
-
-    def action_urgent(self) -> None:
-        """Switches the task's urgency."""
-        task = self.chosen
-        if task is not None and flag(task, "urgent"):
-            self._change("urgent", off="true")
-        else:
-            self._change("urgent")
-
-    def action_edit(self) -> None:
-        """Opens the task's title, time, member and description."""
-        room, task = self.room, self.chosen
-        if room is None or task is None:
-            self.actions.refuse("no task here: " + self._hinted((), "adds")[0])
-        elif self.actions.allowed("rooms task"):
-            from console.ui.screens.tasks import EditTaskScreen
-
-            self.app.push_screen(EditTaskScreen(self.actions, room.room, task, self._known[1]))
-
-    def action_auto_assign(self) -> None:
-        """Shows who would get which free task, and asks."""
-        room = self.room
-        if room is not None and self.actions.allowed("rooms task"):
-            self.run_worker(self._auto_assign(room.room), group="action")
-
-    async def _auto_assign(self, room: str) -> None:
-        from console.ui.screens.tasks import AutoAssignScreen
-
-        args = {"room": room, "auto_assign": "true"}
-        preview = await self.desk.ask("rooms task", {**args, "preview": "true"})
-        if not preview.ok:
-            self.actions.refuse(preview.fault.line if preview.fault else "no preview")
-            return
-        accepted: bool = await self.app.push_screen_wait(AutoAssignScreen(preview.value))
-        if accepted:
-            await self.actions.run("rooms task", [args])
+            self.app.push_screen(NewRoomScreen(self.actions))
 
     def action_chat(self) -> None:
         """Goes to the chat line."""
         self.focus_part("chat")
 
-    @on(Input.Submitted, "#say")
-    def _say(self, event: Input.Submitted) -> None:
+    @on(Chat.Said)
+    def _say(self, event: Chat.Said) -> None:
         event.stop()
-        room, said = self.room, event.value.strip()
-        if room is not None and said and self.actions.allowed("rooms say"):
-            event.input.value = ""
-            self._run("rooms say", {"room": room.room, "text": said})
+        room, said = self.room, event.text
+        verb = verb_of(said)
+        if verb == "/help":
+            from console.ui.screens.reading import SheetScreen
+
+            self.app.push_screen(SheetScreen(title="Chat", lines=slash_help()))
+        elif verb not in {"", *SLASH}:
+            self.actions.refuse(f"{clean(verb, 30)} is no command; there are {', '.join(SLASH)}")
+            return
+        elif room is None or not self.actions.allowed("rooms say"):
+            return
+        else:
+            self.do("rooms say", {"room": room.room, "text": said})
+        self.chat.line.value = ""

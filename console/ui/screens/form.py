@@ -1,7 +1,7 @@
 """What all dialogs with fields are: labels and inputs, the command line that they make, what is wrong, two buttons."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,18 +10,20 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Static
 
 from console.ui.actions import Actions
 from console.ui.bound import keys_of
 from console.ui.once import only_newest
+from console.ui.widgets.chosen import Chosen
 from console.ui.widgets.path_input import PathInput
 from console.ui.widgets.pick import Pick
 from console.ui.widgets.tick import Tick
 from runtime.sanitise import clean
 
-__all__ = ["Box", "Choose", "Element", "Field", "FormScreen", "Note"]
+__all__ = ["Box", "Choose", "Element", "Field", "FormScreen", "Note", "Several"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,10 @@ class Field:
     path: bool = False
     suffix: str = ""
     """Of files that completion offers."""
+    known: Sequence[str] = ()
+    """Texts that `→` completes."""
+    secret: bool = False
+    """Whether its characters are not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +70,17 @@ class Choose:
     chosen: str = ""
 
 
-Element = Field | Box | Choose | Note
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """Things that a list of their own is opened for."""
+
+    name: str
+    label: str
+    words: str
+    """What is chosen now."""
+
+
+Element = Field | Box | Choose | Note | Several
 """What a dialog is made of."""
 
 
@@ -98,6 +114,14 @@ class FormScreen(ModalScreen[bool]):
 
     def changed(self, name: str) -> None:
         """A field changed."""
+
+    def asked(self, name: str) -> None:
+        """The list behind a row is to be opened."""
+
+    def equivalent(self) -> str:
+        """The command line that does the same; empty where there is none."""
+        words = self.words()
+        return f"orlop {' '.join(shlex.quote(clean(word, 120)) for word in words)}" if words else ""
 
     async def carry_out(self) -> str:
         """Runs it; what is wrong, or an empty text."""
@@ -157,17 +181,31 @@ class FormScreen(ModalScreen[bool]):
 
     def _widget(self, each: Element) -> Widget:
         if isinstance(each, Note):
-            return Static(each.text, id=each.name, classes="note", markup=False)
+            words = Static(each.text, id=each.name, classes="note", markup=False)
+            words.display = bool(each.text)
+            return words
         if isinstance(each, Box):
             return Tick(each.label, name=each.name, ticked=each.ticked)
         if isinstance(each, Choose):
             pick = Pick(each.choices, name=each.name, chosen=each.chosen)
             return Horizontal(Label(each.label, markup=False), pick, classes="field")
+        if isinstance(each, Several):
+            return Horizontal(
+                Label(each.label, markup=False), Chosen(name=each.name, words=each.words), classes="field"
+            )
         if each.path:
             line: Input = PathInput(name=each.name, suffix=each.suffix, placeholder=each.hint)
             line.value = each.value
         else:
-            line = Input(each.value, id=each.name, placeholder=each.hint, compact=True)
+            known = SuggestFromList(each.known, case_sensitive=False) if each.known else None
+            line = Input(
+                each.value,
+                id=each.name,
+                placeholder=each.hint,
+                compact=True,
+                suggester=known,
+                password=each.secret,
+            )
             line.cursor_blink = False
         return Horizontal(Label(each.label, markup=False), line, classes="field")
 
@@ -199,6 +237,11 @@ class FormScreen(ModalScreen[bool]):
         self.changed(event.pick.id or "")
         self.preview()
 
+    @on(Chosen.Asked)
+    def _asked(self, event: Chosen.Asked) -> None:
+        event.stop()
+        self.asked(event.chosen.id or "")
+
     @on(PathInput.Candidates)
     def _candidates(self, event: PathInput.Candidates) -> None:
         event.stop()
@@ -209,9 +252,7 @@ class FormScreen(ModalScreen[bool]):
     def preview(self) -> None:
         """Shows the command line that the fields make now."""
         self.say("")
-        words = self.words()
-        shown = " ".join(shlex.quote(clean(word, 120)) for word in words)
-        self.note("equivalent", f"orlop {shown}" if words else "")
+        self.note("equivalent", self.equivalent())
 
     def say(self, problem: str) -> None:
         """Shows what is wrong, in the dialog."""

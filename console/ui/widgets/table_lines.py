@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -258,6 +259,21 @@ class TableLines(Searched, ScrollView):
     def forget_lines(self) -> None:
         """Draws every line anew when it is needed next."""
         self._strips.clear()
+
+    def cell_of(self, name: str) -> Region | None:
+        """Where on the screen the cell of a column stands in the row under the cursor; None where it is not shown."""
+        y = self.model.place - self.scroll_offset.y
+        window = self.scrollable_content_region
+        if self.model.place < 0 or not 0 <= y < window.height - 1:
+            return None
+        left = _GUTTER
+        for place, cells in fit_columns(self.model.columns, window.width - _GUTTER - _MARGIN):
+            if self.model.columns[place].name == name:
+                row = self.model.current
+                branch = width_of(self._branch(row)) if row is not None and place == self.tree_column else 0
+                return Region(window.x + left + branch, window.y + 1 + y, max(cells - branch, 1), 1)
+            left += cells + 1
+        return None
 
     def column_at(self, x: int) -> Column | None:
         """The column with a title that stands at a cell of the header."""

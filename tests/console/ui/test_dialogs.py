@@ -7,7 +7,6 @@ import pytest
 
 from console.client import Result
 from console.registry import COMMANDS
-from console.ui.panes.rooms import RoomsPane
 from console.ui.screens.confirm import ConfirmScreen
 from console.ui.screens.reading import SheetScreen
 from console.ui.sheet import line
@@ -195,44 +194,6 @@ async def test_receipts_are_exported_where_the_dialog_says(tmp_path: Path) -> No
         await until(pilot, lambda: len(app.screen_stack) == 1)
         assert out.read_text().count("\n") == 1
         assert core.calls[-1][1]["receipts"] == [RECEIPTS[0].receipt]
-
-
-async def test_a_new_task_is_the_line_that_is_shown() -> None:
-    core = harbor()
-    async with opened(core) as (app, pilot):
-        await press(pilot, "enter", "a", "ctrl+s")
-        assert "a task needs a title" in shown(app)
-        await typed(pilot, "Ring the bell")
-        app.screen.query_one("#due").focus()
-        await typed(pilot, "2h")
-        assert "Fri 21 Nov 2025 16:03 UTC" in shown(app)
-        app.screen.query_one("#subtasks").focus()
-        await typed(pilot, "find it, polish it")
-        app.screen.query_one("#urgent").focus()
-        await press(pilot, "space")
-        line = "Ring the bell | split into: find it, polish it | due: 2h | urgent"
-        assert f"orlop rooms task quiet-harbor --add '{line}'" in said(app)
-        await press(pilot, "ctrl+s")
-        assert core.changing() == [("rooms task", {"room": "quiet-harbor", "add": line})]
-
-
-async def test_editing_a_task_sends_what_changed() -> None:
-    core = harbor()
-    async with opened(core) as (app, pilot):
-        await press(pilot, "enter")
-        rooms = pane(app)
-        assert isinstance(rooms, RoomsPane)
-        rooms.tasks.select("t07")
-        await press(pilot, "e")
-        app.screen.query_one("#title").value = "Renew it"  # type: ignore[attr-defined]
-        app.screen.query_one("#due").value = "3d"  # type: ignore[attr-defined]
-        app.screen.query_one("#member").value = ""  # type: ignore[attr-defined]
-        await press(pilot, "ctrl+s")
-        assert [args for _, args in core.changing()] == [
-            {"room": HARBOR, "title": "t07", "text": "Renew it"},
-            {"room": HARBOR, "due": "t07", "text": "3d"},
-            {"room": HARBOR, "assign": "t07"},
-        ]
 
 
 async def test_auto_assign_shows_the_plan_and_asks() -> None:

@@ -64,7 +64,7 @@ VALUE = 'a key, such as "P", a list of at most 8 keys, or [] for none'
     ("text", "line", "why", "hint"),
     [
         ('\n"ui.quitt" = "f5"', 2, "unknown action `ui.quitt`", "did you mean `ui.quit`?"),
-        ('"rooms task" = "z"', 1, "unknown action `rooms task`", "did you mean `rooms task.add`?"),
+        ('"rooms task." = "z"', 1, "unknown action `rooms task.`", "did you mean `rooms task.due`?"),
         ('"zzz" = "z"', 1, "unknown action `zzz`", "an action's id, as the reference page Keys lists them: `ui.quit`"),
         ('"ui.\\u001b" = "z"', 1, "unknown action `ui.\\x1b`", ""),
         ('"ui.freeze" = "ctrl+foo"', 1, "ui.freeze: `ctrl+foo` is no key", NO_KEY),

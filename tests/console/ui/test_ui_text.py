@@ -26,8 +26,13 @@ from console.ui.text.job_sheet import JobFacts, job_sheet
 from console.ui.text.jobs import Tail, job_row
 from console.ui.text.json_lines import json_sheet
 from console.ui.text.log import log_row, loudness
+from console.ui.text.members import member_rows, member_sheet
 from console.ui.text.receipts import ReceiptFacts, receipt_row, receipt_sheet, verdict_of
-from console.ui.text.rooms import chat_lines, member_lines, progress_spans, room_row, task_rows, task_sheet
+from console.ui.text.rooms import chat_lines, room_row
+from console.ui.text.slash import meaning
+from console.ui.text.tasks import DONE_SECTION, progress_spans, task_rows, task_sheet
+from console.ui.text.waiting import circles, waiting_rows
+from console.ui.text.whom import whom
 from console.ui.themes import DARK, INKS, LIGHT
 from console.view import View
 from runtime import events
@@ -134,11 +139,23 @@ def test_no_text_of_a_job_or_receipt_reaches_a_cell_or_sheet_raw(text: str) -> N
 def test_any_document_of_a_room_can_be_shown(document: object) -> None:
     rows = task_rows(document, NOW)  # type: ignore[arg-type]
     shown = "".join(cell for row in rows for cell in row.cells)
-    shown += words(chat_lines(document)) + words(member_lines(document, [world.FAULTY]))  # type: ignore[arg-type]
+    members = member_rows(document, [world.FAULTY])  # type: ignore[arg-type]
+    shown += words(chat_lines(document)) + "".join(cell for row in members for cell in row.cells)  # type: ignore[arg-type]
+    shown += words(member_sheet(document, members[0].key))  # type: ignore[arg-type]
     shown += "".join(text for text, _ in progress_spans(document))  # type: ignore[arg-type]
     for row in rows[:3]:
         shown += words(task_sheet(document, row.key, NOW))  # type: ignore[arg-type]
+        choice = waiting_rows(document, row.key, frozenset())  # type: ignore[arg-type]
+        shown += "".join(cell for each in choice for cell in each.cells)
+        shown += "".join(circles(document, row.key).values())  # type: ignore[arg-type]
+    shown += whom(document, HOSTILE) + whom(document, members[0].key[:8])  # type: ignore[arg-type]
     assert harmless(shown)
+
+
+@given(ANY_TEXT)
+def test_what_a_chat_line_means_is_harmless_whatever_is_typed(text: str) -> None:
+    for typed in (text, f"/{text}", f"/task {text}", f"/task x | due: {text}"):
+        assert harmless("".join(words for words, _ in meaning(typed, NOW)))
 
 
 @given(JSON)
@@ -189,11 +206,11 @@ def test_the_rows_of_the_small_world_say_what_they_should() -> None:
     assert cells[8] == "▮▮▮"
     assert room_row(world.room("r" * 32, "pier", open=3)).cells == ("pier", "3", "2", "3", "4")
     tasks = {row.key: row for row in task_rows(world.ROOM, NOW)}
-    assert next(iter(tasks)) == "t01"
+    assert [*tasks][:3] == ["t07", "t01", "t02"]
     assert tasks["t02"].cells[7] == "Rotate the relay's keys"
     assert tasks["t02"].cells[2] == "waits"
     assert tasks["t07"].cells[6] == "12 m late"
-    assert tasks["t04"].parent == "t03"
+    assert (tasks["t04"].parent, tasks["t09"].parent) == ("t03", DONE_SECTION)
     assert job_row(world.JOBS[5], NOW).cells[9] == "124"
     assert receipt_row(world.receipt(0), Chains(), NOW).cells[7] == "first"
 
