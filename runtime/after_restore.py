@@ -1,8 +1,8 @@
 """What a restored directory is told before anybody uses it: that time was lost, and that no number comes twice.
 
 The moment of the backup is not the last that others saw. So the journal becomes another instance and goes on from a
-greater seq, the chain of receipts goes on behind a gap with a signed entry that says why, and what was running or
-waiting then is lost, not run a second time.
+greater seq, the chain of receipts goes on behind a gap with a signed entry that says why, this node's entries in rooms
+go on in a block that nobody has seen, and what was running or waiting then is lost, not run a second time.
 """
 
 import os
@@ -17,6 +17,7 @@ from runtime.events import CommandDone, CoreRestored
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.records import lose_unfinished
 from runtime.keys import load_identity
+from runtime.rooms.blocks import begin_block
 from runtime.statedir import StateDir
 from runtime.store import Store, Transaction
 
@@ -68,6 +69,7 @@ def begin_again(
         def tell(tx: Transaction) -> Aftermath:
             restores = int(tx.meta(RESTORES) or 0) + 1
             tx.set_meta(RESTORES, restores)
+            begin_block(tx)
             lost = lose_unfinished(tx, _REASON)
             receipt = receipts.issue_restored(tx, backup_sha256=sha256).receipt
             tx.emit(

@@ -214,8 +214,9 @@ class Chain:
             self.evidence = evidence
 
     def _forget_behind(self) -> None:
-        """Lets go what waits behind the cut, but not what shows it, nor others in that place: one of them may show an
-        earlier one when the entry before it comes.
+        """Lets go what waits behind the cut, but not what shows it.
+
+        Nor others in that place: one of them may show an earlier cut when the entry before it comes.
         """
         for entry in list(self.waiting.values()):
             if self.cut is not None and entry.seq > self.cut and entry not in self.evidence:

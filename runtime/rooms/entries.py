@@ -60,12 +60,18 @@ class Signer(Protocol):
     """What signs entries: `runtime.account.MemberAccount`."""
 
     @property
-    def identity_key(self) -> str: ...
+    def identity_key(self) -> str:
+        """The author."""
+        ...
 
     @property
-    def ed25519_key(self) -> str: ...
+    def ed25519_key(self) -> str:
+        """The key that signs."""
+        ...
 
-    def sign(self, domain: bytes, message: bytes) -> bytes: ...
+    def sign(self, domain: bytes, message: bytes) -> bytes:
+        """Signs under a domain."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

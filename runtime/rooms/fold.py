@@ -169,8 +169,9 @@ def _key(entry_id: str, event: TaskEvent) -> _Key:
 
 
 def _counts(event: TaskEvent, tasks: Mapping[str, Task]) -> bool:
-    """What no author was allowed to submit, though the event itself is sound: honest members cannot have met with it,
-    or two of them did the same at once.
+    """Whether the tasks that are there let a sound event count.
+
+    Its author was not allowed to submit it otherwise; or two did the same at once, and the other was first.
     """
     task = tasks.get(event.task_id)
     if event.type in CREATIONS:

@@ -107,7 +107,8 @@ def insert_waiting(
     connection: Connection, vault: Vault, key: bytes, waiting: Iterable[tuple[SignedEntry, str]]
 ) -> None:
     """Keeps entries that wait, each with what for."""
-    sql = "INSERT OR REPLACE INTO room_held (room, event_id, author, author_seq, reason, sealed) VALUES (?, ?, ?, ?, ?, ?)"
+    columns = "room, event_id, author, author_seq, reason, sealed"
+    sql = f"INSERT OR REPLACE INTO room_held ({columns}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
     for entry, reason in waiting:
         sealed = vault.seal(encode(entry.to_json()), _waiting_binding(entry.room, entry.id), key)
         connection.execute(sql, (entry.room, entry.id, entry.author, entry.seq, reason, sealed))

@@ -146,7 +146,9 @@ class Replica:
     def state(self) -> dict[str, Json]:
         """The state in a form in which it is compared: the same at all who have the same entries."""
         folded = self.fold.folding.state()
-        messages = [[message.ts_ms, message.author, message.id, message.text] for message in sorted(self._messages())]
+        messages: list[Json] = [
+            [message.ts_ms, message.author, message.id, message.text] for message in sorted(self._messages())
+        ]
         return {
             "v": 1,
             "room": self.room,

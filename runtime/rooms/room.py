@@ -21,15 +21,16 @@ from runtime.rooms.drafts import Rejection, SubmitResult, TaskDraft
 from runtime.rooms.entries import NO_ENTRY, EntryError, SignedEntry, place, sign_entry
 from runtime.rooms.facts import MESSAGE_CHARACTERS, NAME_CHARACTERS
 from runtime.rooms.fold import Message
-from runtime.rooms.held import HeldRoom, RoomInfo, key_aad, member_aad
+from runtime.rooms.held import HeldRoom, RoomInfo
 from runtime.rooms.log import insert
 from runtime.rooms.naming import find
 from runtime.rooms.reasons import Reason
 from runtime.rooms.settings import Admission, History
-from runtime.rooms.sharing import OnChange, Said, SharedRooms, behind, new_invite
+from runtime.rooms.sharing import SharedRooms
 from runtime.rooms.tasks import TaskEvent
 from runtime.rooms.unsigned import opening_content
 from runtime.rooms.view import RoomView
+from runtime.rooms.writing import OnChange, Said, behind, check_name, new_invite
 from runtime.sanitise import clean
 from runtime.store import Transaction
 
@@ -65,7 +66,7 @@ class Rooms(SharedRooms):
         Raises:
             UsageError: the name does not fit.
         """
-        _check_name(name)
+        check_name(name)
         room, card = secrets.token_hex(_ID_BYTES), self.card()
         opening = opening_content(
             name, card, history=history, ephemeral=ephemeral, admission=admission, invite=new_invite()
@@ -108,7 +109,7 @@ class Rooms(SharedRooms):
         Raises:
             UsageError: the name does not fit.
         """
-        _check_name(name)
+        check_name(name)
         fingerprint = creator if isinstance(creator, str) else creator.fingerprint
 
         def work(tx: Transaction) -> RoomInfo:
@@ -255,30 +256,6 @@ class Rooms(SharedRooms):
             raise UsageError("the message is not valid Unicode")
         return self._store.write(lambda tx: self._post(tx, room, text, cause))
 
-    # --- the room's key ---------------------------------------------------------------------------------------------
-
-    def seal(self, room: str, plain: bytes, aad: bytes) -> bytes:
-        """Seals what belongs to a room under its key, so that it goes when the room goes.
-
-        Args:
-            room: its id.
-            plain: what is hidden.
-            aad: what it is and where it belongs.
-
-        Raises:
-            NotFoundError: there is no such room.
-        """
-        return self._vault.seal(plain, _data_aad(room, aad), self._held.key_of(room))
-
-    def open(self, room: str, sealed: bytes, aad: bytes) -> bytes:
-        """Opens what `seal` made.
-
-        Raises:
-            NotFoundError: there is no such room.
-            SealBrokenError: wrong `aad`, or changed bytes.
-        """
-        return self._vault.open(sealed, _data_aad(room, aad), self._held.key_of(room))
-
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _judge(
@@ -311,31 +288,8 @@ class Rooms(SharedRooms):
             self._tell_entries(tx, room, [entry])
             return Message(entry.ts_ms, entry.author, entry.id, text)
 
-    def _store_room(self, tx: Transaction, room: str, name: str, owner: str) -> tuple[RoomInfo, bytes]:
-        key = self._vault.new_key()
-        tx.execute(
-            "INSERT INTO rooms (room, name, created_ms, sealed_key, owner) VALUES (?, ?, ?, ?, ?)",
-            (room, name, tx.now_ms, self._vault.seal(key, key_aad(room)), owner),
-        )
-        sealed_name = self._vault.seal(self._display_name.encode(), member_aad(room, self.self_key), key)
-        tx.execute(
-            "INSERT INTO room_members (room, identity_key, is_self, joined_ms, sealed) VALUES (?, ?, 1, ?, ?)",
-            (room, self.self_key, tx.now_ms, sealed_name),
-        )
-        return RoomInfo(room=room, name=name, created_ms=tx.now_ms), key
-
-
-def _check_name(name: str) -> None:
-    if not 1 <= len(name) <= NAME_CHARACTERS or clean(name, 2 * NAME_CHARACTERS) != name or name != name.strip():
-        why = f"must have 1 to {NAME_CHARACTERS} characters, none of them invisible, and no blanks around them"
-        raise UsageError(why, where="room name")
-
 
 def _rejected(context: Context, draft: TaskDraft, actor: str, reason: Reason, cause: int | None) -> TaskRejected:
     """Names the task only where the room has it: else its id is a text of whoever wrote the draft."""
     task = draft.task_id if draft.task_id in context.tasks else ""
     return TaskRejected(room=context.room, task=task, actor=actor, reason=reason.plain, detail=str(reason), cause=cause)
-
-
-def _data_aad(room: str, aad: bytes) -> bytes:
-    return f"orlop-room-data:1:{room}:".encode() + aad

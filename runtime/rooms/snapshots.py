@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from runtime.canonical import CanonicalError, Json, decode, encode
+from runtime.canonical import Json, decode, encode
 from runtime.errors import OrlopError, RefusedError
 from runtime.rooms.entries import SignedEntry, block_of, number_of, place
 from runtime.rooms.facts import SNAPSHOT_PARTS, SnapshotPart, fact_of
@@ -150,22 +150,17 @@ def _assembled(run: Sequence[SignedEntry]) -> Snapshot | None:
 
 
 def _state(text: str) -> TaskState | None:
+    """The tasks in the text of a snapshot; None when it is not what `snapshot_contents` writes."""
     try:
         reader = zlib.decompressobj()
-        plain = reader.decompress(base64.b64decode(text, validate=True), _TEXT_BYTES)
-        if not reader.eof or reader.unused_data:
+        document = decode(reader.decompress(base64.b64decode(text, validate=True), _TEXT_BYTES), limit=_TEXT_BYTES)
+        if not reader.eof or reader.unused_data or not isinstance(document, Mapping):
             return None
-        document = decode(plain, limit=_TEXT_BYTES)
-    except (zlib.error, binascii.Error, ValueError, CanonicalError):
-        return None
-    if not isinstance(document, Mapping) or set(document) != {"tasks", "last"}:
-        return None
-    listed, last = document["tasks"], document["last"]
-    if not isinstance(listed, list) or not isinstance(last, Mapping):
-        return None
-    try:
+        listed, last = document.get("tasks"), document.get("last")
+        if not isinstance(listed, list) or not isinstance(last, Mapping):
+            return None
         tasks = {task.id: task for task in map(parse_task, listed)}
-    except RefusedError:
+    except (zlib.error, binascii.Error, ValueError, RefusedError):
         return None
     actors = {key: actor for key, actor in last.items() if isinstance(actor, str)}
     if len(tasks) != len(listed) or actors.keys() != tasks.keys():

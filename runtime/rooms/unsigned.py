@@ -83,30 +83,33 @@ def sign_room(
             content=opening,
         )
     ]
-    for number, row in enumerate(rows, 2):
-        signed.append(_signed(vault, key, signer, room, row, signed[-1], number))
+    for row in rows:
+        content = _opened(vault, key, room, row)
+        signed.append(_signed(signer, row, content, signed[-1]))
     tx.execute("DELETE FROM room_log WHERE room = ? AND signature IS NULL", (room,))
     for entry in signed:
         insert(tx, vault, key, entry)
     tx.execute("UPDATE rooms SET owner = ? WHERE room = ?", (card.fingerprint, room))
 
 
-def _signed(
-    vault: Vault, key: bytes, signer: Signer, room: str, row: Sequence[Any], before: SignedEntry, number: int
-) -> SignedEntry:
+def _opened(vault: Vault, key: bytes, room: str, row: Sequence[Any]) -> dict[str, Any]:
     pos, *lies_open, sealed = row
     try:
-        content = json.loads(vault.open(sealed, json.dumps([_FORM, room, *lies_open]).encode(), key))
+        found: dict[str, Any] = json.loads(vault.open(sealed, json.dumps([_FORM, room, *lies_open]).encode(), key))
     except SealBrokenError as error:
         hint = "put the database back from a backup"
         raise RefusedError(f"entry {pos} of its log: {error.why}", where=f"room {room}", hint=hint) from error
-    _, _, _, timestamp_ms, actor, kind = lies_open
+    return found
+
+
+def _signed(signer: Signer, row: Sequence[Any], content: dict[str, Any], before: SignedEntry) -> SignedEntry:
+    _, _, _, _, timestamp_ms, actor, kind, _ = row
     while True:
         try:
             return sign_entry(
                 signer,
-                room=room,
-                seq=place(0, number),
+                room=before.room,
+                seq=before.seq + 1,
                 prev=before.id,
                 ts_ms=max(timestamp_ms, before.ts_ms + 1),
                 actor=actor,
