@@ -22,6 +22,7 @@ from console.exit_codes import ExitCode
 from console.lag import LagMonitor
 from console.parts import DEMO, CoreOptions, Parts
 from console.rooms_life import RoomsLife
+from console.rooms_online import RoomsOnline
 from runtime.errors import OrlopError, UsageError
 from runtime.events import (
     VERSION,
@@ -59,6 +60,7 @@ class Core(Parts):
         self.journal = Journal(directory.store)
         self.dispatcher = Dispatcher(self)
         self.life = RoomsLife(self)
+        self.online = RoomsOnline(self)
         self.started_ms = self.clock.wall_ms()
         self._began = self.clock.monotonic()
         self._directory = directory
@@ -137,6 +139,7 @@ class Core(Parts):
         self.jobs.warm()
         await self.jobs.queue.take_all()
         await self.agents.restore()
+        await self.online.start()
         if self.options.demo:
             from console import demo
 
@@ -234,6 +237,7 @@ class Core(Parts):
         await _cancelled(self._background)
         if self.built("agents"):
             await self.agents.shutdown()
+        await self.online.close()
         if self.built("jobs"):
             by = f"signal:{exit_code}"
             await self.jobs.close(drain_s=0, by=by if by in EXIT_CANCELLED else "command")

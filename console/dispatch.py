@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from console.call import Call, Handler, checked_args
@@ -147,6 +148,8 @@ class Dispatcher:
         clock = self._core.clock
         began = clock.monotonic()
         result = await self._handled(found, call)
+        if found.changes and isinstance(result.value, Mapping) and (unsent := await self._core.online.unsent()):
+            result = replace(result, value={**result.value, "note": unsent})
         if found.changes:
             self._core.note(
                 CommandDone(

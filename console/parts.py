@@ -25,9 +25,11 @@ from runtime.statedir import StateDir
 from runtime.store import Store
 
 if TYPE_CHECKING:
+    from console.rooms_online import RoomsOnline
     from runtime.agents.executor import Executor
     from runtime.agents.modules import AgentModules
     from runtime.jobs import Jobs
+    from runtime.rooms.entries import SignedEntry
     from runtime.rooms.room import Rooms
     from runtime.rooms.tasks import TaskEvent
 
@@ -70,6 +72,9 @@ class Parts(NodeParts):
         store: open.
     """
 
+    online: "RoomsOnline"
+    """The ways of rooms to their other members."""
+
     def __init__(self, options: CoreOptions, state: StateDir, store: Store) -> None:
         super().__init__(state, store, options.clock, passphrase=options.passphrase)
         self.options = options
@@ -92,7 +97,12 @@ class Parts(NodeParts):
             with contextlib.suppress(RuntimeError):  # the loop is closed, and the agents have ended with it
                 self._loop.call_soon_threadsafe(self._dispatch, room, events)
 
-        return Rooms(
+        def wrote(room: str, entries: "tuple[SignedEntry, ...]") -> None:
+            """On the store's thread."""
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self.online.wrote, room, entries)
+
+        rooms = Rooms(
             self.store,
             self.vault,
             self.account,
@@ -100,6 +110,8 @@ class Parts(NodeParts):
             display_name=self.config.node_name,
             on_change=changed,
         )
+        rooms.on_entries = wrote
+        return rooms
 
     @cached_property
     def modules(self) -> "AgentModules":

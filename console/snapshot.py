@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from console.client import Json, Snapshot
 from console.rows import NodeRow, RoomRow
@@ -106,7 +106,28 @@ def _room_row(core: "Core", info: "RoomInfo", agents: int) -> RoomRow:
         completed=progress.completed,
         members=len(view.members),
         agents=agents,
+        **_way(core, info.room),
     )
+
+
+class _Way(TypedDict, total=False):
+    link: str
+    problem: str
+    present: int
+    reestablishing: int
+
+
+def _way(core: "Core", room: str) -> _Way:
+    """How it stands with the way to the other members."""
+    status = core.online.status(room)
+    if status is None:
+        return {}
+    return {
+        "link": status.link,
+        "problem": status.problem,
+        "present": len(status.present),
+        "reestablishing": len(status.reestablishing),
+    }
 
 
 async def _agents(core: "Core") -> Json:

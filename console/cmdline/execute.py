@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 
 from console.client import Fault, Json, Result
@@ -150,7 +151,15 @@ def _show(command: Command, line: Line, result: Result) -> int:
         # Why the command failed matters more than why that could not be printed.
     if fault is not None:
         streams.say(fault.line)
+    _say_note(command, line, value)
     return code
+
+
+def _say_note(command: Command, line: Line, value: Json) -> None:
+    """What is still to happen, or what the caller might not expect."""
+    note = value.get("note") if isinstance(value, Mapping) else None
+    if isinstance(note, str) and not line.options.quiet:
+        streams.say(f"{command.name}: {note}")
 
 
 def _print(command: Command, line: Line, value: Json, fault: Fault | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from console.client import Json
 from console.cmdline.render_lock import LOCK
+from console.cmdline.render_sharing import SHARING, link_line, slash_help
 from console.cmdline.render_trust import TRUST, versions
 from console.output import (
     NOTHING,
@@ -133,6 +134,7 @@ def _room(value: Item) -> str:
             ("id", text(value, "room")),
             ("created", moment("created_ms")(value)),
             ("tasks", f"{text(counts, 'total')}: {said}"),
+            *([("link", line)] if (line := link_line(value)) else []),
         ]
     )
     members = "".join(
@@ -150,6 +152,12 @@ def _room(value: Item) -> str:
     ]
     tasks = table(_TASKS, named, empty="no tasks")
     return f"{head}\nmembers\n{members}\n{tasks}" + (f"\nmessages\n{lines}" if lines else "")
+
+
+def _said(value: Item) -> str:
+    if "help" in value:
+        return slash_help(value)
+    return _changed(value) if "changed" in value else ""
 
 
 def _agent(value: Item) -> str:
@@ -387,12 +395,13 @@ def _changed(value: Item) -> str:
 
 _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     **LOCK,
+    **SHARING,
     **TRUST,
     "rooms list": _listing(_ROOMS, "no rooms yet: orlop rooms create NAME makes one"),
     "rooms show": _room,
     "rooms tasks": _listing(_TASKS, "no tasks yet: orlop rooms task ROOM --add TEXT adds one"),
     "rooms task": _changed,
-    "rooms say": lambda value: _changed(value) if "changed" in value else "",
+    "rooms say": _said,
     "agents list": _agents,
     "agents show": _agent,
     "agents activate": _agent_state,

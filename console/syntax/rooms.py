@@ -15,10 +15,28 @@ COMMANDS: tuple[Command, ...] = (
         handler="console.verbs.rooms:create",
         args=(
             Arg(name="name", kind=Kind.NAME, help="the room's name, 1 to 64 characters", required=True),
+            option("relay", Kind.NAME, "where its members meet, such as wss://relay.example", metavar="URL"),
+            option(
+                "history",
+                Kind.CHOICE,
+                "what new members are given: all that was said, or what is said after they joined",
+                metavar="WHAT",
+                choices=("all", "joined"),
+                default="joined",
+            ),
+            flag("open", "let in whoever knows the room's id, without proof of an invitation"),
             flag("with_demo", "put tasks and three agents into it that look after them; one fails on purpose"),
         ),
         changes=True,
-        examples=("orlop rooms create quiet-harbor", "orlop rooms create quiet-harbor --with-demo"),
+        detail=(
+            "With --relay it has a place to meet others: orlop rooms invite prints the invitation. Without, it is"
+            " yours alone until an invitation names one."
+        ),
+        examples=(
+            "orlop rooms create quiet-harbor",
+            "orlop rooms create quiet-harbor --relay wss://relay.example",
+            "orlop rooms create quiet-harbor --with-demo",
+        ),
     ),
     Command(
         name="rooms list",

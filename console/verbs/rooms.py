@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from console.call import Call
 from console.client import Json, Result
+from console.verbs.sharing import meet_at, member_json, rotated
 from console.verbs.tasks import slash_line
 from runtime.errors import UsageError
 from runtime.rooms.derived import is_blocked
 from runtime.rooms.listing import TaskOrder, listed
-from runtime.rooms.slash import is_task_command
+from runtime.rooms.settings import Admission, History
+from runtime.rooms.slash import COMMANDS, command_of
 from runtime.rooms.tasks import Task, task_to_json
 from runtime.rooms.view import RoomView
 
@@ -22,7 +24,16 @@ __all__ = ["create", "list_rooms", "say", "show", "tasks"]
 
 async def create(core: "Core", call: Call) -> Result:
     """`rooms create`; with `--with-demo` it is filled before this returns."""
-    info = await asyncio.wrap_future(core.rooms.create(call.need("name")))
+    relay = call.text("relay")
+    if relay is not None:
+        from net.rooms.address import relay_address
+
+        relay = relay_address(relay)  # before anything is made
+    admission: Admission = "open" if call.flag("open") else "invite"
+    history: History = "all" if call.text("history") == "all" else "joined"
+    info = await asyncio.wrap_future(core.rooms.create(call.need("name"), history=history, admission=admission))
+    if relay is not None:
+        await meet_at(core, info.room, relay)
     if call.args.get("with_demo") == "true":
         from console.demo import fill
 
@@ -53,10 +64,8 @@ async def show(core: "Core", call: Call) -> Result:
             "pending": progress.pending,
             "blocked": progress.blocked,
         },
-        "members": [
-            {"identityKey": one.identity_key, "displayName": one.display_name, "self": one.is_self}
-            for one in view.members
-        ],
+        "members": [member_json(core, view.room, one) for one in view.members],
+        "link": _link(core, view.room),
         "tasks": _tasks(view, view.tasks.values()),
         "messages": [
             {
@@ -92,13 +101,21 @@ async def tasks(core: "Core", call: Call) -> Result:
 
 
 async def say(core: "Core", call: Call) -> Result:
-    """`rooms say`: a message, or what a `/task` line adds."""
+    """`rooms say`: a message, or what a slash command does."""
     room = await asyncio.to_thread(core.rooms.resolve, call.need("room"))
     text = call.need("text")
-    if is_task_command(text):
-        return await slash_line(core, room, text)
-    if text.startswith("/"):
-        raise UsageError("no such slash command", where=text.split(maxsplit=1)[0][:40], hint="there is /task")
+    match command_of(text):
+        case "/task":
+            return await slash_line(core, room, text)
+        case "/rotate":
+            return await rotated(core, room)
+        case "/help":
+            help_items: list[Json] = [{"command": name, "does": does} for name, does in COMMANDS.items()]
+            return Result(ok=True, value={"v": 1, "room": room, "help": help_items})
+        case "/burn":
+            raise UsageError("is asked for by the room's name first", where="/burn", hint="orlop rooms burn ROOM")
+        case _:
+            pass
     message = await asyncio.wrap_future(core.rooms.say(room, text))
     return Result(ok=True, value={"v": 1, "room": room, "message": message.id})
 
@@ -111,6 +128,15 @@ async def _view(core: "Core", call: Call) -> RoomView:
         return rooms.state(rooms.resolve(named))
 
     return await asyncio.to_thread(look)
+
+
+def _link(core: "Core", room: str) -> Json:
+    """The way to the others; null for a room without one, or where no owner runs."""
+    status = core.online.status(room)
+    if status is None:
+        return None
+    missing: list[Json] = [*sorted(status.reestablishing)]
+    return {"state": status.link, "problem": status.problem, "reestablishing": missing}
 
 
 def _tasks(view: RoomView, tasks: Iterable[Task]) -> list[Json]:
