@@ -64,6 +64,7 @@ def burn_rows(tx: Transaction, room: str, by: str, *, in_use: Callable[[Transact
     for (table,) in tx.rows(_TABLES):
         tx.execute(f'DELETE FROM "{table}" WHERE room = ?', (room,))  # noqa: S608 - a name from the schema
     tx.execute("DELETE FROM journal WHERE instr(body, ?)", (room,))
+    tx.execute("DELETE FROM meta WHERE instr(key, ?)", (room,))
     tx.set_meta(_MARK, 1)
     tx.emit(RoomBurned(room=room, by=by))
     return Burned(room, tuple(digest for digest in hashes if digest and not in_use(tx, digest)))

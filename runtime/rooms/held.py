@@ -5,10 +5,11 @@ commit. A replica whose entries were undone is thrown away, and read again by wh
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from runtime.canonical import Json
 from runtime.columns import Columns
 from runtime.errors import LockedError, NotFoundError
 from runtime.rooms.cards import Card
@@ -83,6 +84,14 @@ class HeldRoom:
     stale: bool = False
     """There are committed entries that the view may lack."""
     view: RoomView | None = None
+    ephemeral: bool = False
+    """Nothing of it is in the store: what follows is all there is."""
+    log: list[SignedEntry] = field(default_factory=list)
+    """Its entries, as far as they are committed."""
+    unlogged: list[SignedEntry] = field(default_factory=list)
+    """Those that are not, yet."""
+    link: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    """How this node reaches the others."""
 
     def members(self) -> tuple[Member, ...]:
         """Who is in the room, this node first."""
@@ -134,10 +143,14 @@ class HeldRooms:
         self._card_of = card_of
         self._rooms: dict[str, HeldRoom] = {}
         self._keys: dict[str, bytes] = {}
+        self._ephemeral: dict[str, HeldRoom] = {}
         self._shut = False
 
     def shut(self) -> None:
-        """Forgets the rooms and their keys, and lets nobody read them until `reopen`."""
+        """Forgets the rooms and their keys, and lets nobody read them until `reopen`.
+
+        Ephemeral ones, which are nowhere else, are only closed.
+        """
         with self.lock:
             self._shut = True
             self._rooms.clear()
@@ -155,8 +168,33 @@ class HeldRooms:
                 with self.lock:
                     self._rooms.pop(room, None)
                     self._keys.pop(room, None)
+                    self._ephemeral.pop(room, None)
 
         tx.on_end(ended)
+
+    def add_ephemeral(self, tx: Transaction, held: HeldRoom) -> None:
+        """Takes in a room that is in memory only, as soon as a transaction is committed.
+
+        Args:
+            tx: the transaction.
+            held: the room, complete.
+        """
+        held.ephemeral = True
+
+        def ended(kept: bool) -> None:
+            if kept:
+                with self.lock:
+                    self._ephemeral[held.info.room] = held
+
+        tx.on_end(ended)
+
+    def ephemeral(self, room: str) -> HeldRoom | None:
+        """A room that is in memory only; None for all others."""
+        return self._ephemeral.get(room)
+
+    def ephemeral_rooms(self) -> list[RoomInfo]:
+        """The rooms that are in memory only."""
+        return [held.info for held in list(self._ephemeral.values())]
 
     def view(self, room: str) -> RoomView:
         """The room with everything that is committed; the same object while that does not change.
@@ -166,7 +204,7 @@ class HeldRooms:
             RefusedError: its log was tampered with.
             UnavailableError: the store cannot be read.
         """
-        held = self._rooms.get(room)
+        held = self._known(room)
         if self._store.owner and held is not None and held.view is not None and not held.stale:
             return held.view  # an owner hears of every change
         self._sign_old(room)
@@ -204,7 +242,7 @@ class HeldRooms:
     def note_present(self, room: str, keys: Iterable[str] | None) -> None:
         """Says who is there."""
         with self.lock:
-            held = self._rooms.get(room)
+            held = self._known(room)
             if held is not None:
                 held.present = None if keys is None else frozenset(keys)
                 held.stale = True
@@ -222,6 +260,10 @@ class HeldRooms:
             self._sign(tx, room)
         held = self._held(tx, room)
         held.dirty = True
+        if held.ephemeral:
+            mark = len(held.unlogged)
+            tx.on_end(lambda kept: self._ended_in_memory(held, mark, kept=kept))
+            return held
         tx.on_end(lambda kept: self._ended(held, kept=kept))
         self._take_in(tx, held)
         if held.unsaved:
@@ -237,6 +279,9 @@ class HeldRooms:
             held: the room.
             offered: what became of entries that came.
         """
+        if held.ephemeral:
+            held.unlogged.extend(offered.taken)
+            return
         for entry in offered.taken:
             held.pos = max(held.pos, insert(tx, self._vault, held.key, entry))
         if not offered.held and not held.waiting:
@@ -263,6 +308,27 @@ class HeldRooms:
             elif held.dirty:
                 held.view, held.dirty, held.stale = held.shown(), False, False
 
+    def _ended_in_memory(self, held: HeldRoom, mark: int, *, kept: bool) -> None:
+        """As `_ended`, for a room of which the store knows nothing: what was undone is taken back here."""
+        with self.lock:
+            if kept:
+                held.log.extend(held.unlogged)
+                held.unlogged.clear()
+            else:
+                del held.unlogged[mark:]
+                held.replica = self._replayed(held, [*held.log, *held.unlogged])
+            held.view, held.dirty, held.stale = held.shown(), bool(held.unlogged), False
+
+    @staticmethod
+    def _replayed(held: HeldRoom, entries: Iterable[SignedEntry]) -> Replica:
+        replica = Replica(held.info.room, held.owner)
+        replica.offer(entries, FOREVER_MS, trusted=True)
+        return replica
+
+    def _known(self, room: str) -> HeldRoom | None:
+        """A room that is in memory already."""
+        return self._rooms.get(room) or (None if self._shut else self._ephemeral.get(room))
+
     def _looked(self, connection: Connection, room: str) -> RoomView:
         held = self._held(connection, room)
         if held.dirty:
@@ -284,12 +350,16 @@ class HeldRooms:
         return held
 
     def _aside(self, connection: Connection, held: HeldRoom) -> HeldRoom:
+        if held.ephemeral:
+            return replace(held, replica=self._replayed(held, held.log))
         aside = replace(held, replica=Replica(held.info.room, held.owner), pos=0, waiting=set(), unsaved=[])
         self._take_in(connection, aside)
         return aside
 
     def _take_in(self, connection: Connection, held: HeldRoom) -> bool:
         """Takes entries that the connection sees and the replica lacks; says whether there were any."""
+        if held.ephemeral:
+            return False
         first = not held.pos
         rows = read_entries(connection, self._vault, held.key, held.info.room, after=held.pos)
         if rows:
@@ -305,7 +375,7 @@ class HeldRooms:
     def _held(self, connection: Connection, room: str) -> HeldRoom:
         if self._shut:
             raise LockedError("the screen is locked", hint="orlop unlock asks for the PIN")
-        held = self._rooms.get(room)
+        held = self._known(room)
         if held is None:
             held = self._opened(connection, room)
             self._rooms[room], self._keys[room] = held, held.key

@@ -22,11 +22,11 @@ from runtime.rooms.entries import NO_ENTRY, EntryError, SignedEntry, place, sign
 from runtime.rooms.facts import MESSAGE_CHARACTERS, NAME_CHARACTERS
 from runtime.rooms.fold import Message
 from runtime.rooms.held import HeldRoom, RoomInfo
+from runtime.rooms.living import LivingRooms
 from runtime.rooms.log import insert
 from runtime.rooms.naming import find
 from runtime.rooms.reasons import Reason
 from runtime.rooms.settings import Admission, History
-from runtime.rooms.sharing import SharedRooms
 from runtime.rooms.tasks import TaskEvent
 from runtime.rooms.unsigned import opening_content
 from runtime.rooms.view import RoomView
@@ -40,7 +40,7 @@ _ID_BYTES: Final = 16
 _ROOM: Final = Columns("rooms", {"room": str, "name": str, "created_ms": int})
 
 
-class Rooms(SharedRooms):
+class Rooms(LivingRooms):
     """All rooms of this node. Its methods may be called from any thread."""
 
     # --- which rooms there are --------------------------------------------------------------------------------------
@@ -73,7 +73,6 @@ class Rooms(SharedRooms):
         )
 
         def work(tx: Transaction) -> RoomInfo:
-            info, key = self._store_room(tx, room, name, card.fingerprint)
             entry = sign_entry(
                 self._account,
                 room=room,
@@ -84,7 +83,7 @@ class Rooms(SharedRooms):
                 kind="room",
                 content=opening,
             )
-            insert(tx, self._vault, key, entry)
+            info = self._opened_room(tx, name, card.fingerprint, entry, ephemeral=ephemeral)
             tx.emit(RoomCreated(room=room, name=name, cause=cause))
             tx.emit(MemberJoined(room=room, key=self.self_key, name=self._display_name, cause=cause))
             return info
@@ -92,7 +91,14 @@ class Rooms(SharedRooms):
         return self._store.write(work)
 
     def adopt(
-        self, room: str, name: str, creator: Card | str, link: Mapping[str, Json], *, cause: int | None = None
+        self,
+        room: str,
+        name: str,
+        creator: Card | str,
+        link: Mapping[str, Json],
+        *,
+        ephemeral: bool = False,
+        cause: int | None = None,
     ) -> "Future[RoomInfo]":
         """Makes a place for a room that another member created; its log comes from there.
 
@@ -101,6 +107,7 @@ class Rooms(SharedRooms):
             name: as the invitation says.
             creator: the creator's card, or its fingerprint.
             link: how this node reaches the others.
+            ephemeral: whether nothing of it is kept on disk.
             cause: seq of the event that led to this.
 
         Returns:
@@ -113,20 +120,26 @@ class Rooms(SharedRooms):
         fingerprint = creator if isinstance(creator, str) else creator.fingerprint
 
         def work(tx: Transaction) -> RoomInfo:
-            if tx.one("SELECT 1 FROM rooms WHERE room = ?", (room,)) is not None:
+            here = tx.one("SELECT 1 FROM rooms WHERE room = ?", (room,)) is not None
+            if here or self._held.ephemeral(room) is not None:
                 raise RefusedError("this node is in the room already", where=f"room {clean(name)}")
-            info, key = self._store_room(tx, room, name, fingerprint)
-            self._store_link(tx, room, key, link)
+            if ephemeral:
+                held = self._hold_room(tx, room, name, fingerprint)
+                held.link, info = link, held.info
+            else:
+                info, key = self._store_room(tx, room, name, fingerprint)
+                self._store_link(tx, room, key, link)
             tx.emit(RoomCreated(room=room, name=name, cause=cause))
             return info
 
         return self._store.write(work)
 
     def list(self) -> list[RoomInfo]:
-        """All rooms, oldest first."""
+        """All rooms, oldest first; those that are in memory only come last."""
         sql = f"SELECT {_ROOM.names} FROM rooms ORDER BY created_ms, room"  # noqa: S608 - constants
         rows = self._store.read_now(lambda connection: connection.execute(sql).fetchall())
-        return [RoomInfo(room=room, name=name, created_ms=at) for room, name, at in map(_ROOM.checked, rows)]
+        kept = [RoomInfo(room=room, name=name, created_ms=at) for room, name, at in map(_ROOM.checked, rows)]
+        return [*kept, *self._held.ephemeral_rooms()]
 
     def resolve(self, reference: str) -> str:
         """The id of the room that is meant by an id, a unique beginning of one, or a unique name.
@@ -225,7 +238,8 @@ class Rooms(SharedRooms):
                     timestamp=self._next_ms(tx, held),
                     actor_id=actor,
                 )
-                context = Context(room, held.replica.fold.folding.tasks, held.members(), tx.now_ms)
+                now_ms = self._clock_ms(tx, room)
+                context = Context(room, held.replica.fold.folding.tasks, held.members(), now_ms)
                 taken = self._judge(tx, held, event, context, cause)
                 if isinstance(taken, Reason):
                     rejected.append(Rejection(draft, taken))
@@ -257,6 +271,17 @@ class Rooms(SharedRooms):
         return self._store.write(lambda tx: self._post(tx, room, text, cause))
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _opened_room(self, tx: Transaction, name: str, owner: str, entry: SignedEntry, *, ephemeral: bool) -> RoomInfo:
+        """Makes the place of a new room, with its first entry."""
+        if not ephemeral:
+            info, key = self._store_room(tx, entry.room, name, owner)
+            insert(tx, self._vault, key, entry)
+            return info
+        held = self._hold_room(tx, entry.room, name, owner)
+        held.replica.offer([entry], tx.now_ms, trusted=True)
+        held.log.append(entry)
+        return held.info
 
     def _judge(
         self, tx: Transaction, held: HeldRoom, event: TaskEvent, context: Context, cause: int | None

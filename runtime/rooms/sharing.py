@@ -248,6 +248,9 @@ class SharedRooms(WritingRooms):
         Raises:
             NotFoundError: there is no such room.
         """
+        ephemeral = self._held.ephemeral(room)
+        if ephemeral is not None:
+            return dict(ephemeral.link)
         sql = "SELECT sealed_link FROM rooms WHERE room = ?"
         row = self._store.read_now(lambda connection: connection.execute(sql, (room,)).fetchone())
         key = self._held.key_of(room)

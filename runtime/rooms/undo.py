@@ -1,4 +1,4 @@
-"""Undo of one's own last change: what would take it back, computed from the room's events alone. Pure.
+"""Undo of one's own last change: what would take it back, computed from the room's events alone.
 
 A change that was taken back already, by undo or by hand, no longer counts, so that undo goes further back each time.
 Nobody's change is overwritten: what somebody else changed since is refused, by name of the field.
@@ -11,9 +11,11 @@ from typing import Final
 from runtime.canonical import Json
 from runtime.errors import NotFoundError, RefusedError
 from runtime.rooms.drafts import TaskDraft
-from runtime.rooms.tasks import CREATIONS, FIELDS, Folding, Task, TaskEvent
+from runtime.rooms.facts import task_event_of
+from runtime.rooms.replica import Replica
+from runtime.rooms.tasks import CREATIONS, EMPTY, FIELDS, Folding, Task, TaskEvent, TaskState
 
-__all__ = ["Undo", "undo_last"]
+__all__ = ["Undo", "undo_in", "undo_last"]
 
 _KINDS: Final[Mapping[str, str]] = {
     "assignee": "task_assigned",
@@ -46,6 +48,22 @@ class Undo:
     drafts: tuple[TaskDraft, ...]
 
 
+def undo_in(replica: Replica, me: str) -> Undo:
+    """As `undo_last`, for a room as far as no snapshot stands for it.
+
+    Raises:
+        NotFoundError: as `undo_last`.
+        RefusedError: as `undo_last`.
+    """
+    events = (
+        event
+        for entry in replica.entries()
+        if entry.kind == "task" and replica.counts(entry) and not replica.covered(entry)
+        if (event := task_event_of(entry)) is not None
+    )
+    return undo_last(events, me, EMPTY if replica.snapshot is None else replica.snapshot.state)
+
+
 @dataclass(slots=True)
 class _Change:
     """One event of ours that changed something, as far as it has not been taken back."""
@@ -57,12 +75,13 @@ class _Change:
     """By attribute: before and after."""
 
 
-def undo_last(events: Iterable[TaskEvent], me: str) -> Undo:
+def undo_last(events: Iterable[TaskEvent], me: str, base: TaskState = EMPTY) -> Undo:
     """What takes back the last change of a member.
 
     Args:
         events: all of a room, in the order of its fold.
         me: the member's identity key; what its agents do is not its own change.
+        base: the tasks before all of them, such as those of a snapshot.
 
     Raises:
         NotFoundError: there is no change left to take back.
@@ -70,7 +89,7 @@ def undo_last(events: Iterable[TaskEvent], me: str) -> Undo:
     """
     mine: list[_Change] = []
     others: dict[tuple[str, str], int] = {}
-    folding = Folding()
+    folding = Folding(base)
     for place, event in enumerate(events):
         before = folding.tasks.get(event.task_id)
         if not folding.apply(event):

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from runtime.canonical import Json, encode
 from runtime.errors import NotFoundError, RefusedError, UnavailableError, UsageError
@@ -16,14 +16,28 @@ from runtime.rooms.drafts import ClockBehindError
 from runtime.rooms.entries import NO_ENTRY, SignedEntry, Signer, block_of, place, sign_entry
 from runtime.rooms.facts import NAME_CHARACTERS
 from runtime.rooms.held import HeldRoom, HeldRooms, RoomInfo, key_aad, member_aad
-from runtime.rooms.members import cut_name
+from runtime.rooms.members import Member, cut_name
 from runtime.rooms.replica import Offered, Replica
 from runtime.rooms.tasks import TaskEvent
 from runtime.sanitise import clean
 from runtime.store import Store, Transaction
 from runtime.vault import Vault
 
-__all__ = ["Node", "OnChange", "OnEntries", "Said", "WritingRooms", "behind", "check_name", "link_aad", "new_invite"]
+__all__ = [
+    "RECLOCK",
+    "Node",
+    "OnChange",
+    "OnEntries",
+    "Said",
+    "WritingRooms",
+    "behind",
+    "check_name",
+    "link_aad",
+    "new_invite",
+]
+
+RECLOCK: Final = "reclock:"
+"""Key of table `meta`, before a room's id: until when its own entries may be dated ahead of the clock."""
 
 OnChange = Callable[[str, tuple[TaskEvent, ...]], None]
 """Called with a room and task events that came into it, after their commit, on the store's writer thread; must only
@@ -165,11 +179,15 @@ class WritingRooms:
             kind=said.kind,
             content=said.content,
         )
-        offered = replica.offer([entry], tx.now_ms, trusted=True)
+        offered = replica.offer([entry], self._clock_ms(tx, room), trusted=True)
         if entry not in offered.taken:
             raise RefusedError("this entry would not count", where=f"room {clean(held.info.name)}")
         self._held.save(tx, held, offered)
         return entry
+
+    def _clock_ms(self, tx: Transaction, room: str) -> int:
+        """What counts as now where entries of this node are judged: the clock, or what the operator set instead."""
+        return max(tx.now_ms, int(tx.meta(f"{RECLOCK}{room}") or 0))
 
     def _next_ms(self, tx: Transaction, held: HeldRoom) -> int:
         """The time of this node's next entry."""
@@ -185,7 +203,7 @@ class WritingRooms:
             hint = "another device has the same account; leave the room and join it anew with one of them"
             raise RefusedError("two devices write in this name, so nothing more counts", where=where, hint=hint)
         at = stamp(tx.now_ms, -1 if chain is None else chain.last_ms)
-        if at > tx.now_ms + FUTURE_MS:
+        if at > self._clock_ms(tx, held.info.room) + FUTURE_MS:
             raise behind(held.info.room, at, tx.now_ms)
         return at
 
@@ -213,6 +231,9 @@ class WritingRooms:
 
     def _keep_members(self, tx: Transaction, held: HeldRoom) -> None:
         """Makes the table say what the log says; a mark is dropped with the card for which it was made."""
+        if held.ephemeral:
+            held.kept_roster = held.replica.roster
+            return
         room, members = held.info.room, held.replica.roster.members
         rows: dict[str, int] = dict(tx.rows("SELECT identity_key, verified FROM room_members WHERE room = ?", (room,)))
         if rows.keys() == members.keys() and held.kept_roster is held.replica.roster:
@@ -245,7 +266,23 @@ class WritingRooms:
         )
         return RoomInfo(room=room, name=name, created_ms=tx.now_ms), key
 
+    def _hold_room(self, tx: Transaction, room: str, name: str, owner: str) -> HeldRoom:
+        """A room that is in memory only: its key, its entries, and every event that names it."""
+        if not self._store.owner:
+            hint = "start orlop, and make it there"
+            raise UsageError("an ephemeral room ends with the program that holds it", where=clean(name), hint=hint)
+        self._store.keep_no_events_of(room)
+        me = Member(identity_key=self.self_key, display_name=self._display_name, is_self=True)
+        info = RoomInfo(room=room, name=name, created_ms=tx.now_ms)
+        held = HeldRoom(info, self._vault.new_key(), owner, me, Replica(room, owner))
+        self._held.add_ephemeral(tx, held)
+        return held
+
     def _store_link(self, tx: Transaction, room: str, key: bytes, link: Mapping[str, Json]) -> None:
+        ephemeral = self._held.ephemeral(room)
+        if ephemeral is not None:
+            ephemeral.link = link
+            return
         sealed = self._vault.seal(encode(link), link_aad(room), key) if link else None
         if not tx.execute("UPDATE rooms SET sealed_link = ? WHERE room = ?", (sealed, room)).rowcount:
             raise NotFoundError("no such room", where=clean(room, 60))
@@ -254,7 +291,7 @@ class WritingRooms:
 def behind(room: str, at: int, now_ms: int) -> ClockBehindError:
     """What is raised when the clock fell."""
     why = f"the clock is {(at - now_ms) // 60_000} minutes behind the last entry of this room"
-    return ClockBehindError(why, where=f"room {room}", hint="set it right; nothing is taken until it has caught up")
+    return ClockBehindError(why, where=f"room {room}", hint="set it right, or run orlop rooms reclock to go on")
 
 
 def new_invite() -> str:
