@@ -311,6 +311,8 @@ def fold_room(row: RoomRow, event: Event) -> RoomRow:
             after = replace(row, link=link, problem=event.reason, present=0, reestablishing=0)
         case events.RoomPresence():
             after = replace(row, present=len(event.present))
+        case events.RoomCountdown():
+            after = replace(row, deletes_ms=event.at_ms)
         case events.RoomReestablishing():
             after = replace(row, reestablishing=len(event.missing))
         case _:

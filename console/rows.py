@@ -51,6 +51,12 @@ class RoomRow:
     """Other members who are there."""
     reestablishing: int = 0
     """Members who are there and have not shared their keys again."""
+    creator: bool = False
+    """Whether this node made it."""
+    ephemeral: bool = False
+    """Nothing of it is on the disk."""
+    deletes_ms: int | None = None
+    """Wall time at which it deletes itself; None when it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

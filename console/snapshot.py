@@ -106,6 +106,9 @@ def _room_row(core: "Core", info: "RoomInfo", agents: int) -> RoomRow:
         completed=progress.completed,
         members=len(view.members),
         agents=agents,
+        creator=core.rooms.roster(info.room).creator == core.rooms.self_key,
+        ephemeral=core.rooms.settings(info.room).ephemeral,
+        deletes_ms=core.life.deletes_ms(info.room),
         **_way(core, info.room),
     )
 

@@ -44,7 +44,7 @@ LIMIT = 1_000
 _RECENT = 4_096
 _UNTOLD = (
     events.TaskChanged | events.AgentUploaded | events.AgentDeleted | events.MemberLeft | events.MemberRemoved
-    | events.RoomBurned | events.RoomImported
+    | events.RoomBurned | events.RoomCreated | events.RoomImported
 )  # fmt: skip
 """Events after which totals of a room are others, which they do not tell."""
 
