@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-sdk clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-sdk test-kit clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -88,6 +88,13 @@ test-term: .venv/.dev  ## tests in a real terminal (tmux); installs it when run 
 test-sdk: .venv/.dev  ## the PHP and JavaScript SDKs and the browser's page, by real interpreters; installs them as root
 	@tools/need php=php-cli node=nodejs chromium openssl
 	@$(PY) -m pytest -q -m sdk tests/sdk docs
+
+test-kit: .venv/.dev  ## the how-tos for agents in Rust and AssemblyScript, by their compilers; installs them as root
+	@tools/need npm /usr/bin/rustc=rustc rust-lld=lld-14 /usr/lib/rustlib/wasm32-unknown-unknown=libstd-rust-dev-wasm32
+	@PATH=/usr/bin:$$PATH $(PY) -m pytest -q -m kit docs
+
+sim: .venv/.dev  ## 1,000 seeded runs of rooms over a hostile transport, some ten minutes; ARGS='--seeds 100 --first 0'
+	@$(PY) -m tests.runtime.rooms.sim_run $(ARGS)
 
 clean:  ## remove what was built; keeps .demo
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -1,11 +1,11 @@
 """Executes the snippets of the documentation: Python blocks, and console blocks in a state directory of the page's own.
 
 A console block holds lines `$ command` and, under each, what it prints; `…` stands for anything. The program is the
-real one, and its directory is made anew for every page. Blocks of PHP and JavaScript that name a file in their first
-line are put there for the commands below them. Other blocks are for reading.
+real one, and its directory is made anew for every page. Blocks of PHP, JavaScript, C, Rust and TypeScript that name a
+file in their first line are put there for the commands below them. Other blocks are for reading.
 
 Pages that need more than Python packages have the marker `sdk` and are executed by `make test-sdk`; those that compile
-an agent have the marker `guests` and are executed by `make guests`.
+an agent have the marker `guests` and are executed by `make guests`, or `kit`, by `make test-kit`, for other languages.
 """
 
 import os
@@ -21,6 +21,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPILED_PAGES = {"first-agent.md", "build-an-agent.md", "build-an-agent-in-zig.md"}
+KIT_PAGES = {"build-an-agent-in-assemblyscript.md", "build-an-agent-in-rust.md"}
 SDK_PAGES = {"use-from-javascript.md", "use-from-php.md", "verify-with-openssl.md", "verify-without-trusting-us.md"}
 
 
@@ -32,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("sdk")
         if item.path.name in COMPILED_PAGES:
             item.add_marker("guests")
+        if item.path.name in KIT_PAGES:
+            item.add_marker("kit")
 
 
 def matches(expected: str, printed: str) -> bool:
@@ -60,7 +63,7 @@ def run_console(example: Example) -> str | None:
 def write_file(example: Example) -> None:
     """Writes a block to the file that its first line names."""
     source = str(example.parsed)
-    if named := re.match(r"(?:<\?php )?// ([a-z]+\.(?:php|mjs))\n", source):
+    if named := re.match(r"(?:<\?php )?(?://|/\*) ([a-z]+\.(?:php|mjs|c|rs|ts))\b", source):
         Path(str(example.namespace["cwd"]), named[1]).write_text(source)
 
 
@@ -88,6 +91,9 @@ pytest_collect_file = Sybil(
         CodeBlockParser("console", run_console),
         CodeBlockParser("php", write_file),
         CodeBlockParser("js", write_file),
+        CodeBlockParser("c", write_file),
+        CodeBlockParser("rust", write_file),
+        CodeBlockParser("ts", write_file),
     ],
     pattern="*.md",
     setup=setup,
