@@ -146,6 +146,10 @@ class RoomSession:
             self._gaps.offered(self._state.peers.get(sender), lacking=lacking)
         return self._done()
 
+    def adopt_failed(self) -> None:
+        """The room could not be kept; the next member who greets brings it again."""
+        self._state.adopted = False
+
     def rotate(self, now: Now) -> list[Effect]:
         """Speaks under a new key from now on."""
         self._state.now = now

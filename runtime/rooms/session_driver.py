@@ -38,11 +38,11 @@ class Log(Protocol):
         """
         ...
 
-    def add_member(self, card: Card) -> "Future[object]":
+    def add_member(self, card: Card) -> "Future[None]":
         """Vouches for a newcomer."""
         ...
 
-    def adopt(self, creator: Card) -> "Future[object]":
+    def adopt(self, creator: Card) -> "Future[None]":
         """Keeps the room from now on."""
         ...
 
@@ -135,9 +135,9 @@ class SessionDriver:
                 case Offer(sender, entries):
                     self._offered(sender, self._log.offer(entries))
                 case Vouch(card):
-                    self._done(self._log.add_member(card))
+                    self._done(self._log.add_member(card), lambda: None)
                 case Adopt(card):
-                    self._done(self._log.adopt(card))
+                    self._done(self._log.adopt(card), self._session.adopt_failed)
                 case said:
                     self._say(said)
 
@@ -160,9 +160,11 @@ class SessionDriver:
 
         self._until(taking, taken)
 
-    def _done(self, doing: "Future[object]") -> None:
+    def _done(self, doing: "Future[None]", in_vain: Callable[[], None]) -> None:
         def done() -> None:
-            if not self._trouble(doing):
+            if self._trouble(doing):
+                in_vain()
+            else:
                 self._effects.extend(self._session.entries((), self._clock()))
 
         self._until(doing, done)

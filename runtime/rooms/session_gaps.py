@@ -61,7 +61,7 @@ class Gaps:
     def met(self, peer: Peer) -> None:
         """A member's key has come: the first one is asked for what came meanwhile."""
         self._soon()
-        if not self._caught_up and not self._asked:
+        if self._state.has_room and not self._caught_up and not self._asked:
             self.ask(peer)
 
     def ask(self, peer: Peer) -> None:
@@ -107,7 +107,7 @@ class Gaps:
 
     def offer(self, peer: Peer, piece: Piece) -> None:
         """Entries go to the log."""
-        if piece.entries:
+        if piece.entries and self._state.has_room:
             self._offers += 1
             self._state.tell(Offer(peer.identity_key, piece.entries))
 

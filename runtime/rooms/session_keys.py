@@ -59,7 +59,6 @@ class KeyExchange:
         self._missing: frozenset[str] | None = None
         self._previous = ""
         self._mark = ""
-        self._adopting = False
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
@@ -72,7 +71,6 @@ class KeyExchange:
         state.tell_present()
         self._rejoin_after_s = _REJOIN_S
         self._missing = frozenset()
-        self._adopting = False
         self._join(afresh=True)
 
     def _join(self, *, afresh: bool) -> None:
@@ -186,6 +184,7 @@ class KeyExchange:
             have=state.inbound.newest(peer.identity_key),
             mark=self._mark,
             refused="" if trusted or peer.card is None else _NO_PROOF,
+            new=not state.book.roster().creator,
             creator=self._creator_for(peer) if trusted else None,
         )
         content: dict[str, Json] = {"orlop": hello.to_json()}
@@ -198,9 +197,7 @@ class KeyExchange:
 
     def _creator_for(self, peer: Peer) -> Card | None:
         roster = self._state.book.roster()
-        if not roster.creator or roster.member(peer.identity_key) is not None:
-            return None
-        return roster.everybody[roster.creator].card
+        return roster.everybody[roster.creator].card if roster.creator and peer.new else None
 
     def _key_fields(self, *, rotated: bool) -> dict[str, Json]:
         shared = self._state.outbound.shared()
@@ -219,7 +216,7 @@ class KeyExchange:
             return
         first = peer.card is None
         peer.card = said.card
-        peer.holds, peer.mark = said.have, said.mark
+        peer.holds, peer.mark, peer.new = said.have, said.mark, said.new
         peer.proven = peer.proven or proof_fits(said.proof, state.secret, state.room, peer.identity_key, state.key)
         if said.refused and state.book.roster().member(state.key) is None:
             state.tell(Refused(peer.identity_key, said.refused))
@@ -245,14 +242,13 @@ class KeyExchange:
 
     def _adopt(self, peer: Peer, said: Hello) -> None:
         state = self._state
-        if state.book.roster().creator or state.invite is None or said.creator is None:
+        if state.has_room or state.invite is None or said.creator is None:
             return
         if said.creator.fingerprint != state.invite.creator:
             state.suspect(peer, "it names another creator of the room than the invitation")
             return
-        if not self._adopting:
-            self._adopting = True
-            state.tell(Adopt(said.creator))
+        state.adopted = True
+        state.tell(Adopt(said.creator))
 
     def _welcome(self, peer: Peer) -> None:
         """Tells of a newcomer, and decides when this member would put it into the log: each waits for those before."""

@@ -91,6 +91,7 @@ class Peer:
         mark: id of one of its keys that stays unused, as it says itself.
         present: whether it is there, as the transport says.
         card: its own, after a hello that fits.
+        new: whether it has nothing of the room yet, as far as is known.
         proven: it has proven to know the secret of the invitation.
         impostor: whether keys do not belong together; then nothing is shared for as long as this connection lasts.
         holds: id of the sender session of ours that it has, as far as is known.
@@ -109,6 +110,7 @@ class Peer:
     mark: str = ""
     present: bool = True
     card: Card | None = None
+    new: bool = True
     proven: bool = False
     impostor: bool = False
     holds: str = ""
@@ -153,6 +155,8 @@ class SessionState:
         self.peers: dict[str, Peer] = {}
         self.effects: list[Effect] = []
         self.now = Now(0, 0.0)
+        self.adopted = invite is None
+        """Whether the room is kept here, or soon will be."""
         self._told_present: frozenset[str] = frozenset()
 
     # --- whom it trusts ---------------------------------------------------------------------------------------------
@@ -172,6 +176,11 @@ class SessionState:
         if self.book.roster().creator:
             return self.book.settings().invite
         return "" if self.invite is None else self.invite.secret
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is a log into which entries can go."""
+        return self.adopted or bool(self.book.roster().creator)
 
     def suspect(self, peer: Peer, why: str) -> None:
         """Keys do not belong together: says so, once, and shares nothing with it from now on."""

@@ -54,6 +54,7 @@ class Hello:
         have: id of the other's sender session that one holds; empty for none.
         mark: id of that one-time key of one's own that stays unused: keys published with it are no new beginning.
         refused: why nothing is shared with the other; empty when it is.
+        new: whether one has nothing of the room yet.
         creator: the creator's card, for somebody who is new.
     """
 
@@ -62,6 +63,7 @@ class Hello:
     have: str = ""
     mark: str = ""
     refused: str = ""
+    new: bool = False
     creator: Card | None = None
 
     def to_json(self) -> dict[str, Json]:
@@ -74,6 +76,7 @@ class Hello:
             "have": self.have,
             "mark": self.mark,
             "refused": self.refused,
+            "new": self.new,
         }
         return fields if self.creator is None else fields | {"creator": self.creator.to_json()}
 
@@ -107,6 +110,7 @@ def read_hello(said: Mapping[str, Json]) -> Hello:
         have=_text(said, "have"),
         mark=_text(said, "mark"),
         refused=_text(said, "refused"),
+        new=said.get("new") is True,
         creator=None if creator is None else card_from_json(creator),
     )
 
