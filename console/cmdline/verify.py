@@ -20,7 +20,7 @@ from console.verbs.receipts import (
     verdict,
 )
 from runtime.errors import NotFoundError, OrlopError, UsageError
-from runtime.jobs import Evidence, Verification, verify
+from runtime.jobs import Evidence, Verification, verify_evidence
 from runtime.statedir import StateDir, find, locate, owner_running
 
 __all__ = ["verify_file"]
@@ -94,10 +94,10 @@ def _state(line: Line) -> StateDir | None:
 
 def _verified(state: StateDir | None, raw: bytes, given: Evidence) -> Verification:
     if state is None or not state.identity_key.exists():
-        return verify(raw, given)
+        return verify_evidence(raw, given)
     with contextlib.suppress(OrlopError):
         return asyncio.run(_with_store(state, raw, given))
-    return verify(raw, replace(given, accepts=_own(state)))
+    return verify_evidence(raw, replace(given, accepts=_own(state)))
 
 
 async def _with_store(state: StateDir, raw: bytes, given: Evidence) -> Verification:

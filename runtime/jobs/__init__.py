@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from runtime.jobs.rerun import compare as compare_runs
     from runtime.jobs.spec import LIMITS, DirGrant, JobLimits, JobRequest, LimitRefusedError, read_manifest
     from runtime.jobs.streams import Streams
-    from runtime.jobs.verify import Verification, exit_status, verify
+    from runtime.jobs.verify import Verification, exit_status
+    from runtime.jobs.verify import verify as verify_evidence
 
 __all__ = [
     "BUNDLE_MAX",
@@ -80,7 +81,7 @@ __all__ = [
     "repeat_of",
     "run_job",
     "run_job_async",
-    "verify",
+    "verify_evidence",
     "verify_receipt",
 ]
 
@@ -144,7 +145,7 @@ _HOME: Final = {
     "repeat_of": ("rerun", "repeat_of"),
     "run_job": ("api", "run_job"),
     "run_job_async": ("api", "run_job_async"),
-    "verify": ("verify", "verify"),
+    "verify_evidence": ("verify", "verify"),
     "verify_receipt": ("api", "verify_receipt"),
 }
 """The module below that a name comes from, and its name there."""

@@ -48,6 +48,11 @@ def test_importing_the_package_loads_nothing_of_it() -> None:
 def test_every_public_name_is_there_and_no_other() -> None:
     assert all(hasattr(runtime.jobs, name) for name in runtime.jobs.__all__)
     assert set(runtime.jobs.__all__) <= set(dir(runtime.jobs))
+    folder = Path(runtime.jobs.__file__).parent
+    assert not set(runtime.jobs.__all__) & {
+        path.stem for path in folder.glob("*.py")
+    }  # a module would take its name's place
+    assert set(runtime.jobs.LIBRARY) <= set(runtime.jobs.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'run_jobs'"):
         _ = runtime.jobs.run_jobs  # type: ignore[attr-defined]
 
