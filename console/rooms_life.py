@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runtime.agents.records import hash_in_use
-from runtime.errors import LockedError, NotFoundError, OrlopError
+from runtime.errors import LockedError, NotFoundError, OrlopError, RefusedError
 from runtime.events import RoomCountdown, TaskDue
 from runtime.rooms.autodelete import deletion_ms
 from runtime.rooms.burning import Burned, burn_rows, finish, remove_copies
@@ -34,6 +34,9 @@ class _Seen:
     view: RoomView
     reminded: dict[str, int]
     deletes_ms: int | None = None
+    mine: bool = False
+    """Whether this node made it."""
+    ephemeral: bool = False
 
 
 class RoomsLife:
@@ -47,6 +50,7 @@ class RoomsLife:
         self._core = core
         self._seen: dict[str, _Seen] = {}
         self._door = asyncio.Lock()
+        self._looking = asyncio.Lock()
 
     async def run(self) -> None:
         """Looks now and then, until it is cancelled; makes good at first what an earlier end left over."""
@@ -68,9 +72,10 @@ class RoomsLife:
         if self._core.lock.locked:
             return
         try:
-            for info in await asyncio.to_thread(self._core.rooms.list):
-                with contextlib.suppress(NotFoundError):  # it was burned meanwhile
-                    await self._look_at(info.room)
+            async with self._looking:
+                for info in await asyncio.to_thread(self._core.rooms.list):
+                    with contextlib.suppress(NotFoundError):  # it was burned meanwhile
+                        await self._look_at(info.room)
         except LockedError:
             return
         except OrlopError as error:
@@ -79,19 +84,25 @@ class RoomsLife:
     async def burn(self, room: str, by: str) -> Burned:
         """Burns a room: its agents end, then key, rows and events go, then every byte that is left of them.
 
+        In a room with others its creator tells them first, as far as they are there; they do the same.
+
         Args:
             room: its id.
             by: `operator`, `countdown` or `creator`.
 
         Raises:
-            OrlopError: as `Rooms.burn`; or the bytes could not be wiped, which the next start does.
+            RefusedError: it has others in it, and this node did not make it.
+            OrlopError: there is no such room; or the bytes could not be wiped, which the next start does.
         """
         core = self._core
         async with self._door:
+            if by != "creator":
+                await self._tell_all(room)
             modules = core.modules
             wasm = {}
             if core.built("agents"):
                 await core.agents.forget(room)
+            await core.online.drop(room, bye=True)
             done = await core.write(lambda tx: self._burn(tx, room, by))
             self._seen.pop(room, None)
             for digest in done.modules:
@@ -117,6 +128,22 @@ class RoomsLife:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
+    async def _tell_all(self, room: str) -> None:
+        """Says to the others that the room ends.
+
+        Raises:
+            RefusedError: it is not for this node to say.
+        """
+        rooms = self._core.rooms
+        roster = await asyncio.to_thread(rooms.roster, room)
+        if roster.creator == rooms.self_key:
+            if len(roster.members) > 1:
+                await asyncio.wrap_future(rooms.burn_for_all(room))
+        elif roster.member(rooms.self_key) is not None:
+            name = (await asyncio.to_thread(rooms.state, room)).name
+            hint = f"orlop rooms leave {name} takes you out of it; then your copy can be burned"
+            raise RefusedError("only its creator burns it, for all", where=name, hint=hint)
+
     async def _look_at(self, room: str) -> None:
         core = self._core
         view = await asyncio.to_thread(core.rooms.state, room)
@@ -128,23 +155,30 @@ class RoomsLife:
         elif seen.view is not view:
             seen.view = view
             await self._count_down(room, seen)
+        if core.rooms.settings(room).burned:
+            await self.burn(room, "creator")
+            return
         now_ms = core.clock.wall_ms()
-        for one in due_reminders(view.tasks.values(), seen.reminded, now_ms):
+        for one in () if seen.ephemeral else due_reminders(view.tasks.values(), seen.reminded, now_ms):
             await core.write(lambda tx, one=one: _remind(tx, view, one))  # type: ignore[misc]
             seen.reminded[one.task_id] = one.due_ms
-        if seen.deletes_ms is not None and seen.deletes_ms <= now_ms:
+        if seen.deletes_ms is not None and seen.deletes_ms <= now_ms and seen.mine:
             await self.burn(room, "countdown")
 
     async def _count_down(self, room: str, seen: _Seen) -> None:
-        settings = self._core.rooms.settings(room)
+        rooms = self._core.rooms
+        settings = rooms.settings(room)
+        seen.mine = rooms.roster(room).creator == rooms.self_key
+        seen.ephemeral = settings.ephemeral
         at_ms = deletion_ms(seen.view.tasks.values(), auto_delete=settings.auto_delete, keep=settings.keep)
         if at_ms != seen.deletes_ms:
             seen.deletes_ms = at_ms
             await self._core.write(lambda tx: tx.emit(RoomCountdown(room=room, at_ms=at_ms)))
 
     def _burn(self, tx: Transaction, room: str, by: str) -> Burned:
+        ephemeral = self._core.rooms.is_ephemeral(room)
         self._core.rooms.forget(tx, room)
-        return burn_rows(tx, room, by, in_use=hash_in_use)
+        return burn_rows(tx, room, by, in_use=hash_in_use, ephemeral=ephemeral)
 
 
 def _remind(tx: Transaction, view: RoomView, reminder: Reminder) -> None:

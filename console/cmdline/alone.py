@@ -72,6 +72,18 @@ def _restore(line: Line) -> Result:
     return restore(line)
 
 
+def _export_room(line: Line) -> Result:
+    from console.cmdline.room_file import export
+
+    return export(line)
+
+
+def _import_room(line: Line) -> Result:
+    from console.cmdline.room_file import import_room
+
+    return import_room(line)
+
+
 def _pin_set(line: Line) -> Result | None:
     from console.cmdline.pin import pin_set
 
@@ -149,6 +161,8 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "init": _init,
         "backup": _backup,
         "restore": _restore,
+        "rooms export": _export_room,
+        "rooms import": _import_room,
         "pin set": _pin_set,
         "unlock": _unlock,
         "agents try": _try_agent,

@@ -46,9 +46,7 @@ def asked_twice(question: str, *, again: str) -> bytes:
     return first
 
 
-def needed(
-    options: Options, environ: Mapping[str, str], *, command: str, twice: bool, what: str = "backup"
-) -> bytes:
+def needed(options: Options, environ: Mapping[str, str], *, command: str, twice: bool, what: str = "backup") -> bytes:
     """The passphrase of a sealed file: from its file, from the service manager, else from the terminal.
 
     Args:

@@ -16,7 +16,7 @@ from runtime.rooms.view import RoomView
 if TYPE_CHECKING:
     from console.core import Core
 
-__all__ = ["slash_line", "task"]
+__all__ = ["slash_line", "submitted", "task"]
 
 _ACTIONS: Final = (
     "add", "start", "done", "reopen", "assign", "urgent", "title", "describe", "due", "block", "unblock", "auto_assign",
@@ -39,7 +39,7 @@ async def task(core: "Core", call: Call) -> Result:
     if given == ["add"]:
         return await slash_line(core, room, f"/task {call.need('add')}", _placed(call, view))
     drafts = [_draft(call, given[0], view, core.clock.wall_ms())]
-    return await _submitted(core, call, room, drafts)
+    return await submitted(core, call, room, drafts)
 
 
 async def slash_line(core: "Core", room: str, line: str, placed: Mapping[str, Json] = MappingProxyType({})) -> Result:
@@ -57,7 +57,7 @@ async def slash_line(core: "Core", room: str, line: str, placed: Mapping[str, Js
     first, *subtasks = slash.drafts(slash.parse(line, core.clock.wall_ms()), new_task_id)
     kind = "subtask_created" if "parentId" in placed else first.type
     drafts = [TaskDraft(kind, first.task_id, {**(first.task or {}), **placed}), *subtasks]
-    return await _submitted(core, None, room, drafts)
+    return await submitted(core, None, room, drafts)
 
 
 def _placed(call: Call, view: RoomView) -> dict[str, Json]:
@@ -124,11 +124,18 @@ async def _auto_assign(core: "Core", call: Call, room: str) -> Result:
         ]
         return Result(ok=True, value={"v": 1, "room": room, "changed": [], "rejected": [], "preview": preview})
     drafts = [TaskDraft("task_assigned", one.task_id, {"assignee": one.assignee}) for one in assignments]
-    return await _submitted(core, call, room, drafts)
+    return await submitted(core, call, room, drafts)
 
 
-async def _submitted(core: "Core", call: Call | None, room: str, drafts: Sequence[TaskDraft]) -> Result:
-    """What the room made of the drafts; a change that was rejected did not happen."""
+async def submitted(core: "Core", call: Call | None, room: str, drafts: Sequence[TaskDraft]) -> Result:
+    """What the room made of drafts; a change that was rejected did not happen.
+
+    Args:
+        core: where.
+        call: what asked for them; None for a line that was said in the room.
+        room: its id.
+        drafts: in order.
+    """
     done = await asyncio.wrap_future(core.rooms.submit(room, drafts)) if drafts else SubmitResult()
     value: dict[str, Json] = {
         "v": 1,

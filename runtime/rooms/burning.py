@@ -38,7 +38,9 @@ class Burned:
     modules: tuple[str, ...]
 
 
-def burn_rows(tx: Transaction, room: str, by: str, *, in_use: Callable[[Transaction, str], bool]) -> Burned:
+def burn_rows(
+    tx: Transaction, room: str, by: str, *, in_use: Callable[[Transaction, str], bool], ephemeral: bool = False
+) -> Burned:
     """Deletes a room's key, its rows in every table, and all events that name it.
 
     Args:
@@ -46,6 +48,7 @@ def burn_rows(tx: Transaction, room: str, by: str, *, in_use: Callable[[Transact
         room: its id.
         by: for the event that says so.
         in_use: whether any agent still uses a module.
+        ephemeral: whether the room was in memory only.
 
     Returns:
         What has to go from the directory.
@@ -59,7 +62,7 @@ def burn_rows(tx: Transaction, room: str, by: str, *, in_use: Callable[[Transact
             "SELECT hash FROM agents WHERE room = ? UNION SELECT hash FROM agent_versions WHERE room = ?", (room, room)
         )
     ]
-    if tx.execute("DELETE FROM rooms WHERE room = ?", (room,)).rowcount == 0:
+    if tx.execute("DELETE FROM rooms WHERE room = ?", (room,)).rowcount == 0 and not ephemeral:
         raise NotFoundError("no such room", where=room[:60])
     for (table,) in tx.rows(_TABLES):
         tx.execute(f'DELETE FROM "{table}" WHERE room = ?', (room,))  # noqa: S608 - a name from the schema

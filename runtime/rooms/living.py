@@ -39,6 +39,10 @@ class LivingRooms(SharedRooms):
         """
         return self._held.look(room, use)
 
+    def is_ephemeral(self, room: str) -> bool:
+        """Whether a room is in memory only."""
+        return self._held.ephemeral(room) is not None
+
     # --- a clock that fell ------------------------------------------------------------------------------------------
 
     def reclock(self, room: str) -> "Future[int]":

@@ -1,77 +1,17 @@
 """A burned room: no byte of it is left in the state directory, and a kill in between is made good."""
 
-import asyncio
-import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from console import config as configuration
-from console.client import Result
-from console.core import Core, CoreOptions
-from runtime.clock import ManualClock
 from runtime.errors import NotFoundError
-from tests.hostile import agent
+from tests.console.living import AGENT_NAME, Harbor
 
-TITLE, SAID, ROOM_NAME, AGENT_NAME = "Publish-the-image-14", "the-image-is-signed", "north-pier-room", "quiet-one"
-
-
-class Harbor:
-    """A core with two rooms, one of which is to go."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "state"
-        self.clock = ManualClock()
-
-    async def start(self, *, owner: bool = True) -> None:
-        config = configuration.load(None, None, {"ORLOP_AGENTS_REQUIRE_SIGNATURE": "false"})
-        self.core = await Core.start(CoreOptions(state_path=self.path, owner=owner, clock=self.clock, config=config))
-
-    async def do(self, command: str, files: dict[str, bytes] | None = None, **args: str) -> Result:
-        passed = {}
-        for name, content in (files or {}).items():
-            passed[name] = os.memfd_create(name)
-            os.write(passed[name], content)
-            os.lseek(passed[name], 0, os.SEEK_SET)
-        interrupted = asyncio.get_running_loop().create_future()
-        return await self.core.execute(command, args, passed, interrupted=interrupted, uid=os.geteuid(), face="test")
-
-    async def well(self, command: str, **given: Any) -> Any:
-        result = await self.do(command, **given)
-        assert result.ok, result.fault
-        return result.value
-
-    async def fill(self, name: str, word: str) -> str:
-        """A room with a task, a message, a description and an agent."""
-        room = str((await self.well("rooms create", name=name))["room"])
-        await self.well("rooms task", room=name, add=f"{TITLE}-{word} | desc: described-{word}")
-        await self.well("rooms say", room=name, text=f"{SAID}-{word}")
-        files = {"module": agent("quiet")}
-        await self.well("agents upload", files=files, room=name, name=f"{AGENT_NAME}-{word}", grant="all")
-        await self.well("agents activate", agent=f"{AGENT_NAME}-{word}", room=name)
-        return room
-
-    def secrets_of(self, room: str, name: str, word: str) -> list[bytes]:
-        """What must not be found: texts, names, the id in rows and events, the key sealed and open."""
-        with closing(sqlite3.connect(self.path / "orlop.db")) as db:
-            (sealed,) = db.execute("SELECT sealed_key FROM rooms WHERE room = ?", (room,)).fetchone()
-        key = self.core.vault.open(sealed, f"orlop-room-key:1:{room}".encode())
-        texts = [f"{TITLE}-{word}", f"{SAID}-{word}", f"described-{word}", name, f"{AGENT_NAME}-{word}"]
-        return [sealed, key, *(text.encode() for text in texts)]
-
-    def traces(self, secrets: list[bytes]) -> list[str]:
-        return [
-            f"{file.relative_to(self.path)}: {secret!r}"
-            for file in self.path.rglob("*")
-            if file.is_file()
-            for secret in secrets
-            if secret in file.read_bytes()
-        ]
+ROOM_NAME = "north-pier-room"
 
 
 @pytest.fixture
