@@ -35,6 +35,7 @@ ROWS: Final = {
     "spinners": "eight agents that spin beside 1,000 honest ones",
     "memory": "memory of agents",
     "call": "one call of an agent",
+    "shipped": "a tick of each shipped agent",
     "warmjob": "a warm hello job",
     "rivals": "a warm hello job beside other ways to run a program",
     "wholejob": "a whole hello job",

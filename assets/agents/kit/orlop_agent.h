@@ -179,15 +179,18 @@ static inline int orlop_is(const orlop_in *r, const char *text) {
     if (!text[i] || r->s[i] != (uint8_t)text[i]) return 0;
   return !text[r->n];
 }
-/* Passes over the next value, however deep. */
-static inline void orlop_skip(orlop_in *r) {
-  int32_t depth = 0;
-  do {
+/* Passes over what is left of the list or object whose bracket was just read. */
+static inline void orlop_leave(orlop_in *r) {
+  for (int32_t depth = 1; depth > 0;) {
     int t = orlop_next(r);
     if (t < 0) return;
-    if (t == '{' || t == '[') depth++;
-    if (t == '}' || t == ']') depth--;
-  } while (depth > 0);
+    depth += (t == '{' || t == '[') - (t == '}' || t == ']');
+  }
+}
+/* Passes over the next value, however deep. */
+static inline void orlop_skip(orlop_in *r) {
+  int t = orlop_next(r);
+  if (t == '{' || t == '[') orlop_leave(r);
 }
 /* The value of a whole number; 0 for one with a fraction or an exponent. What is too large becomes the largest. */
 static inline int64_t orlop_number(const orlop_in *r) {
@@ -268,9 +271,11 @@ static inline int orlop_next_task(orlop_in *r, orlop_task *t) {
   if (orlop_next(r) != '{') return 0;
   *t = (orlop_task){0};
   while (orlop_next(r) == 's') {
-    orlop_in key = *r, v = *r;
-    orlop_skip(r);
-    switch (orlop_next(&v)) {
+    orlop_in key = *r;
+    int kind = orlop_next(r);
+    orlop_in v = *r;
+    if (kind == '{' || kind == '[') orlop_leave(r);
+    switch (kind) {
       case 's':
         if (orlop_is(&key, "id")) t->id = v;
         else if (orlop_is(&key, "title")) t->title = v;
@@ -313,12 +318,23 @@ static inline int orlop_is_setting(const orlop_task *t) {
   }
   return 0;
 }
+/* Whether a text occurs anywhere: saves reading all tasks where it does not. */
+static inline int orlop_mentions(const uint8_t *d, int32_t n, const char *text) {
+  for (int32_t at = 0; at < n; at++) {
+    int32_t i = 0;
+    if (d[at] != (uint8_t)text[0]) continue;
+    while (text[i] && at + i < n && d[at + i] == (uint8_t)text[i]) i++;
+    if (!text[i]) return 1;
+  }
+  return 0;
+}
 /* What people tell an agent: the description of the first task of this title that is not completed and that no agent made.
  * `s` is NULL when there is none. */
 static inline orlop_in orlop_setting(const uint8_t *tasks, int32_t n, const char *title) {
   static const uint8_t nothing[1] = "";
   orlop_in r = orlop_read(tasks, n);
   orlop_task t;
+  if (!orlop_mentions(tasks, n, title)) return (orlop_in){0};
   orlop_next(&r);
   while (orlop_next_task(&r, &t)) {
     if (t.status == ORLOP_COMPLETED || orlop_by_agent(&t) || !orlop_is(&t.title, title)) continue;
