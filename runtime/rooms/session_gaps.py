@@ -67,6 +67,8 @@ class Gaps:
     def ask(self, peer: Peer) -> None:
         """Asks a member for what is missing here, after what was asked before."""
         state = self._state
+        if peer.card is None:
+            return  # a client of the original, which has no log
         if self._asked and state.now.s < self._until_s:
             self._next = peer.identity_key
             return

@@ -80,6 +80,7 @@ class World:
         self.online: dict[str, SimMember] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
+        self._ticking: set[str] = set()
         self._past: list[Received] = []
         self.members: list[SimMember] = [SimMember(self, "m0", None)]
 
@@ -126,6 +127,13 @@ class World:
         if member.life == life:
             self.act(member, then)
 
+    def begin(self, member: SimMember) -> None:
+        """A member connects, and time passes for it."""
+        self.connect(member)
+        if member.name not in self._ticking:
+            self._ticking.add(member.name)
+            self._tick(member)
+
     def connect(self, member: SimMember) -> None:
         self.online[member.name] = member
         self.act(member, lambda: member.driver.receive(Connected()))
@@ -136,10 +144,18 @@ class World:
         if self.seen.pop(member.key, None) is not None:
             self._tell_all(MemberLeft(member.key))
 
+    def disconnect(self, member: SimMember) -> None:
+        """A connection is cut."""
+        self._cut(member)
+        self.act(member, lambda: member.driver.receive(Disconnected("cut")))
+
+    def pass_time(self, seconds: float) -> None:
+        """Everything happens that happens meanwhile."""
+        self.run_until(self.clock.seconds + seconds)
+
     def _drop_connection(self, member: SimMember) -> None:
         if member.name in self.online:
-            self._cut(member)
-            self.act(member, lambda: member.driver.receive(Disconnected("cut")))
+            self.disconnect(member)
             self.at(self.random.uniform(0.5, 10), lambda: self.connect(member))
 
     # --- the transport ----------------------------------------------------------------------------------------------
@@ -228,14 +244,12 @@ class World:
     def run(self) -> None:
         """Trouble, then healing, then patience until all agree."""
         random = self.random
-        creator = self.members[0]
-        invite = self._invitation(creator)
+        invite = self.invitation()
         for number in range(1, random.choice([2, 3, 3, 4, 5, 10])):
             self.members.append(SimMember(self, f"m{number}", invite))
         self.markers.append(invite.secret)
         for member in self.members:
-            self.at(random.uniform(0, 10), lambda member=member: self.connect(member))
-            self.at(1.0, lambda member=member: self._tick(member))
+            self.at(random.uniform(0, 10), lambda member=member: self.begin(member))
             if random.random() < 0.6:
                 member.crash_at = random.randrange(1, 40)
         for number in range(random.randrange(10, 60)):
@@ -247,7 +261,9 @@ class World:
             member.crash_at = None
         self._until_agreed()
 
-    def _invitation(self, creator: SimMember) -> Invite:
+    def invitation(self) -> Invite:
+        """To the room, by its creator."""
+        creator = self.members[0]
         settings = creator.rooms.settings(self.room)
         creator_card = creator.rooms.card()
         return Invite(
