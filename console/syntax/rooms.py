@@ -25,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
                 default="joined",
             ),
             flag("open", "let in whoever knows the room's id, without proof of an invitation"),
+            flag("ephemeral", "keep nothing of it on the disk; it ends with the orlop that runs"),
             flag("with_demo", "put tasks and three agents into it that look after them; one fails on purpose"),
         ),
         changes=True,

@@ -31,7 +31,11 @@ async def create(core: "Core", call: Call) -> Result:
         relay = relay_address(relay)  # before anything is made
     admission: Admission = "open" if call.flag("open") else "invite"
     history: History = "all" if call.text("history") == "all" else "joined"
-    info = await asyncio.wrap_future(core.rooms.create(call.need("name"), history=history, admission=admission))
+    ephemeral = call.flag("ephemeral")
+    if ephemeral and call.flag("with_demo"):
+        raise UsageError("no agent runs in an ephemeral room", where="--with-demo", hint="leave one of the two out")
+    made = core.rooms.create(call.need("name"), history=history, admission=admission, ephemeral=ephemeral)
+    info = await asyncio.wrap_future(made)
     if relay is not None:
         await meet_at(core, info.room, relay)
     if call.args.get("with_demo") == "true":

@@ -51,8 +51,14 @@ class Harbor:
         assert result.fault is not None
         return f"{result.fault.code}: {result.fault.line}"
 
-    async def do(self, command: str, files: dict[str, bytes] | None = None, **args: str) -> Result:
-        passed = {}
+    async def do(
+        self,
+        command: str,
+        files: dict[str, bytes] | None = None,
+        descriptors: dict[str, int] | None = None,
+        **args: str,
+    ) -> Result:
+        passed = {name: os.dup(descriptor) for name, descriptor in (descriptors or {}).items()}
         for name, content in (files or {}).items():
             passed[name] = os.memfd_create(name)
             os.write(passed[name], content)

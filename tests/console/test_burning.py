@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import NotFoundError
+from runtime.errors import NotFoundError, RefusedError
+from runtime.events import RoomBurned
+from runtime.rooms.entries import SignedEntry
 from tests.console.living import AGENT_NAME, Harbor
 
 ROOM_NAME = "north-pier-room"
@@ -97,3 +99,53 @@ async def test_without_an_owner_it_burns_as_well(harbor: Harbor) -> None:
     await harbor.start(owner=False)
     await harbor.well("rooms burn", room=room)
     assert harbor.traces(secrets) == []
+
+
+# --- with others ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def other(harbor: Harbor, tmp_path: Path) -> AsyncIterator[Harbor]:
+    """Another node's core, a member of the first one's room, which it has whole."""
+    found = Harbor(tmp_path / "other")
+    await found.start()
+    room = str((await harbor.well("rooms create", name=ROOM_NAME))["room"])
+    await harbor.well("rooms say", room=room, text="between-the-two")
+    rooms, theirs = harbor.core.rooms, found.core.rooms
+    rooms.add_member(room, theirs.card()).result()
+    theirs.adopt(room, ROOM_NAME, rooms.card(), {}).result()
+    theirs.offer(room, rooms.entries(room)).result()
+    yield found
+    await found.core.stop("test")
+
+
+async def test_a_member_is_told_to_leave_and_may_then_burn_its_copy(harbor: Harbor, other: Harbor) -> None:
+    said = await other.refused("rooms burn", room=ROOM_NAME)
+    assert f"only its creator burns it, for all; orlop rooms leave {ROOM_NAME}" in said
+    room = other.core.rooms.resolve(ROOM_NAME)
+    other.core.rooms.leave(room).result()
+    secrets = other.secrets_of(room, ROOM_NAME, "none")
+    await other.well("rooms burn", room=ROOM_NAME)
+    assert other.traces([*secrets, b"between-the-two"]) == []
+    assert len((await harbor.well("rooms list"))["items"]) == 1
+
+
+async def test_the_creators_burn_reaches_the_others_as_an_entry_and_they_wipe_it_too(
+    harbor: Harbor, other: Harbor
+) -> None:
+    room = other.core.rooms.resolve(ROOM_NAME)
+    secrets = other.secrets_of(room, ROOM_NAME, "none")
+    sent: list[SignedEntry] = []
+    harbor.core.rooms.on_entries = lambda _room, entries: sent.extend(entries)
+    await harbor.well("rooms burn", room=ROOM_NAME)
+    assert [entry.kind for entry in sent] == ["burn"]
+    other.core.rooms.offer(room, sent).result()
+    await other.core.life.look()
+    assert await other.told(RoomBurned) == [RoomBurned(room=room, by="creator")]
+    assert other.traces([*secrets, b"between-the-two"]) == []
+
+
+async def test_a_member_that_is_not_the_creator_burns_nobodys_room(harbor: Harbor, other: Harbor) -> None:
+    room = harbor.core.rooms.resolve(ROOM_NAME)
+    with pytest.raises(RefusedError, match="only its creator can"):
+        other.core.rooms.burn_for_all(room).result()
