@@ -3,11 +3,13 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from console.call import Call
+from console.client import Result
 from console.verbs.kit import build, new
 from runtime.agents import toolchain
 from runtime.errors import UsageError
@@ -78,10 +80,9 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     assert ran.talk == "orlop: agents build: file: is no folder; orlop agents new makes one\n"
 
 
-@pytest.mark.parametrize("verb", [new, build])
-async def test_another_face_is_sent_to_a_shell(verb: object) -> None:
+@pytest.mark.parametrize(("name", "handler"), [("new", new), ("build", build)])
+async def test_another_face_is_sent_to_a_shell(name: str, handler: Callable[[object, Call], Awaitable[Result]]) -> None:
     """A core has no folder that the operator stands in, and opens no path that a client names."""
-    name = "new" if verb is new else "build"
     call = Call(
         command=f"agents {name}",
         args={"name": "x", "folder": "x"},
@@ -91,4 +92,4 @@ async def test_another_face_is_sent_to_a_shell(verb: object) -> None:
         face="ui",
     )
     with pytest.raises(UsageError, match=f"works on files where it is typed; in a shell: orlop agents {name}"):
-        await (new if verb is new else build)(None, call)
+        await handler(None, call)
