@@ -25,11 +25,13 @@ from console.ui.ascii_only import AsciiOnly
 from console.ui.desk import Desk
 from console.ui.feed import Feed
 from console.ui.frame import AGENTS, JOBS, LOG, PANES, RECEIPTS, ROOMS
+from console.ui.notices import notices
 from console.ui.options import UiOptions
 from console.ui.panes.pane import Pane
 from console.ui.panes.rooms import RoomsPane
 from console.ui.remembered import Notebook
 from console.ui.session_keys import SessionKeys
+from console.ui.shutter import Shutter
 from console.ui.terminal import color_fault, ended_by_signals, set_escape_delay, size_now, without_color
 from console.ui.themes import DARK, THEMES
 from console.ui.widgets.frame_view import FrameView
@@ -88,6 +90,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
             self._filters.append(AsciiOnly())
         self.desk = Desk(options, clock or SystemClock())
         self.actions = Actions(self, self.desk)
+        self.shutter = Shutter(self, self.desk, self.actions)
         self._frame_view = FrameView(self.desk)
         self._too_small = Ribbon(name="too-small")
         self.lines = []
@@ -124,6 +127,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
             if self.pane is not None:
                 self.pane.shown()
             self.frame.draw()
+            self.shutter.follow()
             self._tell_damage()
             node = self.desk.view.node
             if self.desk.options.first_run and node is not None and not node.demo:
@@ -163,9 +167,18 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
                 if self.pane is not None and self.pane.whole:
                     self.pane.take(changes, records)
                 self._refresh_stale(changes)
+                self._look_after(records, changes)
                 self.frame.draw()
         except Exception as error:  # noqa: BLE001 - the loop would swallow it; the screen must not go on half drawn
             self._handle_exception(error)
+
+    def _look_after(self, records: Sequence[Record], changes: Changes) -> None:
+        """Shuts or opens the screen, and says what nobody should miss."""
+        if changes.node and self.shutter.follow() and self.pane is not None and self.pane.whole:
+            self.pane.shown()
+        if not self.shutter.closed:
+            for notice in notices(records, self.desk.view, self.desk.since):
+                self.notify(notice.text, title=notice.title, severity=notice.severity, timeout=10, markup=False)
 
     def _refresh_stale(self, changes: Changes) -> None:
         if changes.stale and not self._stale:

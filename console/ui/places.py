@@ -21,9 +21,12 @@ from console.ui.screens.first_run import FirstRunScreen
 from console.ui.screens.form import FormScreen
 from console.ui.screens.help import HelpScreen
 from console.ui.screens.in_place import InPlaceScreen
+from console.ui.screens.invite import InviteScreen
+from console.ui.screens.lock import LockScreen
 from console.ui.screens.menu import MenuScreen
 from console.ui.screens.prompt import PromptScreen
 from console.ui.screens.reading import SheetScreen
+from console.ui.screens.safety import SafetyScreen
 from console.ui.screens.waits import WaitsScreen
 from console.ui.widgets.chosen import Chosen
 from console.ui.widgets.live_table import LiveTable
@@ -61,6 +64,9 @@ SECTIONS: Mapping[str, _Place] = MappingProxyType(
         "Before tasks are assigned": AutoAssignScreen,
         "In the list of what a task waits for": WaitsScreen,
         "While changing a cell": InPlaceScreen,
+        "Over an invitation": InviteScreen,
+        "Over a safety number": SafetyScreen,
+        "While the screen is locked": LockScreen,
         "In menus": MenuScreen,
         "Over a text": SheetScreen,
         "In the help": HelpScreen,
@@ -88,6 +94,9 @@ REACHES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
         "the question of who gets a task": (AutoAssignScreen,),
         "the list of what a task waits for": (LiveTable, WaitsScreen),
         "a cell that is changed": (InPlaceScreen,),
+        "the invitation": (InviteScreen,),
+        "the safety number": (SafetyScreen,),
+        "the locked screen": (LockScreen,),
         "menus": (LiveTable, MenuScreen),
         "texts": (SheetView, SheetScreen),
         "the help": (HelpScreen,),
@@ -96,7 +105,16 @@ REACHES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
 )
 """What may take one key press, by the words for where that is; there two actions cannot share a key."""
 
-TYPING: tuple[_Place, ...] = (ChatLine, PromptScreen, FilterScreen, FormScreen, PathInput, HelpScreen, InPlaceScreen)
+TYPING: tuple[_Place, ...] = (
+    ChatLine,
+    PromptScreen,
+    FilterScreen,
+    FormScreen,
+    PathInput,
+    HelpScreen,
+    InPlaceScreen,
+    LockScreen,
+)
 """Where one types: a key that types something would never arrive at their actions."""
 
 

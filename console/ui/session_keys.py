@@ -8,7 +8,9 @@ from textual.binding import Binding, BindingType
 from console.exit_codes import ExitCode
 from console.ui.bound import Keys
 from console.ui.once import only_newest
+from console.ui.panes.pane import command_binding
 from console.ui.remembered import Remembered
+from console.ui.shutter import Shutter
 from console.ui.table_keys import TableKeys
 from console.ui.terminal import set_mouse
 from console.ui.text.jobs import WAITING
@@ -28,6 +30,7 @@ class SessionKeys(TableKeys, inherit_bindings=False):
         Binding("M", "mouse", "Mouse on or off", show=False, id="ui.mouse"),
         Binding("ctrl+l", "redraw", "Redraw", show=False, id="ui.redraw"),
         Binding("ctrl+z", "pause", "Suspend", show=False, id="ui.suspend"),
+        command_binding("Z", "lock", "lock", "lock", show=False),
         Binding("q", "leave", "Quit", show=False, id="ui.leave"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="ui.quit"),
         Binding(
@@ -47,6 +50,9 @@ class SessionKeys(TableKeys, inherit_bindings=False):
     mouse_on: bool
     interrupted: bool
     """Whether `ctrl+c` was pressed within the last second."""
+
+    shutter: Shutter
+    """Covers the screen while it is locked."""
 
     @property
     def frame(self) -> FrameView:
@@ -89,7 +95,7 @@ class SessionKeys(TableKeys, inherit_bindings=False):
         from console.ui.clipboard import send
 
         selected = self.screen.get_selected_text()
-        if len(self.screen_stack) > 1:
+        if len(self.screen_stack) > 1 and not self.shutter.closed:
             self.screen.dismiss(None)
         elif selected:
             send(self, selected)
@@ -99,6 +105,20 @@ class SessionKeys(TableKeys, inherit_bindings=False):
             self.interrupted = True
             again, leave = self.bound_keys.named("ui.interrupt", "ctrl+c"), self.bound_keys.named("ui.leave", "q")
             self.notify(f"{again} again, or {leave}, leaves", timeout=2, markup=False)
+
+    def action_lock(self) -> None:
+        """Locks; asks for a PIN first where none is set."""
+        if self.actions.allowed("lock"):
+            only_newest(self, self._lock, "lock")
+
+    async def _lock(self) -> None:
+        from console.ui.screens.pin import PinScreen
+        from console.ui.text.documents import flag
+
+        status = await self.desk.ask("pin status", {})
+        if status.ok and not flag(status.value, "set") and not await self.push_screen_wait(PinScreen(self.actions)):
+            return
+        await self.actions.run("lock", [{}])
 
     def action_leave(self) -> None:
         """Leaves; asks when jobs would be cancelled by it."""

@@ -1,5 +1,6 @@
 """The Rooms pane: rooms, the tasks of one as a tree, its members and agents, and the chat line."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -12,14 +13,15 @@ from console.client import Args, Json
 from console.rows import RoomRow
 from console.table import TableModel
 from console.table_rows import Row
+from console.ui.actions import Actions
+from console.ui.desk import Desk
 from console.ui.frame import ROOMS, table_status
 from console.ui.panes.chat import Chat
-from console.ui.panes.pane import command_binding
-from console.ui.panes.task_keys import TaskKeys
+from console.ui.panes.room_keys import RoomKeys
 from console.ui.sheet import Span
 from console.ui.text.documents import Object, objects, text
 from console.ui.text.members import AGENT_KEY, MEMBER_COLUMNS, member_rows, member_sheet
-from console.ui.text.rooms import ROOM_COLUMNS, chat_lines, room_row
+from console.ui.text.rooms import ROOM_COLUMNS, Unread, banner, chat_lines, room_line, room_row
 from console.ui.text.slash import SLASH, slash_help, verb_of
 from console.ui.text.tasks import (
     DONE_SECTION,
@@ -46,22 +48,39 @@ _CONTENT = (
     events.MemberJoined,
     events.AgentUploaded,
     events.AgentDeleted,
+    events.MemberLeft,
+    events.MemberRemoved,
+    events.MemberVerified,
+    events.RoomConnected,
+    events.RoomDisconnected,
+    events.RoomPresence,
+    events.RoomReestablishing,
+    events.RoomSettings,
 )
+_UNREAD = 50
+"""Messages of a room that could not be read and are still shown."""
 
 
-class RoomsPane(TaskKeys):
+_OF_MEMBERS = {"rooms verify", "rooms remove"}
+_OF_ROOMS = {"rooms invite", "rooms join"}
+"""Keys that are shown only where they mean something."""
+
+
+class RoomsPane(RoomKeys):
     """Rooms at the left, the one under the cursor at the right."""
 
     NUMBER = ROOMS
     NOUN = "rooms"
     PARTS = ("rooms", "tasks", "chat", "members")
     DETAIL = "tasks"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *TaskKeys.BINDINGS,
-        command_binding("c", "chat", "rooms say", "chat"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*RoomKeys.BINDINGS]
 
     _known: tuple[str, Json] = ("", None)
+    _minute = 0
+
+    def __init__(self, desk: Desk, actions: Actions) -> None:
+        super().__init__(desk, actions)
+        self._unread: dict[str, deque[Unread]] = {}
 
     def compose(self) -> ComposeResult:
         """Four parts."""
@@ -85,6 +104,7 @@ class RoomsPane(TaskKeys):
                 )
                 tasks.border_title = "Tasks"
                 yield tasks
+                yield Ribbon(name="room-banner")
                 yield Ribbon(name="room-line")
                 yield Chat(self.desk.clock)
 
@@ -140,15 +160,28 @@ class RoomsPane(TaskKeys):
         if changes.rooms:
             there = [room_row(view[key]) for key in changes.rooms if key in view]
             self.main.update_rows(there, [key for key in changes.rooms if key not in view])
+        self._keep_unread(records)
         room = self.room
         if room is None or self.frozen:
             return
+        if room.room in changes.rooms:
+            self._show_state()
         if any(key[0] == room.room for key in changes.agents):
             self._show_members(room)
         if any(
             isinstance(record.event, _CONTENT) and getattr(record.event, "room", "") == room.room for record in records
         ):
             self.fetch_soon()
+
+    def _keep_unread(self, records: Sequence[Record]) -> None:
+        """What could not be read is in no log: it is kept while this screen is open."""
+        for record in records:
+            event = record.event
+            if isinstance(event, events.RoomUndecryptable):
+                kept = self._unread.setdefault(event.room, deque(maxlen=_UNREAD))
+                kept.append(Unread(record.ts_ms, event.key, event.reason))
+                if self._known[0] == event.room and not self.frozen:
+                    self._show_chat()
 
     def show_detail(self) -> None:
         """Shows the room under the cursor as far as it is known, and asks for it."""
@@ -175,17 +208,27 @@ class RoomsPane(TaskKeys):
         tasks.empty = self.hinted(_NO_TASKS, "adds") if room is not None else ("",)
         tasks.replace_rows(task_rows(self.contents, self.desk.now_ms()))
         tasks.border_title = f"Tasks: {clean(room.name, 40)}" if room else "Tasks"
-        self.chat.show(chat_lines(self.contents) if room is not None else ())
-        self.query_one("#room-line", Ribbon).show(self._room_line(room))
-        if room is None:
+        self._show_chat()
+        self._show_state()
+        if room is None or self.contents is None:
             self.members.replace_rows(())
         else:
             self._show_members(room)
 
-    def _room_line(self, room: RoomRow | None) -> tuple[Span, ...]:
-        if room is None or self.contents is None:
-            return ()
-        return ((" ", ""), (clean(room.name, 40), "strong"), ("  ", ""), *progress_spans(self.contents))
+    def _show_chat(self) -> None:
+        room = self.room
+        self.chat.show(() if room is None else chat_lines(self.contents, tuple(self._unread.get(room.room, ()))))
+
+    def _show_state(self) -> None:
+        """The line of the room, and above it what must be known before one goes on."""
+        room = self.room
+        told = () if room is None else banner(room, self.contents, self.desk.now_ms(), self.keys)
+        above = self.query_one("#room-banner", Ribbon)
+        above.show(told)
+        above.set_class(bool(told), "-told")
+        known = room is not None and self.contents is not None
+        spans = (*room_line(room), *progress_spans(self.contents)) if room is not None and known else ()
+        self.query_one("#room-line", Ribbon).show(spans)
 
     def _show_members(self, room: RoomRow) -> None:
         agents = [row for row in self.desk.view.agents.values() if row.room == room.room]
@@ -196,8 +239,7 @@ class RoomsPane(TaskKeys):
         if self.desk.now_ms() // 60_000 != self._minute and not self.frozen:
             self._minute = self.desk.now_ms() // 60_000
             self.tasks.replace_rows(task_rows(self.contents, self.desk.now_ms()))
-
-    _minute = 0
+            self._show_state()
 
     def status(self) -> tuple[Span, ...]:
         """Counts of the table that has the focus; the row of the section of done tasks is none of them."""
@@ -252,6 +294,10 @@ class RoomsPane(TaskKeys):
         """Keys of tasks are shown where the tasks are; where rooms are listed `a` makes one."""
         if binding_id.startswith("rooms task.") and self.current != "tasks":
             return "new room" if binding_id == "rooms task.add" and self.current == "rooms" else ""
+        if binding_id in _OF_MEMBERS and self.current != "members":
+            return ""
+        if binding_id in _OF_ROOMS and self.current != "rooms":
+            return ""
         return super().key_label(binding_id)
 
     # --- keys -------------------------------------------------------------------------------------------------------
@@ -281,6 +327,8 @@ class RoomsPane(TaskKeys):
         elif verb not in {"", *SLASH}:
             self.actions.refuse(f"{clean(verb, 30)} is no command; there are {', '.join(SLASH)}")
             return
+        elif verb == "/burn":
+            self.action_burn()
         elif room is None or not self.actions.allowed("rooms say"):
             return
         else:

@@ -36,7 +36,7 @@ def node(*, read_only: bool = False, demo: bool = False) -> NodeRow:
     )
 
 
-def room(number: str, name: str, **counts: int) -> RoomRow:
+def room(number: str, name: str, **counts: Any) -> RoomRow:
     given = {"total": 9, "open": 5, "blocked": 2, "completed": 4, "members": 2, "agents": 3} | counts
     return RoomRow(room=number, name=name, **given)
 
@@ -193,9 +193,24 @@ ROOM: Json = {
     "created_ms": NOW - 9 * 24 * 60 * MINUTE,
     "progress": {"total": 9, "completed": 3, "inProgress": 2, "pending": 4, "blocked": 1},
     "members": [
-        {"identityKey": SELF, "displayName": "mara", "self": True},
-        {"identityKey": JO, "displayName": "jo", "self": False},
+        {
+            "identityKey": SELF,
+            "displayName": "mara",
+            "self": True,
+            "present": True,
+            "creator": True,
+            "verified": False,
+        },
+        {
+            "identityKey": JO,
+            "displayName": "jo",
+            "self": False,
+            "present": True,
+            "creator": False,
+            "verified": False,
+        },
     ],
+    "link": {"state": "online", "problem": "", "reestablishing": []},
     "tasks": TASKS,
     "messages": [
         {
@@ -280,6 +295,38 @@ RECEIPT: Json = {
         },
     },
 }
+
+INVITATION: Json = {
+    "v": 1,
+    "room": HARBOR,
+    "relay": "wss://relay.example",
+    "invitation": f"orlop-room:1:{HARBOR}:d3NzOi8vcmVsYXkuZXhhbXBsZQ:{'5c' * 16}:{'a7' * 16}:cXVpZXQtaGFyYm9y",
+}
+"""What `rooms invite` answers."""
+
+SAFETY: Json = {
+    "v": 1,
+    "room": HARBOR,
+    "member": JO,
+    "name": "jo",
+    "numbers": [f"{number * 7919 % 100_000:05d}" for number in range(11, 23)],
+    "words": [
+        "anchor",
+        "basket",
+        "copper",
+        "dolphin",
+        "engine",
+        "fabric",
+        "glacier",
+        "harbor",
+        "island",
+        "jungle",
+        "kitchen",
+        "ladder",
+    ],
+    "verified": False,
+}
+"""What `rooms verify --numbers` answers."""
 
 JOBS = [
     job(
@@ -523,7 +570,10 @@ def harbor(*, read_only: bool = False) -> FakeCore:
     """The core of this world."""
     core = FakeCore(
         node=node(read_only=read_only),
-        rooms=[room(HARBOR, "quiet-harbor"), room(PIER, "north-pier", open=3, agents=0, completed=12)],
+        rooms=[
+            room(HARBOR, "quiet-harbor", link="online", present=1, creator=True),
+            room(PIER, "north-pier", open=3, agents=0, completed=12),
+        ],
         agents=[
             agent("auto-balance", p95_us=902, emitted=1, version="1.0.0", builtin=True),
             FAULTY,
