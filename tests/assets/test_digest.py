@@ -195,3 +195,16 @@ def test_the_counts_are_those_of_the_room(rows: list[tuple[str, str | None, int 
     assert said["description"].startswith(
         f"{pending} to do, {len(live) - pending} in progress, {len(rows) - len(live)} done\n"
     )
+
+
+@given(st.text(max_size=40))
+def test_escapes_and_plain_utf_8_are_read_alike(title: str) -> None:
+    said = []
+    for escaped in (True, False):
+        raw = json.dumps([task("a", title=title, dueAt=1)], ensure_ascii=escaped).encode()
+        host = Host(now=NOW, tasks=raw, members=b"[]")
+        host.start(WASM)("on_tick")
+        said.append(json.loads(host.emitted[0][0])["task"]["description"])
+    assert said[0] == said[1]
+    shown = "".join(" " if char < " " or char == "\x7f" else char for char in title)
+    assert f"Overdue (1): {shown}" in said[0] or len(title.encode()) > 60
