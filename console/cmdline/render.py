@@ -401,6 +401,7 @@ _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     "rooms show": _room,
     "rooms tasks": _listing(_TASKS, "no tasks yet: orlop rooms task ROOM --add TEXT adds one"),
     "rooms task": _changed,
+    "rooms undo": _changed,
     "rooms say": _said,
     "agents list": _agents,
     "agents show": _agent,
