@@ -160,4 +160,6 @@ async def _document(core: "Core", key: AgentKey) -> dict[str, Json]:
     figures, quotas = (None, None) if agents is None else (agents.figures.get(key), agents.quotas)
     now_ms = core.clock.wall_ms()
     history = await asyncio.wrap_future(core.store.read(lambda connection: read_history(connection, key, now_ms)))
+    if agents is not None:
+        history = history.plus(agents.unwritten(key))
     return agent_document(await core.modules.details(key), figures, history, quotas)

@@ -28,7 +28,7 @@ from runtime.agents.running import Running
 from runtime.agents.sight import AgentRooms
 from runtime.agents.starts import ACTIVATION
 from runtime.agents.state import AgentStates
-from runtime.agents.statistics import Statistics
+from runtime.agents.statistics import Span, Statistics
 from runtime.clock import Clock
 from runtime.errors import OrlopError, UsageError
 from runtime.events import AgentDeactivated
@@ -104,6 +104,15 @@ class Executor:
     def figures(self) -> Mapping[AgentKey, Figures]:
         """Of every agent that this executor has seen; for `rows.read_rows`."""
         return self._running.figures
+
+    def unwritten(self, key: AgentKey) -> list[Span]:
+        """The minutes of an agent that `statistics.read_history` does not see yet, oldest first.
+
+        Args:
+            key: whose.
+        """
+        figures = self.figures.get(key)
+        return self._statistics.unwritten(key, None if figures is None else figures.minute)
 
     # --- commands ---------------------------------------------------------------------------------------------------
 

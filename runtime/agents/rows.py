@@ -208,13 +208,14 @@ def agent_document(
                 "mark": one.mark,
                 "present": one.upload_no == record.upload_no,
                 "kept": one.kept,
+                "permissions": list(one.permissions),
                 "state_bytes": one.state_bytes,
             }
             for one in details.versions
         ],
     }
-    told = history.with_open(None if figures is None else figures.minute).document()
-    return agent_row(record, details.breaker, details.state_bytes, figures, quotas) | rest | told
+    row = agent_row(record, details.breaker, details.state_bytes, figures, quotas)
+    return row | rest | history.document()
 
 
 def _signer(record: AgentRecord) -> str:

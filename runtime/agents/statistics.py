@@ -4,7 +4,7 @@ With very many agents both are shorter, so that no more than half a million rows
 minute that is open and those that were not written yet. Loads no engine.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -106,15 +106,16 @@ class History(NamedTuple):
     minutes: tuple[Span, ...]
     hours: tuple[Span, ...]
 
-    def with_open(self, minute: Minute | None) -> "History":
-        """With the minute that is not written yet.
+    def plus(self, spans: Iterable[Span]) -> "History":
+        """With minutes that are not written yet.
 
         Args:
-            minute: of the agent's figures; None without any.
+            spans: of the same agent, oldest first, none before those that are.
         """
-        if minute is None or not minute.calls:
-            return self
-        return History(_plus(self.minutes, Span.of(minute)), _plus(self.hours, Span.of(minute).within(60)))
+        minutes, hours = self.minutes, self.hours
+        for span in spans:
+            minutes, hours = _plus(minutes, span), _plus(hours, span.within(60))
+        return History(minutes, hours)
 
     def document(self) -> dict[str, Json]:
         """As `agents show` prints it."""
@@ -153,6 +154,19 @@ class Statistics:
             self._rows.append((key, Span.of(minute)))
             if len(self._rows) >= _BATCH:
                 self.flush()
+
+    def unwritten(self, key: AgentKey, minute: Minute | None) -> list[Span]:
+        """What a reader of the store does not see yet.
+
+        Args:
+            key: whose.
+            minute: that is open; None without one.
+
+        Returns:
+            Oldest first.
+        """
+        spans = [span for owner, span in self._rows if owner == key]
+        return spans if minute is None or not minute.calls else [*spans, Span.of(minute)]
 
     def flush(self) -> None:
         """Hands on what has been added. Nobody waits for it, and what cannot be written is lost."""

@@ -82,6 +82,7 @@ class AgentVersion:
         uploaded_ms: wall time.
         mark: who vouched for it; empty when that was not kept.
         kept: whether it can be rolled back to.
+        permissions: what it asks for; empty when it is not kept.
         state_bytes: of the state that waits with it.
     """
 
@@ -91,6 +92,7 @@ class AgentVersion:
     uploaded_ms: int
     mark: str = ""
     kept: bool = False
+    permissions: tuple[str, ...] = ()
     state_bytes: int = 0
 
 
@@ -265,6 +267,7 @@ def read_versions(connection: Connection, key: AgentKey) -> list[AgentVersion]:
                 uploaded_ms=uploaded,
                 mark=mark,
                 kept=bool(manifest),
+                permissions=_asked(manifest),
                 state_bytes=StoredState.plain_size(length or 0),
             )
         )
@@ -351,6 +354,13 @@ def read_kept(connection: Connection, key: AgentKey, number: int) -> KeptVersion
         uploaded_ms=uploaded,
         state=None if sealed is None else StoredState(digest, writes, sealed),
     )
+
+
+def _asked(manifest: str) -> tuple[str, ...]:
+    try:
+        return tuple(one.value for one in parse_manifest(json.loads(manifest)).permissions)
+    except (ManifestRefusedError, ValueError, RecursionError):
+        return ()
 
 
 def _same_layout(before: AgentRecord, after: AgentRecord) -> bool:

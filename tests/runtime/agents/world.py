@@ -175,6 +175,7 @@ class World:
         now = self.clock.now_ms
         history = await asyncio.wrap_future(self.store.read(lambda connection: read_history(connection, key, now)))
         details, figures = await self.modules.details(key), self.executor.figures.get(key)
+        history = history.plus(self.executor.unwritten(key))
         document = agent_document(details, figures, history, self.executor.quotas)
         shown: dict[str, Any] = json.loads(json.dumps(document))
         return shown
