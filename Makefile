@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-sdk test-kit clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-sdk test-kit test-lang clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -77,9 +77,8 @@ docs: .venv/.dev  ## write the generated reference pages and copy the pictures
 docs-check: .venv/.dev  ## the generated pages are up to date
 	@$(PY) tools/docs.py --check
 
-guests: .venv/.guests .venv/.dev  ## build the guests from source, compare them with the shipped bytes, test the kit
+guests: .venv/.guests  ## build the guests from source and compare them with the shipped bytes
 	@$(PY) tools/guests.py build --check
-	@$(PY) -m pytest -q -m guests tests docs
 
 test-term: .venv/.dev  ## tests in a real terminal (tmux); installs it when run as root
 	@tools/need tmux
@@ -89,9 +88,12 @@ test-sdk: .venv/.dev  ## the PHP and JavaScript SDKs and the browser's page, by 
 	@tools/need php=php-cli node=nodejs chromium openssl
 	@$(PY) -m pytest -q -m sdk tests/sdk docs
 
-test-kit: .venv/.dev  ## the how-tos for agents in Rust and AssemblyScript, by their compilers; installs them as root
+test-kit: .venv/.guests .venv/.dev  ## the kit for authors of agents with its compiler, which is a Python package
+	@$(PY) -m pytest -q -m kit tests docs
+
+test-lang: .venv/.dev  ## the how-tos for agents in Rust and AssemblyScript, by their compilers; installs them as root
 	@tools/need npm /usr/bin/rustc=rustc rust-lld=lld-14 /usr/lib/rustlib/wasm32-unknown-unknown=libstd-rust-dev-wasm32
-	@PATH=/usr/bin:$$PATH $(PY) -m pytest -q -m kit docs
+	@PATH=/usr/bin:$$PATH $(PY) -m pytest -q -m languages docs
 
 sim: .venv/.dev  ## 1,000 seeded runs of rooms over a hostile transport, some ten minutes; ARGS='--seeds 100 --first 0'
 	@$(PY) -m tests.runtime.rooms.sim_run $(ARGS)

@@ -5,7 +5,7 @@ real one, and its directory is made anew for every page. Blocks of PHP, JavaScri
 file in their first line are put there for the commands below them. Other blocks are for reading.
 
 Pages that need more than Python packages have the marker `sdk` and are executed by `make test-sdk`; those that compile
-an agent have the marker `guests` and are executed by `make guests`, or `kit`, by `make test-kit`, for other languages.
+an agent have the marker `kit` (`make test-kit`), or `languages` (`make test-lang`).
 """
 
 import os
@@ -20,8 +20,8 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPILED_PAGES = {"first-agent.md", "build-an-agent.md", "build-an-agent-in-zig.md"}
-KIT_PAGES = {"build-an-agent-in-assemblyscript.md", "build-an-agent-in-rust.md"}
+KIT_PAGES = {"first-agent.md", "build-an-agent.md", "build-an-agent-in-zig.md"}
+LANGUAGE_PAGES = {"build-an-agent-in-assemblyscript.md", "build-an-agent-in-rust.md"}
 SDK_PAGES = {"use-from-javascript.md", "use-from-php.md", "verify-with-openssl.md", "verify-without-trusting-us.md"}
 
 
@@ -31,10 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in SDK_PAGES:
             item.add_marker("sdk")
-        if item.path.name in COMPILED_PAGES:
-            item.add_marker("guests")
         if item.path.name in KIT_PAGES:
             item.add_marker("kit")
+        if item.path.name in LANGUAGE_PAGES:
+            item.add_marker("languages")
 
 
 def matches(expected: str, printed: str) -> bool:

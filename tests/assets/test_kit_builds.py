@@ -1,6 +1,6 @@
 """The kit with its compiler: what `agents new` makes builds with one command, and runs as a newcomer would expect.
 
-Needs `ziglang`, which is 400 MB: run by `make guests`.
+Needs `ziglang`, which is 400 MB: run by `make test-kit`.
 """
 
 import json
@@ -13,7 +13,7 @@ import assets
 from tests.assets.trying import ANN, HOUR, NOW, task
 from tests.cli.program import Ran, orlop
 
-pytestmark = pytest.mark.guests
+pytestmark = pytest.mark.kit
 
 
 def made(home: Path, name: str, *options: str) -> Path:
