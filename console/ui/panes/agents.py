@@ -43,6 +43,7 @@ class AgentsPane(Pane):
         command_binding("P", "probe", "agents probe", "probe"),
         command_binding("u", "upload", "agents upload", "upload"),
         command_binding("c", "consent", "agents grant", "permissions"),
+        command_binding("t", "trust", "agents trust", "trust"),
         command_binding("L", "log", "agents logs", "log"),
         command_binding("D", "delete", "agents delete", "delete"),
         *marking("m"),
@@ -195,6 +196,15 @@ class AgentsPane(Pane):
         from console.ui.screens.consent import ConsentScreen
 
         self.app.push_screen(ConsentScreen(self.actions, row))
+
+    def action_trust(self) -> None:
+        """Opens the keys that the room trusts."""
+        row = self.row
+        if row is None or not self.actions.allowed("agents trust"):
+            return
+        from console.ui.screens.trust import TrustScreen
+
+        self.app.push_screen(TrustScreen(self.actions, row))
 
     def action_log(self) -> None:
         """Shows the whole log, drops and failures, oldest first."""

@@ -9,7 +9,8 @@ from console.ui.bound import Keys
 from console.ui.figures import NOTHING, bar, clock, day_clock, meter, millis, size
 from console.ui.sheet import BLANK, Line, Span, field, heading, line
 from console.ui.text.causes import split_cause
-from console.ui.text.documents import Object, integer, newest_first, objects, text
+from console.ui.text.documents import Object, flag, integer, newest_first, objects, text
+from console.ui.text.trust import mark_cell, mark_span
 from runtime.sanitise import clean
 
 __all__ = ["COLUMNS", "PERMISSIONS", "agent_key", "agent_row", "agent_sheet", "one_line"]
@@ -75,7 +76,7 @@ def agent_row(row: AgentRow, now_ms: int) -> Row:
         str(row.emitted) if row.last_ms else NOTHING,
         str(row.dropped) if row.last_ms else NOTHING,
         clean(row.version, 20),
-        clean(row.mark, 20),
+        mark_cell(row.mark),
     )
     inks = (
         ink,
@@ -159,11 +160,8 @@ def agent_sheet(row: AgentRow, document: Json, now_ms: int, keys: Keys) -> list[
     if row.state == "tripped":
         lines += [BLANK, *_remedies(keys)]
     lines += [BLANK, *_permissions(row, keys)]
-    signed: Span = (
-        ("▲ unsigned: nobody vouches for this module", "warn") if row.mark == "unsigned" else (clean(row.mark, 80), "")
-    )
     lines += [
-        field("SIGNED", ("built in", "ok") if row.builtin else signed, label_width=_LABEL),
+        field("SIGNED", *mark_span(row.mark, builtin=row.builtin), label_width=_LABEL),
         field(
             "MODULE",
             (f"sha256:{clean(row.hash, 64)[:16]}…", "link"),
@@ -188,7 +186,7 @@ def agent_sheet(row: AgentRow, document: Json, now_ms: int, keys: Keys) -> list[
     lines += _listing("LOG", logged, "nothing written")
     versions = objects(document, "versions")
     if len(versions) > 1:
-        lines += _listing("UPLOADS", [_version(each, now_ms) for each in versions[:8]], "")
+        lines += _listing("VERSIONS", [_version(each, now_ms) for each in versions[::-1][:8]], "")
     return lines
 
 
@@ -277,8 +275,13 @@ def _listing(title: str, lines: Sequence[Line], empty: str) -> list[Line]:
 
 
 def _version(each: Json, now_ms: int) -> Line:
+    mark: Span = ("● ", "ok") if flag(each, "present") else ("○ ", "") if flag(each, "kept") else ("· ", "faint")
     return line(
-        (f"  {day_clock(integer(each, 'uploaded_ms'), now_ms)}  ", "dim"),
+        ("  ", ""),
+        mark,
+        (f"{integer(each, 'upload_no') or 0:>3} ", "dim"),
+        (f"{day_clock(integer(each, 'uploaded_ms'), now_ms)}  ", "dim"),
         text(each, "version", limit=20),
         (f"  sha256:{text(each, 'hash', limit=64)[:16]}…", "link"),
+        (f"  {mark_cell(text(each, 'mark', limit=60))}", "dim"),
     )

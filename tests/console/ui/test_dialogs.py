@@ -266,7 +266,7 @@ async def test_the_prompt_asks_before_what_cannot_be_undone() -> None:
     ("line", "says"),
     [
         ("agent list", "did you mean agents"),
-        ("agents upload quiet-harbor -", "--grant is missing"),
+        ("agents try quiet.wasm", "--manifest is missing"),
         ("jobs run -", "standard input and output are this screen"),
         ("theme pink", "no theme `pink`"),
     ],
