@@ -673,7 +673,7 @@ class BreakerProbed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerClosed(Event):
-    """A tripped agent runs again. `by`: probe, operator, upload, rollback."""
+    """A tripped agent runs again. `by`: probe, timer, operator, upload, rollback."""
 
     TYPE: ClassVar[str] = "breaker.closed"
     room: str
