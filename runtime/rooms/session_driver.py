@@ -30,6 +30,10 @@ Wait = Callable[["Future[object]", Callable[[], None]], None]
 class Log(Protocol):
     """What is done to the room's log."""
 
+    def changed(self) -> None:
+        """It may be another than it was: what was read of it is to be read again."""
+        ...
+
     def offer(self, entries: Sequence[SignedEntry]) -> "Future[bool]":
         """Takes entries of others.
 
@@ -103,10 +107,12 @@ class SessionDriver:
 
     def tick(self) -> None:
         """Time has passed."""
+        self._log.changed()
         self._do(self._session.tick(self._clock()))
 
     def entries(self, entries: Sequence[SignedEntry]) -> None:
         """This member has written into the log, and it is committed."""
+        self._log.changed()
         self._do(self._session.entries(entries, self._clock()))
 
     def rotate(self) -> None:
@@ -155,6 +161,7 @@ class SessionDriver:
 
     def _offered(self, sender: str, taking: "Future[bool]") -> None:
         def taken() -> None:
+            self._log.changed()
             lacking = self._trouble(taking) or taking.result()
             self._effects.extend(self._session.offered(sender, self._clock(), lacking=lacking))
 
@@ -165,6 +172,7 @@ class SessionDriver:
             if self._trouble(doing):
                 in_vain()
             else:
+                self._log.changed()
                 self._effects.extend(self._session.entries((), self._clock()))
 
         self._until(doing, done)

@@ -59,9 +59,10 @@ class Gaps:
         self._their_digest.clear()
 
     def met(self, peer: Peer) -> None:
-        """A member's key has come: the first one is asked for what came meanwhile."""
+        """A member's key has come: the first one is asked for what came meanwhile, or the first one that knows it."""
         self._soon()
-        if self._state.has_room and not self._caught_up and not self._asked:
+        known = self._caught_up and self._state.book.roster().creator
+        if self._state.has_room and not known and not self._asked:
             self.ask(peer)
 
     def ask(self, peer: Peer) -> None:

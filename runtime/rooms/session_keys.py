@@ -251,15 +251,19 @@ class KeyExchange:
         state.tell(Adopt(said.creator))
 
     def _welcome(self, peer: Peer) -> None:
-        """Tells of a newcomer, and decides when this member would put it into the log: each waits for those before."""
-        state = self._state
-        roster = state.book.roster()
+        """Tells of a newcomer, and decides when this member would put it into the log."""
         if not peer.welcomed and peer.card is not None:
             peer.welcomed = True
-            state.tell(Proven(peer.identity_key, peer.card.shown_name))
+            self._state.tell(Proven(peer.identity_key, peer.card.shown_name))
+        self._take_turn(peer)
+
+    def _take_turn(self, peer: Peer) -> None:
+        """Who is longest in the room puts a newcomer into the log at once; each other one waits for those before."""
+        state = self._state
+        roster = state.book.roster()
         if peer.vouch_s is None and roster.member(peer.identity_key) is None and roster.member(state.key) is not None:
             there = {one.identity_key for one in state.present} | {state.key}
-            peer.vouch_s = state.now.s + _VOUCH_S * sorted(there & roster.members.keys()).index(state.key)
+            peer.vouch_s = state.now.s + _VOUCH_S * [key for key in roster.members if key in there].index(state.key)
             self._vouch(peer)
 
     def _vouch(self, peer: Peer) -> None:
@@ -357,6 +361,8 @@ class KeyExchange:
         for peer in state.present:
             if state.trusts(peer) and peer.holds != state.outbound.session_id and peer.link.usable:
                 self.greet(peer)
+            if peer.welcomed:
+                self._take_turn(peer)
         self.tell_missing()
 
     # --- time -------------------------------------------------------------------------------------------------------

@@ -35,16 +35,22 @@ class RoomLog:
         self._room = room
         self._name = name
         self._link = {} if link is None else link
+        self._roster: Roster | None = None
+        self._settings: RoomSettings | None = None
 
     # --- read by the session ----------------------------------------------------------------------------------------
 
     def roster(self) -> Roster:
-        """Who is in the room."""
-        return self._or(EMPTY_ROSTER, self._rooms.roster)
+        """Who is in the room; asked for at each message, so it is kept until `changed`."""
+        if self._roster is None:
+            self._roster = self._or(EMPTY_ROSTER, self._rooms.roster)
+        return self._roster
 
     def settings(self) -> RoomSettings:
-        """What it is like."""
-        return self._or(RoomSettings(), self._rooms.settings)
+        """What it is like; likewise."""
+        if self._settings is None:
+            self._settings = self._or(RoomSettings(), self._rooms.settings)
+        return self._settings
 
     def summary(self) -> Summary:
         """What there is."""
@@ -57,6 +63,10 @@ class RoomLog:
         return self._or(nothing, lambda room: self._rooms.missing(room, theirs, to))
 
     # --- done by its driver -----------------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """The room may be another than it was."""
+        self._roster = self._settings = None
 
     def offer(self, entries: Sequence[SignedEntry]) -> "Future[bool]":
         """Takes entries of others; whether some wait for others before them."""

@@ -94,6 +94,8 @@ class MemoryLog:
 
     # --- the log ----------------------------------------------------------------------------------------------------
 
+    def changed(self) -> None: ...
+
     def offer(self, entries: Sequence[SignedEntry]) -> "Future[bool]":
         assert self.replica is not None
         offered = self.replica.offer(entries, self.clock.now().ms)

@@ -193,6 +193,9 @@ class _Log:
         self._member = member
         self._log = log
 
+    def changed(self) -> None:
+        self._log.changed()
+
     def offer(self, entries: Sequence[SignedEntry]) -> "Future[bool]":
         return self._member.write(lambda: self._log.offer(entries))
 
