@@ -155,7 +155,7 @@ class AgentsPane(Pane):
         """Stops what runs, starts what does not; the same key undoes it."""
         row = self.row
         if row is not None:
-            running = row.state in {"active", "starting", "probing", "paused"}
+            running = row.state in {"active", "standby", "starting", "probing", "paused"}
             command = "agents deactivate" if running else "agents activate"
             self.run_worker(self.actions.run(command, [_args(row)]), group="action")
 

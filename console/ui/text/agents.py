@@ -8,6 +8,7 @@ from console.table_rows import Column, Row
 from console.ui.bound import Keys
 from console.ui.figures import NOTHING, bar, clock, day_clock, meter, millis, size
 from console.ui.sheet import BLANK, Line, Span, field, heading, line
+from console.ui.text.agent_use import hour_lines, next_probe, runner_lines, use_lines
 from console.ui.text.causes import split_cause
 from console.ui.text.documents import Object, flag, integer, newest_first, objects, text
 from console.ui.text.trust import mark_cell, mark_span
@@ -41,13 +42,14 @@ COLUMNS = (
 _MARKS = {
     "active": ("●", "ok"),
     "starting": ("◐", "accent"),
+    "standby": ("◌", "dim"),
     "probing": ("◐", "accent"),
     "paused": ("▲", "warn"),
     "tripped": ("✗", "alarm"),
     "failed": ("✗", "trip"),
     "off": ("○", "faint"),
 }
-_RANKS = ("off", "active", "starting", "probing", "paused", "failed", "tripped")
+_RANKS = ("off", "standby", "active", "starting", "probing", "paused", "failed", "tripped")
 """States in the order of sorting: what needs a look comes last."""
 
 
@@ -156,9 +158,9 @@ def agent_sheet(row: AgentRow, document: Json, now_ms: int, keys: Keys) -> list[
         lines.append(line((description, "dim")))
     if row.problem:
         lines.append(line((f"▲ {clean(row.problem, 300)}", "warn"), indent=2))
-    lines += [BLANK, *_breaker(row, document, runs, now_ms)]
+    lines += [BLANK, *runner_lines(row), *_breaker(row, document, runs, now_ms)]
     if row.state == "tripped":
-        lines += [BLANK, *_remedies(keys)]
+        lines += [BLANK, *_remedies(row, keys, now_ms)]
     lines += [BLANK, *_permissions(row, keys)]
     lines += [
         field("SIGNED", *mark_span(row.mark, builtin=row.builtin), label_width=_LABEL),
@@ -173,6 +175,7 @@ def agent_sheet(row: AgentRow, document: Json, now_ms: int, keys: Keys) -> list[
     author = text(document, "manifest", "author", limit=80)
     if author:
         lines.append(field("AUTHOR", author, label_width=_LABEL))
+    lines += [*use_lines(row, now_ms), *hour_lines(document, now_ms)]
     lines += _listing("RUNS", [_run(run, now_ms) for run in runs[:8]], "no call yet")
     drops = [
         line((clock(integer(drop, "ts_ms")), "dim"), " ", (text(drop, "reason"), "warn"), indent=9)
@@ -224,7 +227,7 @@ def _breaker(row: AgentRow, document: Json, runs: Sequence[Object], now_ms: int)
     return lines
 
 
-def _remedies(keys: Keys) -> list[Line]:
+def _remedies(row: AgentRow, keys: Keys, now_ms: int) -> list[Line]:
     log, delete = keys.named("agents logs", "L"), keys.named("agents delete", "D")
     remedies = (
         (keys.named("agents probe", "P"), "probe: one call; it stays on if that call is good"),
@@ -235,7 +238,7 @@ def _remedies(keys: Keys) -> list[Line]:
     return [
         heading("WHAT YOU CAN DO"),
         *(line((f"  {key:<6} ", "key"), does, indent=9) for key, does in remedies),
-        line(("  It does not start again by itself, also not after a restart.", "dim"), indent=2),
+        line((f"  {next_probe(row, now_ms)}", "dim"), indent=2),
     ]
 
 
