@@ -78,6 +78,15 @@ FAULTY = agent(
     last_duration_us=5_000_310,
     p95_us=5_000_310,
     failures=3,
+    next_probe_ms=NOW + 238_000,
+    minute=NOW // 60_000,
+    used_calls=3,
+    used_cpu_us=14_310_000,
+    limit_calls=1200,
+    limit_emissions=1200,
+    limit_log_bytes=1 << 20,
+    limit_cpu_ms=20_000,
+    limit_state_bytes=1 << 20,
     reasons=(
         GAVE_UP,
         OUT_OF_BOUNDS,
@@ -276,6 +285,11 @@ AGENT: Json = {
         "tripped_ms": NOW - 62_000,
     },
     "versions": [],
+    "minutes": [
+        {"from_ms": NOW - NOW % 60_000 - 60_000 * ago, "calls": 2 + ago % 3, "failures": 0, "p95_us": 400 + 90 * ago}
+        for ago in range(40, 1, -1)
+    ]
+    + [{"from_ms": NOW - NOW % 60_000, "calls": 3, "failures": 3, "p95_us": 5_000_310}],
 }
 
 RECEIPT: Json = {
