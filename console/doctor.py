@@ -153,6 +153,21 @@ def _keys(path: Path, _environ: Mapping[str, str]) -> Check:
     return Check("keys", "ok", ", ".join(said))
 
 
+def _lock(path: Path, _environ: Mapping[str, str]) -> Check:
+    """Whether a PIN is set, and what protects the disk, which a PIN never does."""
+    from runtime.pin import is_set
+    from runtime.store import peek
+    from runtime.vault import is_wrapped
+
+    state = StateDir(path)
+    if not peek(state.database, is_set):
+        return Check("lock", "info", "no PIN is set: orlop cannot be locked", "orlop pin set sets one")
+    if is_wrapped(state):
+        return Check("lock", "ok", "a PIN locks orlop while it runs; the vault's passphrase protects the disk")
+    said = "a PIN locks orlop while it runs; on the disk it protects nothing, since the vault has no passphrase"
+    return Check("lock", "info", said, "keep the state directory on an encrypted disk")
+
+
 def _terminal(_path: Path, environ: Mapping[str, str]) -> Check:
     if not all(os.isatty(number) for number in (0, 1, 2)):
         return Check("terminal", "info", "none here: the screen needs one, --no-ui and commands do not")
@@ -206,6 +221,7 @@ CHECKS: dict[str, Callable[[Path, Mapping[str, str]], Check]] = {
     "space": _space,
     "owner": _owner,
     "keys": _keys,
+    "lock": _lock,
     "terminal": _terminal,
     "key map": _key_map,
     "open files": _files,

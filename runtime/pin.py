@@ -8,6 +8,7 @@ is the vault's passphrase alone; where `vault.key` is a plain file, a PIN protec
 import hashlib
 import hmac
 import os
+import sqlite3
 import struct
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ from runtime.errors import NotFoundError, RefusedError, UsageError
 from runtime.store import Store, Transaction
 from runtime.vault import SealBrokenError, Vault
 
-__all__ = ["DIGITS", "ITERATIONS", "TRIES", "Answer", "Outcome", "Pin", "PinKeeper", "checked_pin", "new_pin"]
+__all__ = ["DIGITS", "ITERATIONS", "TRIES", "Answer", "Outcome", "Pin", "PinKeeper", "checked_pin", "is_set", "new_pin"]
 
 DIGITS: Final = 6
 TRIES: Final = 10
@@ -135,6 +136,11 @@ def checked_pin(text: str) -> str:
     if len(text) != DIGITS or not text.isascii() or not text.isdigit():
         raise UsageError(f"a PIN has exactly {DIGITS} digits")
     return text
+
+
+def is_set(connection: sqlite3.Connection) -> bool:
+    """Whether a database has a PIN; what it is needs the vault."""
+    return connection.execute("SELECT 1 FROM secrets WHERE name = ?", (_NAME,)).fetchone() is not None
 
 
 def new_pin(digits: str, *, iterations: int = ITERATIONS) -> Pin:

@@ -16,7 +16,7 @@ from runtime.statedir import StateDir
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["SealBrokenError", "Vault", "VaultLockedError"]
+__all__ = ["SealBrokenError", "Vault", "VaultLockedError", "is_wrapped"]
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -96,9 +96,9 @@ class Vault:
             RefusedError: the file is damaged, open to others or not ours.
             UnavailableError: it cannot be read.
         """
-        content = durable.read(state.vault_key, limit=_FILE_LIMIT, private=True) or b""
-        if not content.startswith(_WRAPPED):
+        if not is_wrapped(state):
             return False
+        content = durable.read(state.vault_key, limit=_FILE_LIMIT, private=True) or b""
         try:
             return _unwrap(content, passphrase, str(state.vault_key)) == self._root
         except VaultLockedError:
@@ -152,6 +152,16 @@ class Vault:
     def new_key() -> bytes:
         """A fresh random key of 32 bytes, to be kept sealed."""
         return os.urandom(_KEY_BYTES)
+
+
+def is_wrapped(state: StateDir) -> bool:
+    """Whether a passphrase protects the vault's key on the disk; false where there is no key.
+
+    Raises:
+        RefusedError: the file is open to others or not ours.
+        UnavailableError: it cannot be read.
+    """
+    return (durable.read(state.vault_key, limit=_FILE_LIMIT, private=True) or b"").startswith(_WRAPPED)
 
 
 def _seal(plain: bytes, aad: bytes, key: bytes) -> bytes:

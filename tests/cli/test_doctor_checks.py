@@ -7,6 +7,12 @@ import pytest
 
 from console import doctor
 from console.doctor import Check, examine, report
+from runtime import vault as vault_module
+from runtime.clock import SystemClock
+from runtime.pin import PinKeeper
+from runtime.statedir import prepare
+from runtime.store import Store
+from runtime.vault import Vault
 from tests.cli.program import orlop
 
 
@@ -78,3 +84,17 @@ def test_the_exit_code_says_whether_something_is_wrong(tmp_path: Path) -> None:
     state.mkdir(mode=0o755)
     ran = orlop(tmp_path, "doctor", "--state-dir", str(state), "--json")
     assert (ran.code, ran.json["ok"]) == (1, False)
+
+
+def test_what_a_pin_protects_and_what_it_does_not_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vault_module, "_MEMORY", 8192)
+    state = prepare(tmp_path / "state")
+    assert found(state.path, "lock").result == "no PIN is set: orlop cannot be locked"
+    vault = Vault.load_or_create(state)
+    with Store.open(state.database, SystemClock(), owner=True) as store:
+        PinKeeper(store, vault, SystemClock().wall_ms, iterations=1).set("493027")
+    check = found(state.path, "lock")
+    assert (check.state, "on the disk it protects nothing" in check.result) == ("info", True)
+    vault.wrap(state, b"correct horse")
+    check = found(state.path, "lock")
+    assert (check.state, "the vault's passphrase protects the disk" in check.result) == ("ok", True)
