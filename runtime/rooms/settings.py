@@ -31,7 +31,7 @@ class RoomSettings:
         admission: whether a member proves that it holds the invitation.
         invite: the invitation's secret, 32 hexadecimal characters; empty when there is none.
         auto_delete: whether the room deletes itself when all is done.
-        require_signed: whether agents must be vouched for by a trusted key, also where a member says that they need not.
+        require_signed: whether agents must be vouched for by a trusted key, whatever a member says.
         keep: the latest word of a member that the room stays.
         burned: whether the creator has ended the room for all.
     """
