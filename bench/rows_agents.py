@@ -8,7 +8,9 @@ from typing import Final
 
 from bench.farm import Farm
 from bench.guests import TOUCH
-from bench.measure import Figure, figure, percentile
+from bench.measure import Figure, figure, percentile, wall_us
+from bench.rows_call import bare_call
+from runtime.sandbox.engine import agent_engine
 
 __all__ = ["measure", "measure_farm", "on_time"]
 
@@ -49,7 +51,13 @@ def measure_farm(agents: int, *, interval_ms: int, seconds: float, resident_mib:
     return [
         *on_time(what, late),
         figure(f"{what}: lag of the core's loop, p95", "ms", [percentile(lag, 95)], note=f"max {max(lag):.1f}"),
-        figure(f"{what}: CPU", "% of a core", [cpu / took * 100], note=f"{cpu / len(late) * 1e6:.0f} µs a tick"),
+        figure(f"{what}: CPU", "% of a core", [cpu / took * 100]),
+        figure(
+            f"{what}: CPU of a whole tick, from due to told",
+            "µs",
+            [cpu / len(late) * 1e6],
+            against=("engine's public call, empty", [wall_us(bare_call(agent_engine()), 500) for _ in range(20)]),
+        ),
         figure(f"{what}: resident each", "KiB", [resident / agents]),
         figure(
             f"{what}: resident together, beyond the core without them", "MiB", [resident / 1024], bound=resident_mib
