@@ -26,7 +26,7 @@ from tests.hostile import agent
 from tests.runtime.agents.world import ALL, ROOM, World, manifest
 
 KEY = AgentKey(ROOM, "guest")
-READS, MEMBERS, EMITS, KEEPS = Permission
+READS, _, _, KEEPS = Permission
 
 
 def counts(version: int) -> bytes:
