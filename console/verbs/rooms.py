@@ -10,7 +10,7 @@ from console.verbs.sharing import meet_at, member_json, rotated
 from console.verbs.tasks import slash_line
 from runtime.errors import UsageError
 from runtime.rooms.derived import is_blocked
-from runtime.rooms.listing import TaskOrder, listed
+from runtime.rooms.listing import ORDERS, listed
 from runtime.rooms.settings import Admission, History
 from runtime.rooms.slash import COMMANDS, command_of
 from runtime.rooms.tasks import Task, task_to_json
@@ -98,7 +98,7 @@ async def tasks(core: "Core", call: Call) -> Result:
     found = listed(
         view.tasks.values(),
         search=call.text("search") or "",
-        order=TaskOrder(sort) if sort else None,
+        order=ORDERS[sort] if sort else None,
         status="open" if call.flag("open") else "done" if call.flag("done") else "",
     )
     return Result(ok=True, value={"v": 1, "items": _tasks(view, found)})

@@ -1,19 +1,17 @@
 """Tasks as people look for them: by words, by what is left to do, in an order. Pure."""
 
 from collections.abc import Iterable
-from enum import StrEnum
+from typing import Final, Literal
 
 from runtime.rooms.tasks import Task
 
-__all__ = ["TaskOrder", "listed"]
+__all__ = ["ORDERS", "TaskOrder", "listed"]
 
+TaskOrder = Literal["created", "due", "due-desc"]
+"""The orders of a list of tasks; urgent ones come first in each."""
 
-class TaskOrder(StrEnum):
-    """The orders of a list of tasks; urgent ones come first in each."""
-
-    CREATED = "created"
-    DUE = "due"
-    DUE_DESC = "due-desc"
+ORDERS: Final[dict[str, TaskOrder]] = {"created": "created", "due": "due", "due-desc": "due-desc"}
+"""By name."""
 
 
 def listed(tasks: Iterable[Task], *, search: str = "", order: TaskOrder | None = None, status: str = "") -> list[Task]:
@@ -29,8 +27,8 @@ def listed(tasks: Iterable[Task], *, search: str = "", order: TaskOrder | None =
     found = [task for task in tasks if _fits(task, words) and _has(task, status)]
     if order is None:
         return found
-    if order is not TaskOrder.CREATED:
-        sign = -1 if order is TaskOrder.DUE_DESC else 1
+    if order != "created":
+        sign = -1 if order == "due-desc" else 1
         found.sort(key=lambda task: (task.due_at is None, sign * (task.due_at or 0)))
     return sorted(found, key=lambda task: not task.urgent)
 

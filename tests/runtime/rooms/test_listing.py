@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.rooms.listing import TaskOrder, listed
+from runtime.rooms.listing import ORDERS, listed
 from runtime.rooms.tasks import Task
 
 
@@ -31,7 +31,7 @@ def ids(found: list[Task]) -> str:
 
 @pytest.mark.parametrize(("order", "expected"), [("created", "4123"), ("due", "4312"), ("due-desc", "4132")])
 def test_urgent_tasks_come_first_in_every_order_and_those_without_a_time_last(order: str, expected: str) -> None:
-    assert ids(listed(TASKS, order=TaskOrder(order))) == expected
+    assert ids(listed(TASKS, order=ORDERS[order])) == expected
 
 
 @pytest.mark.parametrize(
