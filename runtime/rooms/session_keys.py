@@ -121,7 +121,7 @@ class KeyExchange:
         if peer is None or (again and peer.link.usable):
             return
         state.tell_present()
-        peer.holds, peer.greeted, peer.impostor = "", 0, False
+        peer.holds, peer.greeted, peer.impostor, peer.out = "", 0, False, False
         if self._open(peer, self._key_for(peer)):
             self.greet(peer)
 
@@ -212,12 +212,15 @@ class KeyExchange:
         """A hello has come by Olm: who sent it is certain, what it says is not yet."""
         state = self._state
         if why := self._contradiction(peer, said):
+            if not peer.impostor:
+                self.want_rejoin()  # the list that comes then may be a true one
             state.suspect(peer, why)
             return
         first = peer.card is None
         peer.card = said.card
         peer.holds, peer.mark, peer.new = said.have, said.mark, said.new
-        peer.proven = peer.proven or proof_fits(said.proof, state.secret, state.room, peer.identity_key, state.key)
+        if not peer.out and proof_fits(said.proof, state.secret, state.room, peer.identity_key, state.key):
+            peer.proven = True
         if said.refused and state.book.roster().member(state.key) is None:
             state.tell(Refused(peer.identity_key, said.refused))
         trusted = state.trusts(peer)
@@ -271,7 +274,7 @@ class KeyExchange:
         if peer.vouch_s is None or state.now.s < peer.vouch_s or peer.card is None:
             return
         roster = state.book.roster()
-        if peer.identity_key in roster.everybody or not state.trusts(peer):
+        if roster.member(peer.identity_key) is not None or not state.trusts(peer):
             peer.vouch_s = None
         elif peer.proven or roster.creator == state.key:
             peer.vouch_s = state.now.s + _GREET_MAX_S  # once more, should that entry get lost
@@ -351,6 +354,11 @@ class KeyExchange:
     def membership(self) -> None:
         """The log has changed: whoever is a member no more must not read on, and who has become one may."""
         state = self._state
+        members = state.book.roster().members
+        for peer in state.peers.values():
+            if peer.member and peer.identity_key not in members:
+                peer.proven, peer.welcomed, peer.out = False, False, True
+            peer.member = peer.identity_key in members
         holders = [peer for peer in state.peers.values() if peer.holds]
         gone = [peer for peer in holders if not state.trusts(peer)]
         for peer in gone:

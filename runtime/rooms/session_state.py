@@ -93,7 +93,9 @@ class Peer:
         card: its own, after a hello that fits.
         new: whether it has nothing of the room yet, as far as is known.
         proven: it has proven to know the secret of the invitation.
-        impostor: whether keys do not belong together; then nothing is shared for as long as this connection lasts.
+        member: it was one when the log was looked at last.
+        out: it was one and is none any more; what it proves does not count until it comes anew.
+        impostor: whether keys do not belong together; then nothing is shared until the transport shows other ones.
         holds: id of the sender session of ours that it has, as far as is known.
         greeted: how often it was greeted since its link was opened.
         greet_s: when it is greeted next, while its sender session is missing.
@@ -112,6 +114,8 @@ class Peer:
     card: Card | None = None
     new: bool = True
     proven: bool = False
+    member: bool = False
+    out: bool = False
     impostor: bool = False
     holds: str = ""
     greeted: int = 0
@@ -125,8 +129,10 @@ class Peer:
         return self.present and bool((self.one_time_keys.keys() | {self.mark}) & seen.one_time_keys.keys())
 
     def learn(self, seen: Seen) -> None:
-        """What the transport says of it now."""
+        """What the transport says of it now. Another signing key than before is judged anew."""
         self.present = True
+        if seen.ed25519_key not in {"", self.ed25519_key}:
+            self.impostor = False
         self.ed25519_key = seen.ed25519_key or self.ed25519_key
         if seen.one_time_keys or seen.fallback_key:
             self.one_time_keys, self.fallback_key = dict(seen.one_time_keys), seen.fallback_key
@@ -162,12 +168,15 @@ class SessionState:
     # --- whom it trusts ---------------------------------------------------------------------------------------------
 
     def trusts(self, peer: Peer) -> bool:
-        """Whether the room's keys are for this one: a member, or one that proved to be invited, or anybody if open."""
+        """Whether the room's keys are for this one: a member, or one that proved to be invited, or anybody if open.
+
+        Who was removed proves nothing any more; who left by itself may come again.
+        """
         if peer.impostor:
             return False
-        roster = self.book.roster()
-        if peer.identity_key in roster.everybody:
-            return roster.member(peer.identity_key) is not None
+        known = self.book.roster().everybody.get(peer.identity_key)
+        if known is not None and not known.left:
+            return known.is_in
         return peer.proven or self.book.settings().admission == "open"
 
     @property

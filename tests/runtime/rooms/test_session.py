@@ -19,7 +19,18 @@ from runtime.rooms.session_effects import (
     Rotated,
     Undecryptable,
 )
-from runtime.rooms.transport import Encrypted, Join, KeyShare, MemberLeft, NewMember, OlmMessage, Received, Turned
+from runtime.rooms.transport import (
+    Encrypted,
+    Join,
+    KeyShare,
+    MemberLeft,
+    MemberList,
+    NewMember,
+    OlmMessage,
+    Received,
+    Seen,
+    Turned,
+)
 from tests.runtime.rooms.session_members import Clock, Member, Way, new_account
 
 
@@ -73,7 +84,7 @@ def test_only_one_of_many_members_puts_a_newcomer_into_the_log(way: Way) -> None
 
 def test_a_newcomer_is_put_into_the_log_by_the_next_when_the_first_does_not(way: Way) -> None:
     members = house(way, "ann", "bea", "cid")
-    first = min(members, key=lambda one: one.key)
+    first = members[0]  # the one who is longest there
     first.log.add_member = lambda _: done_nothing()  # type: ignore[method-assign]
     dan = Member("dan", way.clock, way, invite=members[0].invitation())
     way.connect(dan)
@@ -211,23 +222,46 @@ def _as(member: Member, ed25519_key: str, message: Received) -> Received:
     return message
 
 
+def lying_about(member: Member, ed25519_key: str, *, lists: bool) -> Callable[[Member, Received], list[Received]]:
+    """A relay that shows another signing key of a member: to those who are there, and perhaps also in its lists."""
+
+    def shown(seen: Seen) -> Seen:
+        return replace(seen, ed25519_key=ed25519_key) if seen.identity_key == member.key else seen
+
+    def lie(_: Member, message: Received) -> list[Received]:
+        if isinstance(message, NewMember):
+            return [NewMember(shown(message.member))]
+        if isinstance(message, MemberList) and lists:
+            return [MemberList([shown(one) for one in message.members])]
+        return [message]
+
+    return lie
+
+
 def test_w20_a_relay_that_shows_another_signing_key_is_told_and_nothing_is_shared(way: Way) -> None:
     ann = Member("ann", way.clock, way)
     bea = Member("bea", way.clock, way, invite=ann.invitation())
     way.connect(ann)
-    other = new_account().ed25519_key
-
-    def lie(target: Member, message: Received) -> list[Received]:
-        if isinstance(message, NewMember):
-            return [NewMember(replace(message.member, ed25519_key=other))]
-        return [message]
-
-    way.pass_on = lie
+    way.pass_on = lying_about(bea, new_account().ed25519_key, lists=True)
     way.connect(bea)
-    way.wait(30)
-    assert ann.told_of(Impostor) == [Impostor(bea.key, "its signing key is another one than the relay says")]
+    way.wait(60)
+    assert set(ann.told_of(Impostor)) == {Impostor(bea.key, "its signing key is another one than the relay says")}
     assert not bea.session._state.inbound.newest(ann.key)
     assert bea.log.replica is None
+
+
+def test_a_lie_has_no_effect_that_outlasts_it(way: Way) -> None:
+    ann = Member("ann", way.clock, way)
+    bea = Member("bea", way.clock, way, invite=ann.invitation())
+    way.connect(ann)
+    way.pass_on = lying_about(bea, new_account().ed25519_key, lists=False)
+    way.connect(bea)
+    assert ann.told_of(Impostor)
+    way.wait(30)
+    ann.say("all is well")
+    way.run()
+    assert agree(ann, bea)
+    assert bea.texts == {"all is well"}
 
 
 def test_w20_keys_that_the_relay_exchanged_for_its_own_open_nothing(way: Way) -> None:
@@ -472,6 +506,24 @@ def test_w22_who_was_removed_does_not_come_back_by_the_same_invitation(way: Way)
     way.wait(60)
     assert ann.log.roster().member(cid.key) is None
     assert cid.texts == set()
+
+
+def test_w22_who_has_left_reads_nothing_more_and_may_come_back_by_invitation(way: Way) -> None:
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    cid.write("leave", {})
+    way.run()
+    assert ann.told_of(Rotated)
+    assert ann.log.roster().member(cid.key) is None
+    ann.say("without cid")
+    way.wait(5)
+    assert cid.texts == set()
+    way.disconnect(cid)
+    way.connect(cid)
+    way.wait(40)
+    assert ann.log.roster().member(cid.key) is not None
+    cid.say("back")
+    way.wait(35)
+    assert ann.texts == bea.texts == {"without cid", "back"}
 
 
 def test_w22_a_rotation_that_is_asked_for_is_shared_and_names_the_one_before(way: Way) -> None:
