@@ -7,6 +7,7 @@ from console.client import Json
 from console.cmdline.render_lock import LOCK
 from console.cmdline.render_sharing import SHARING, link_line, slash_help
 from console.cmdline.render_trust import TRUST, versions
+from console.cmdline.render_use import last_hour
 from console.output import (
     NOTHING,
     Column,
@@ -177,6 +178,9 @@ def _agent(value: Item) -> str:
             ("last", f"{moment('last_ms')(value)} {text(value, 'last_trigger')} {micros('last_duration_us')(value)}"),
             ("state size", size("state_bytes")(value)),
             ("breaker", word("state")(tripped)),
+            ("next probe", moment("next_probe_ms")(value)),
+            ("runs at", word("runner")(value)),
+            ("last hour", last_hour(value)),
         ]
     )
     reasons = "".join(f"  {clean(text_of(reason), 200)}\n" for reason in list_of(tripped, "reasons"))

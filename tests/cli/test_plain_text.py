@@ -71,9 +71,12 @@ def test_an_agent_as_text_says_why_it_tripped() -> None:
         "last_trigger": "tick", "last_duration_us": 1500, "state_bytes": 4,
         "breaker": {"state": "open", "reasons": ["trap: unreachable", "trap: out of bounds"]},
         "drops": [{"ts_ms": 0, "reason": "no such task", "event": "{}"}],
-        "log": [{"ts_ms": 0, "text": "failing on purpose"}],
+        "log": [{"ts_ms": 0, "text": "failing on purpose"}], "next_probe_ms": 300_000, "runner": "mara",
+        "minutes": [{"calls": 2, "failures": 1, "emitted": 4, "dropped": 5, "cpu_us": 1_500_000}] * 2,
     }  # fmt: skip
     text = render("agents show", agent)
+    assert "next probe  1970-01-01 00:05:00\nruns at     mara\n" in text
+    assert "last hour   4 calls, 2 failed, 8 emitted, 10 dropped, 3s of CPU time\n" in text
     assert "state       tripped\n" in text
     assert "last        1970-01-01 00:00:00 tick 1.5ms\n" in text
     assert "\nfailures\n  trap: unreachable\n  trap: out of bounds\n" in text
