@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from runtime.rooms.cards import Card
-from runtime.rooms.entries import SignedEntry, block_of, number_of, place
+from runtime.rooms.entries import SEQ_MAX, SignedEntry, block_of, number_of, place
 from runtime.rooms.facts import STRUCTURAL, fact_of
 from runtime.rooms.roster import Statement
 
@@ -45,6 +45,8 @@ class Chain:
 
     def __init__(self, card: Card, *, parts: int = 0) -> None:
         self.card = card
+        self.is_new = True
+        """Whether nobody has looked yet for what came before its author was known."""
         self.cut: int | None = None
         """The first place from which on nothing counts."""
         self.evidence: tuple[SignedEntry, ...] = ()
@@ -60,6 +62,7 @@ class Chain:
         self._parts_limit = parts
         self._taken: dict[int, SignedEntry] = {}
         self._tops: dict[int, int] = {}
+        self._anchors: dict[int, int] = {}
         self._places: dict[int, list[SignedEntry]] = {}
         self._statements: dict[int, Statement] = {}
 
@@ -77,12 +80,16 @@ class Chain:
         """What was taken and is not behind a contradiction, in no order."""
         return (entry for seq, entry in self._taken.items() if self.counts(seq))
 
+    def everything(self) -> list[SignedEntry]:
+        """What was taken and what waits, also behind a contradiction."""
+        return [*self._taken.values(), *self.waiting.values()]
+
     def taken_at(self, seq: int) -> SignedEntry | None:
         """The entry that was taken at a place."""
         return self._taken.get(seq)
 
-    def heads(self, upto: int) -> dict[int, Head]:
-        """By block, the end of what is complete.
+    def heads(self, upto: int = SEQ_MAX) -> dict[int, Head]:
+        """By block, the end of what is complete and not contradicted.
 
         Args:
             upto: no place behind it is named.
@@ -149,14 +156,32 @@ class Chain:
             self.parts.setdefault(entry.seq, entry)
         return "waits" if self.counts(entry.seq) else "fork"
 
-    def anchor(self, heads: Mapping[int, int]) -> None:
-        """Lets the sequence go on behind places that a snapshot covers.
+    def anchor(self, heads: Mapping[int, int]) -> bool:
+        """Lets the sequence go on behind places that a snapshot covers, in place of what was covered before.
 
         Args:
             heads: by block, the last number that is covered.
+
+        Returns:
+            Whether entries wait again that had been taken.
         """
+        if heads == self._anchors:
+            return False
+        fewer = any(heads.get(block, 0) < number for block, number in self._anchors.items())
+        self._anchors = dict(heads)
+        if fewer:
+            self._untake()
         for block, number in heads.items():
             self._tops[block] = max(self._tops.get(block, 0), number)
+        return fewer
+
+    def _untake(self) -> None:
+        """Has everything wait; `release` takes what is complete."""
+        self.waiting |= {entry.id: entry for entry in self._taken.values() if self.counts(entry.seq)}
+        self._taken.clear()
+        self._tops.clear()
+        self._statements.clear()
+        self.last_ms, self.last_seq = -1, 0
 
     def release(self, now_ms: int) -> list[SignedEntry]:
         """Takes what can be taken of all that waits, in order."""

@@ -20,6 +20,7 @@ from runtime.sanitise import clean
 __all__ = [
     "ENTRY_BYTES",
     "NO_ENTRY",
+    "SEQ_MAX",
     "TIME_MAX_MS",
     "EntryError",
     "SignedEntry",
@@ -44,7 +45,9 @@ _VERSION: Final = 1
 _DOMAIN: Final = b"orlop-room:v1:"
 _BLOCK_BITS: Final = 32
 _NUMBERS: Final = (1 << _BLOCK_BITS) - 1
-_SEQ_MAX: Final = 2**63 - 1
+SEQ_MAX: Final = 2**63 - 1
+"""The greatest place."""
+
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}", re.ASCII)
 _KIND: Final = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
@@ -202,9 +205,9 @@ def entry_from_json(value: Json, room: str) -> SignedEntry:
         _text(value, "actor"),
         _text(value, "kind"),
     )
-    seq, ts_ms = _number(value, "seq", _SEQ_MAX), _number(value, "ts", TIME_MAX_MS)
+    seq, ts_ms = _number(value, "seq", SEQ_MAX), _number(value, "ts", TIME_MAX_MS)
     content, signature = value["content"], _text(value, "sig")
-    if _number(value, "v", _SEQ_MAX) != _VERSION:
+    if _number(value, "v", SEQ_MAX) != _VERSION:
         raise EntryError("is of another version", where="entry")
     if room_said != room:
         raise EntryError("belongs to another room", where="entry")

@@ -19,7 +19,7 @@ def summary(replica: Replica) -> dict[str, AuthorSummary]:
     """What to say of a replica."""
     found = {}
     for author, chain in replica.chains.items():
-        heads = chain.heads(replica.end_of(author))
+        heads = chain.heads()
         blocks = {
             block: Extent(head.number, head.id, _digest(chain, block, head.number)) for block, head in heads.items()
         }
@@ -41,7 +41,7 @@ def missing(replica: Replica, theirs: Summary, *, to: str | None = None) -> list
         said = theirs.get(author, AuthorSummary())
         if chain.cut is not None and (said.fork is None or said.fork > chain.cut):
             found |= {entry.id: (_REST, entry) for entry in chain.evidence}
-        for block, head in chain.heads(replica.end_of(author)).items():
+        for block, head in chain.heads().items():
             lacking = list(_lacking(chain, block, head.number, said.blocks.get(block, _NOTHING)))
             given = [one for one in lacking if not _is_withheld(replica, one, withheld)]
             sparse = len(given) < len(lacking)

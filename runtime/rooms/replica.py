@@ -216,7 +216,7 @@ class Replica:
         """Takes one entry, or says why not."""
         chain = self._chains.get(entry.author)
         plain = entry.kind not in STRUCTURAL
-        if plain and chain is not None and chain.follows(entry, now_ms) and entry.seq <= self.end_of(entry.author):
+        if plain and chain is not None and chain.follows(entry, now_ms):
             if not trusted and not entry.fits(chain.card.ed25519_key):
                 return "its signature is not its author's"
             chain.append(entry)
@@ -224,15 +224,15 @@ class Replica:
             return ""
         if trusted:
             self._trusted.add(entry.id)
-        if self._unsettled and (chain is None or entry.seq > self.end_of(entry.author)):
+        if self._unsettled and chain is None:
             self._settle(now_ms)
             chain = self._chains.get(entry.author)
-        if chain is None or entry.seq > self.end_of(entry.author):
+        if chain is None:
             return self._put_aside(entry, now_ms)
         return self._offer_to(chain, entry, now_ms)
 
     def _put_aside(self, entry: SignedEntry, now_ms: int) -> str:
-        """Keeps an entry of somebody who is not one of us, or not any more; the room's first entry opens it."""
+        """Keeps an entry of somebody who is not one of us; the room's first entry opens it."""
         if not self.roster.creator and entry.kind == "room" and entry.author not in self._chains:
             fact = fact_of(entry)
             if isinstance(fact, Opening) and self._opens(entry, fact.card) and self._fits(entry, fact.card):
@@ -283,6 +283,7 @@ class Replica:
             if opening is None:
                 self._become(EMPTY_ROSTER, now_ms)
                 self.settings = RoomSettings()
+                self._rest_on(None, now_ms)
             else:
                 self._become(resolve(opening, said), now_ms)
                 self.settings = self._settings(opening, said.values())
@@ -301,9 +302,8 @@ class Replica:
             known = before.everybody.get(key)
             if known is None or known.ranges != member.ranges:
                 self._recount(chain, known, member)
-                for entry in self._strangers.take(key, member.end):
-                    self._offer_to(chain, entry, now_ms)
-                    self._unsettled = True
+            if chain.is_new:
+                self._welcome(chain, key, now_ms)
         for key in [key for key in self._chains if key not in roster.everybody and roster.creator]:
             self._dissolve(key)
         forked = frozenset(
@@ -314,6 +314,16 @@ class Replica:
         self.roster = Roster(
             everybody=roster.everybody, creator=roster.creator, contested=roster.contested, forked=forked
         )
+
+    def _welcome(self, chain: Chain, author: str, now_ms: int) -> None:
+        """Takes what waited for somebody to vouch for its author."""
+        chain.is_new = False
+        for entry in self._strangers.take(author):
+            if self._fits(entry, chain.card):
+                self._offer_to(chain, entry, now_ms)
+                self._unsettled = True
+            else:
+                self._strangers.add(entry)  # the card may turn out to be another
 
     def _recount(self, chain: Chain, before: RosterMember | None, after: RosterMember) -> None:
         if not self._refold:
@@ -327,7 +337,7 @@ class Replica:
     def _dissolve(self, author: str) -> None:
         """What was signed with a key that is not the author's counts as a stranger's."""
         chain = self._chains.pop(author)
-        for entry in [*chain.entries(), *chain.waiting.values()]:
+        for entry in chain.everything():
             self._trusted.discard(entry.id)
             self._strangers.add(entry)
         self._pending[:] = [entry for entry in self._pending if entry.author != author]
@@ -356,23 +366,18 @@ class Replica:
         """Takes the newest snapshot on; sequences go on behind what it covers."""
         creator = self.roster.creator
         chain = self._chains[creator]
-        if not chain.parts:
-            return
-        counting = {
-            seq: entry
-            for seq, entry in sorted(chain.parts.items())
-            if chain.counts(seq) and self.roster.counts(creator, seq)
-        }
-        newest = newest_snapshot(creator, counting, now_ms + FUTURE_MS, self._snapshots)
-        if newest != self.snapshot:
+        counting = {seq: entry for seq, entry in sorted(chain.parts.items()) if chain.counts(seq)}
+        self._rest_on(newest_snapshot(creator, counting, now_ms + FUTURE_MS, self._snapshots), now_ms)
+
+    def _rest_on(self, snapshot: Snapshot | None, now_ms: int) -> None:
+        if snapshot != self.snapshot:
             self._refold = True
-            self.snapshot = newest
-        if newest is None:
-            return
-        for key, one in self._chains.items():
-            one.anchor(newest.heads_of(key))
-            if one.waiting:
-                self._release(one, now_ms)
+            self.snapshot = snapshot
+        for key, chain in self._chains.items():
+            if chain.anchor({} if snapshot is None else snapshot.heads_of(key)):
+                self._refold = self._unsettled = True
+            if chain.waiting:
+                self._release(chain, now_ms)
 
     # --- the state --------------------------------------------------------------------------------------------------
 

@@ -99,7 +99,7 @@ def snapshot_contents(
 def newest_snapshot(
     creator: str, entries: Mapping[int, SignedEntry], now_ms: int, known: dict[str, Snapshot | None]
 ) -> Snapshot | None:
-    """The newest complete snapshot, by horizon, number and id.
+    """The newest complete snapshot: the latest in the creator's sequence, where each covers those before it.
 
     Args:
         creator: identity key of the creator.
@@ -107,16 +107,15 @@ def newest_snapshot(
         now_ms: what is later does not count yet.
         known: what was read before, by id of the entry with the first piece; is added to.
     """
-    found = []
-    for seq in entries:
+    for seq in sorted(entries, reverse=True):
         run = _run(creator, seq, entries, now_ms)
         if run:
             first = run[0].id
             if first not in known:
                 known[first] = _assembled(run)
             if (one := known[first]) is not None:
-                found.append(one)
-    return max(found, key=lambda one: (one.horizon, one.number, one.id), default=None)
+                return one
+    return None
 
 
 def _run(creator: str, seq: int, entries: Mapping[int, SignedEntry], now_ms: int) -> list[SignedEntry]:

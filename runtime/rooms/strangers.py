@@ -1,4 +1,4 @@
-"""Entries of people of whom nobody has said yet, or does not say any more, that they are members.
+"""Entries of people of whom nobody has said yet that they are members.
 
 They wait, within bounds, until somebody vouches for their author; they came through members, and perhaps only sooner
 than the word about them.
@@ -46,18 +46,8 @@ class Strangers:
         self._count += 1
         return True
 
-    def take(self, author: str, upto: int) -> list[SignedEntry]:
-        """Gives up what waits of an author, in the order of the sequence.
-
-        Args:
-            author: who is a member now.
-            upto: what lies behind it goes on waiting.
-        """
-        waiting = self._waiting.get(author, {})
-        taken = sorted((one for one in waiting.values() if one.seq <= upto), key=lambda one: one.seq)
-        for entry in taken:
-            del waiting[entry.id]
-        self._count -= len(taken)
-        if not waiting:
-            self._waiting.pop(author, None)
-        return taken
+    def take(self, author: str) -> list[SignedEntry]:
+        """Gives up what waits of an author, in the order of the sequence."""
+        waiting = self._waiting.pop(author, {})
+        self._count -= len(waiting)
+        return sorted(waiting.values(), key=lambda one: one.seq)
