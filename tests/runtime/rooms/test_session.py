@@ -397,6 +397,60 @@ def test_what_comes_before_its_key_is_read_when_the_key_comes(way: Way) -> None:
     assert not bea.told_of(Undecryptable)
 
 
+def test_w21_what_a_member_says_in_the_name_of_another_never_gets_into_the_log(way: Way) -> None:
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    real = bea.say("mine").to_json()
+    way.run()
+    forged: list[dict[str, Any]] = [
+        real | {"author": cid.key, "actor": cid.key},  # another's name over its own signature
+        real | {"seq": 2, "prev": bea.log.replica.entries()[-1].id, "content": {"text": "changed"}},  # type: ignore[union-attr]
+        real | {"actor": cid.key},
+        real | {"actor": f"agent:{'ab' * 16}:unblock@{cid.key}"},
+        real | {"room": "00" * 16},
+    ]
+    for entry in forged:
+        bea.session._state.broadcast({"v": 1, "t": "entries", "entries": [entry]})
+        bea.driver.tick()
+        way.run()
+    way.wait(35)
+    assert ann.texts == cid.texts == {"mine"}
+    assert "its signature is not its author's" in ann.log.refused
+    assert any(
+        "is not its author, nor an agent that its author runs" in told.why for told in ann.told_of(Undecryptable)
+    )
+    assert agree(ann, bea, cid)
+
+
+def test_entries_that_a_member_keeps_from_others_come_by_the_next(way: Way) -> None:
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    hidden = ann.key
+
+    def keep_back(target: Member, message: Received) -> list[Received]:
+        return [] if target is cid and getattr(message, "sender", "") == hidden else [message]
+
+    way.pass_on = keep_back  # nothing of ann's reaches cid
+    ann.say("for everybody")
+    way.wait(40)
+    assert bea.texts == cid.texts == {"for everybody"}
+
+
+def test_a_long_history_comes_in_pieces_below_the_rate(way: Way) -> None:
+    ann = Member("ann", way.clock, way, per_second=20.0)
+    way.connect(ann)
+    for number in range(300):
+        ann.log.write("message", {"text": f"{number} " + "x" * 8_000})
+    bea = Member("bea", way.clock, way, invite=ann.invitation(), per_second=20.0)
+    way.connect(bea)
+    seconds = 0
+    while len(bea.log.taken) < 302 and seconds < 120:
+        before = len(way.sent)
+        way.wait(1)
+        seconds += 1
+        assert len(way.sent) - before <= 60
+    assert agree(ann, bea)
+    assert max(len(m.message.ciphertext) for m in way.sent if isinstance(m, KeyShare)) <= 65_536
+
+
 # --- who comes and goes ----------------------------------------------------------------------------------------------
 
 
