@@ -1,7 +1,7 @@
 """Invitations: one line of text that names a room, the relay to it and its creator, and holds the secret to enter.
 
 `orlop-room:1:{room}:{relay}:{secret}:{creator}:{name}`, where relay and name are base64url without padding. Whoever
-has it may join; the secret itself never travels: both sides prove it to each other by an HMAC over who talks to whom.
+has it may join. Nobody is shown the secret: both sides prove to know it by an HMAC over who talks to whom.
 """
 
 import base64

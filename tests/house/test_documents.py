@@ -69,7 +69,9 @@ def test_every_test_that_a_page_links_exists(page: Path) -> None:
         assert re.search(rf"^ *(async )?def {name}\(", source, re.MULTILINE), f"{path}: {name}"
 
 
-@pytest.mark.parametrize(("page", "many"), [("jobs-and-receipts", 30), ("agent-trust", 15), ("life-of-rooms", 20)])
+@pytest.mark.parametrize(
+    ("page", "many"), [("jobs-and-receipts", 30), ("agent-trust", 15), ("life-of-rooms", 20), ("encrypted-rooms", 35)]
+)
 def test_a_threat_model_links_a_test_for_each_claim(page: str, many: int) -> None:
     text = (ROOT / f"docs/explanation/{page}.md").read_text()
     text = text.partition("## What holds")[2] if page == "agent-trust" else text
