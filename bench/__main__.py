@@ -47,6 +47,8 @@ ROWS: Final = {
     "compile": "compiling and the cache",
     "store": "the store and the journal",
     "reducer": "the fold of task events",
+    "log": "the log of a room",
+    "rooms": "encrypted rooms within one program",
 }
 """Name of each row's module, `bench.rows_NAME`, and what it is about."""
 

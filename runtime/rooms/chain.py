@@ -103,6 +103,13 @@ class Chain:
                 found[block] = Head(number, "" if entry is None else entry.id)
         return found
 
+    def run(self, block: int, after: int, upto: int) -> list[SignedEntry]:
+        """Entries of a block behind a number and up to another, as far as they are here."""
+        if upto - after > len(self._taken):
+            return []
+        found = (self._taken.get(place(block, number)) for number in range(after + 1, upto + 1))
+        return [one for one in found if one is not None and self.counts(one.seq)]
+
     def structure(self, block: int, upto: int) -> list[SignedEntry]:
         """Entries of structural kinds in a block, up to a number, in order; without pieces of snapshots."""
         places = (seq for seq in sorted(self._statements) if block_of(seq) == block and number_of(seq) <= upto)

@@ -372,6 +372,7 @@ class Replica:
     def _rest_on(self, snapshot: Snapshot | None, now_ms: int) -> None:
         if snapshot != self.snapshot:
             self._refold = True
+            self.doubted = snapshot is not None and self._differs(snapshot)
             self.snapshot = snapshot
         for key, chain in self._chains.items():
             if chain.anchor({} if snapshot is None else snapshot.heads_of(key)):
@@ -379,31 +380,52 @@ class Replica:
             if chain.waiting:
                 self._release(chain, now_ms)
 
+    def _differs(self, snapshot: Snapshot) -> bool:
+        """Whether a snapshot is not what its entries come to; false when that cannot be said from here."""
+        covered: list[SignedEntry] = []
+        for (author, block), head in snapshot.heads.items():
+            chain = self._chains.get(author)
+            begin = 0 if self.snapshot is None else self.snapshot.heads.get((author, block), 0)
+            found = [] if chain is None else chain.run(block, begin, head)
+            if len(found) != head - begin:
+                return False
+            covered.extend(found)
+        creator = self._chains[self.roster.creator]
+        if any(not self.counts(one) for one in covered) or creator.last_seq > max(creator.parts):
+            return False  # who counts is not what it was when the snapshot was made
+        tasks = [(one.id, one.author, event) for one in covered if (event := self._event_of(one)) is not None]
+        return self._folded(self.snapshot, tasks, []).folding.tasks != snapshot.state.tasks
+
     # --- the state --------------------------------------------------------------------------------------------------
 
     def _fold_in(self, taken: Sequence[SignedEntry]) -> list[TaskEvent]:
         """Folds what was taken, or everything anew; gives the task events that count."""
-        counting = [entry for entry in taken if self.counts(entry) and not self.covered(entry)]
-        events = [
-            event for event in (task_event_of(one) for one in counting if one.kind == "task") if event is not None
-        ]
-        if not self._refold:
-            try:
-                for entry in counting:
-                    self._fold_one(entry)
-            except BeyondHorizonError:
-                self._refold = True
+        events = []
+        for entry in taken:
+            if not self.counts(entry) or self.covered(entry):
+                continue
+            if entry.kind == "task" and (event := task_event_of(entry)) is not None:
+                events.append(event)
+                self._fold_event(entry, event)
+            elif entry.kind == "message" and not self._refold and (message := message_of(entry)) is not None:
+                self.fold.say(message)
         if self._refold:
-            self._fold_all()
+            self.fold_anew()
         return events
 
-    def _fold_one(self, entry: SignedEntry) -> None:
-        if entry.kind == "task" and (event := task_event_of(entry)) is not None:
-            self.fold.add(entry.id, entry.author, event)
-        elif entry.kind == "message" and (message := message_of(entry)) is not None:
-            self.fold.say(message)
+    def _fold_event(self, entry: SignedEntry, event: TaskEvent) -> None:
+        if not self._refold:
+            try:
+                self.fold.add(entry.id, entry.author, event)
+            except BeyondHorizonError:
+                self._refold = True
 
-    def _fold_all(self) -> None:
+    @staticmethod
+    def _event_of(entry: SignedEntry) -> TaskEvent | None:
+        return task_event_of(entry) if entry.kind == "task" else None
+
+    def fold_anew(self) -> None:
+        """Computes tasks and messages from all that counts."""
         self._refold = False
         self.refolds += 1
         events = [
@@ -412,12 +434,15 @@ class Replica:
             if not self.covered(entry) and (event := task_event_of(entry)) is not None
         ]
         messages = [message for message in map(message_of, self._counting("message")) if message is not None]
-        base = self.snapshot
-        self.fold = (
-            RoomFold.of(events, messages)
-            if base is None
-            else RoomFold.of(events, messages, state=base.state, horizon=base.horizon)
-        )
+        self.fold = self._folded(self.snapshot, events, messages)
+
+    @staticmethod
+    def _folded(
+        base: Snapshot | None, events: Sequence[tuple[str, str, TaskEvent]], messages: Sequence[Message]
+    ) -> RoomFold:
+        if base is None:
+            return RoomFold.of(events, messages)
+        return RoomFold.of(events, messages, state=base.state, horizon=base.horizon)
 
     def _counting(self, kind: str) -> Iterator[SignedEntry]:
         for author, chain in self._chains.items():

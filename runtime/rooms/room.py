@@ -27,7 +27,7 @@ from runtime.rooms.log import insert
 from runtime.rooms.naming import find
 from runtime.rooms.reasons import Reason
 from runtime.rooms.settings import Admission, History
-from runtime.rooms.tasks import TaskEvent
+from runtime.rooms.tasks import Task, TaskEvent
 from runtime.rooms.unsigned import opening_content
 from runtime.rooms.view import RoomView
 from runtime.rooms.writing import OnChange, Said, behind, check_name, new_invite
@@ -208,7 +208,8 @@ class Rooms(LivingRooms):
     ) -> SubmitResult:
         """Appends inside the caller's transaction, so that it commits with whatever else belongs to it.
 
-        Actor and time are forced: the time is now, but at least 1 ms after this author's last entry.
+        Actor and time are forced: the time is now, but at least 1 ms after this author's last entry, and after what
+        the change builds on, whose author's clock may be ahead.
 
         Args:
             tx: the transaction.
@@ -231,15 +232,16 @@ class Rooms(LivingRooms):
             admitted: list[TaskEvent] = []
             rejected: list[Rejection] = []
             for draft in drafts:
+                tasks = held.replica.fold.folding.tasks
+                seen_ms = min(_seen_ms(tasks, draft), tx.now_ms + FUTURE_MS - 1)
                 event = TaskEvent(
                     type=draft.type,
                     task_id=draft.task_id,
                     task=draft.task,
-                    timestamp=self._next_ms(tx, held),
+                    timestamp=max(self._next_ms(tx, held), seen_ms + 1),
                     actor_id=actor,
                 )
-                now_ms = self._clock_ms(tx, room)
-                context = Context(room, held.replica.fold.folding.tasks, held.members(), now_ms)
+                context = Context(room, tasks, held.members(), self._clock_ms(tx, room))
                 taken = self._judge(tx, held, event, context, cause)
                 if isinstance(taken, Reason):
                     rejected.append(Rejection(draft, taken))
@@ -297,7 +299,7 @@ class Rooms(LivingRooms):
         tasks = held.replica.fold.folding.tasks
         before = tasks.get(event.task_id)
         try:
-            entry = self._append(tx, held, Said("task", content, event.actor_id))
+            entry = self._append(tx, held, Said("task", content, event.actor_id, event.timestamp))
         except EntryError as error:
             return Reason(error.why)
         after = held.replica.fold.folding.tasks.get(event.task_id)
@@ -312,6 +314,14 @@ class Rooms(LivingRooms):
             tx.emit(MessagePosted(room=room, id=entry.id, author=entry.author, text=text, cause=cause))
             self._tell_entries(tx, room, [entry])
             return Message(entry.ts_ms, entry.author, entry.id, text)
+
+
+def _seen_ms(tasks: Mapping[str, Task], draft: TaskDraft) -> int:
+    """When the tasks that a draft names were last changed: a change that sorted before would be lost."""
+    named = [draft.task_id, (draft.task or {}).get("parentId")]
+    waits = (draft.task or {}).get("blockedBy")
+    named.extend(waits if isinstance(waits, list | tuple) else ())
+    return max((tasks[one].updated_at for one in named if isinstance(one, str) and one in tasks), default=0)
 
 
 def _rejected(context: Context, draft: TaskDraft, actor: str, reason: Reason, cause: int | None) -> TaskRejected:

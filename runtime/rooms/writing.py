@@ -69,6 +69,8 @@ class Said:
     content: Mapping[str, Json]
     actor: str = ""
     """Who acts; this node's member when empty."""
+    not_before_ms: int = 0
+    """The time that it has at least."""
 
 
 class WritingRooms:
@@ -163,7 +165,7 @@ class WritingRooms:
             ClockBehindError: the clock is more than five minutes behind this member's last entry.
         """
         replica, room = held.replica, held.info.room
-        at = self._next_ms(tx, held)
+        at = max(self._next_ms(tx, held), said.not_before_ms)
         last = replica.chain(self.self_key)
         last_seq = 0 if last is None else last.last_seq
         block = max(current_block(tx), block_of(last_seq))
