@@ -87,6 +87,15 @@ async def test_w4_an_agent_that_another_member_runs_stands_by_loaded_and_quiet(w
     assert (event.runner, event.name, event.term, event.own) == (LOW, LOW[:8], 3, False)
 
 
+async def test_the_runner_is_shown_by_its_name(world: World) -> None:
+    mara = world.rooms.join("mara")
+    world.executor.presence(ROOM, [mara])
+    await world.run("quiet")
+    await says(world, mara, 3)
+    row = await world.row(KEY)
+    assert (row["state"], row["runner"]) == ("standby", "mara")
+
+
 async def test_w4_it_takes_over_when_the_runner_leaves(world: World) -> None:
     world.executor.presence(ROOM, [LOW])
     await world.run("quiet")
