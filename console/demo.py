@@ -15,7 +15,7 @@ import assets
 from runtime.agents.keys import AgentKey
 from runtime.agents.manifest import read_manifest
 from runtime.agents.modules import Upload
-from runtime.errors import OrlopError
+from runtime.errors import NotFoundError, OrlopError
 from runtime.jobs import JobLimits, JobRequest, Streams
 from runtime.rooms.derived import is_blocked
 from runtime.rooms.drafts import TaskDraft
@@ -189,17 +189,25 @@ async def _work(core: "Core") -> None:
     room = await _room(core)
     for pause in _pauses(_STEPS_S, _STEPS_LATER_S):
         await asyncio.sleep(pause)
-        view = await asyncio.to_thread(core.rooms.state, room)
-        ours = [task for wanted in TASKS if (task := view.tasks.get(wanted.id)) is not None]
-        doing = [task for task in ours if task.status == "in_progress" and not is_blocked(task, view.tasks)]
-        drafts = [TaskDraft("task_status_changed", doing[0].id, {"status": "completed"})] if doing else []
-        if all(task.status == "completed" for task in ours):
-            drafts = [draft for task in ours for draft in _reopened(task)]
+        if core.lock.locked:
+            continue
         try:
+            view = await asyncio.to_thread(core.rooms.state, room)
+            drafts = _next_step(view.tasks)
             if drafts:
                 await asyncio.wrap_future(core.rooms.submit(room, drafts))
+        except NotFoundError:
+            return  # it was burned
         except OrlopError as error:
             core.report("demo", error)
+
+
+def _next_step(tasks: Mapping[str, Task]) -> list[TaskDraft]:
+    ours = [task for wanted in TASKS if (task := tasks.get(wanted.id)) is not None]
+    if all(task.status == "completed" for task in ours):
+        return [draft for task in ours for draft in _reopened(task)]
+    doing = [task for task in ours if task.status == "in_progress" and not is_blocked(task, tasks)]
+    return [TaskDraft("task_status_changed", doing[0].id, {"status": "completed"})] if doing else []
 
 
 async def _run_jobs(core: "Core") -> None:

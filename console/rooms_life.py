@@ -135,7 +135,10 @@ class RoomsLife:
             RefusedError: it is not for this node to say.
         """
         rooms = self._core.rooms
-        roster = await asyncio.to_thread(rooms.roster, room)
+        try:
+            roster = await asyncio.to_thread(rooms.roster, room)
+        except RefusedError:
+            return  # its log was tampered with: nothing can be said there, and it can be burned all the same
         if roster.creator == rooms.self_key:
             if len(roster.members) > 1:
                 await asyncio.wrap_future(rooms.burn_for_all(room))

@@ -523,6 +523,7 @@ class UiConfig:
             "unit": Unit.CHOICE,
             "help": "time without a key after which the screen locks, once a PIN is set",
             "choices": ("off", "5m", "15m", "30m"),
+            "restart": True,
         },
     )
     fps: int = field(

@@ -83,6 +83,19 @@ async def test_a_kill_before_the_bytes_are_wiped_is_made_good_at_the_next_start(
     assert harbor.traces(secrets) == []
 
 
+async def test_a_room_whose_log_was_tampered_with_can_be_burned(harbor: Harbor) -> None:
+    room = await harbor.fill(ROOM_NAME, "gone")
+    secrets = harbor.secrets_of(room, ROOM_NAME, "gone")
+    await harbor.core.stop("test")
+    with closing(sqlite3.connect(harbor.path / "orlop.db")) as db:
+        db.execute("UPDATE room_log SET timestamp_ms = timestamp_ms + 1")
+        db.commit()
+    await harbor.start()
+    assert "refused" in await harbor.refused("rooms show", room=ROOM_NAME)
+    await harbor.well("rooms burn", room=ROOM_NAME)
+    assert harbor.traces(secrets) == []
+
+
 async def test_an_unknown_room_is_not_burned(harbor: Harbor) -> None:
     fault = (await harbor.do("rooms burn", room="nowhere")).fault
     assert fault is not None
