@@ -63,24 +63,27 @@ class Log:
         self._core = core
         self._room = room
 
+    def changed(self) -> None:
+        """Nothing to do: the book keeps nothing of what it read."""
+
     def offer(self, entries: Sequence[SignedEntry]) -> "Future[bool]":
         """Takes entries of others; says whether some wait."""
         return then(self._core.rooms.offer(self._room, entries), lambda offered: bool(offered.held))
 
-    def add_member(self, card: Card) -> "Future[object]":
+    def add_member(self, card: Card) -> "Future[None]":
         """Vouches for a newcomer."""
         rooms = self._core.rooms
         if rooms.roster(self._room).creator == rooms.self_key and rooms.settings(self._room).history == "joined":
             # A newcomer is to see what is said from now on: the snapshot stands for what was said before.
             rooms.snapshot(self._room).add_done_callback(self._snapshot_done)
-        return then(rooms.add_member(self._room, card), nothing)
+        return rooms.add_member(self._room, card)
 
     def _snapshot_done(self, done: "Future[None]") -> None:
         error = done.exception()
         if error is not None:
             self._core.report(f"room {self._room}", error)
 
-    def adopt(self, creator: Card) -> "Future[object]":
+    def adopt(self, creator: Card) -> "Future[None]":
         """Keeps the room from now on."""
         return self._core.online.adopt(self._room, creator)
 

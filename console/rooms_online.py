@@ -196,14 +196,14 @@ class RoomsOnline:
         """The invitations that nobody has answered yet."""
         return await asyncio.to_thread(self._pending.list)
 
-    def adopt(self, room: str, creator: "Card") -> "Future[object]":
+    def adopt(self, room: str, creator: "Card") -> "Future[None]":
         """A member has answered: the room is kept from now on.
 
         Args:
             room: its id.
             creator: the creator's card, which fits the invitation.
         """
-        adopted: Future[object] = Future()
+        adopted: Future[None] = Future()
         join = self._joins.pop(room, None)
         if join is None:
             adopted.set_result(None)

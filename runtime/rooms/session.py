@@ -125,11 +125,15 @@ class RoomSession:
         self._state.now = now
         self._gaps.changed()
         if self._connected:
-            self._keys.membership()
+            farewell = any(entry.kind == "remove" for entry in entries)
+            if not farewell:
+                self._keys.membership()
             pieces, _ = pieces_of(entries, most=_OWN_PIECES)
             for piece in filter(None, pieces):
                 text, event = self._for_originals(piece)
                 self._state.broadcast(entries_json(piece), text=text, task_event=event)
+            if farewell:
+                self._keys.membership()  # who is removed hears that as the last thing
         return self._done()
 
     def offered(self, sender: str, now: Now, *, lacking: bool) -> list[Effect]:

@@ -37,6 +37,7 @@ _GREET_MAX_S: Final = 60.0
 _ASK_S: Final = 5.0
 _REJOIN_S: Final = 10.0
 _REJOIN_MAX_S: Final = 300.0
+_ALONE_S: Final = 60.0
 _VOUCH_S: Final = 2.0
 _KEYS_LOW: Final = 8
 _NO_PROOF: Final = "it does not know the secret of the present invitation"
@@ -55,6 +56,7 @@ class KeyExchange:
         self._ephemeral = ephemeral
         self._rejoin_s = 0.0
         self._rejoin_after_s = _REJOIN_S
+        self._alone_s = 0.0
         self._wanted = False
         self._missing: frozenset[str] | None = None
         self._previous = ""
@@ -87,6 +89,7 @@ class KeyExchange:
         )
         state.pace.put(Join(me=seen, create=True, ephemeral=self._ephemeral))
         self._rejoin_s = state.now.s + self._rejoin_after_s
+        self._alone_s = state.now.s + _ALONE_S
         self._wanted = False
 
     def disconnected(self) -> None:
@@ -122,6 +125,7 @@ class KeyExchange:
             return
         state.tell_present()
         peer.holds, peer.greeted, peer.impostor, peer.out = "", 0, False, False
+        peer.proven, peer.vouch_s = False, None  # who has left since, and comes again, proves itself again
         if self._open(peer, self._key_for(peer)):
             self.greet(peer)
 
@@ -387,6 +391,8 @@ class KeyExchange:
             self._join(afresh=True)
         elif state.present and state.me.account.unused(state.room) <= _KEYS_LOW:
             self._join(afresh=False)
+        elif not state.present and state.now.s >= self._alone_s:
+            self._join(afresh=False)  # perhaps somebody is there of whom the relay did not tell
 
     def _say_again(self, peer: Peer) -> None:
         state = self._state
