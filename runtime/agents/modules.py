@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runtime.agents.binary import BinaryRefusedError, check_binary, invalid_binary
-from runtime.agents.breaker import Breaker
 from runtime.agents.diagnostics import Diagnostics, RoomSeal
 from runtime.agents.exchange import exchange, kept_version
 from runtime.agents.files import ModuleFiles
@@ -19,22 +18,16 @@ from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.manifest import Permission
 from runtime.agents.records import (
     AgentRecord,
-    DamagedAgent,
     StoredAgent,
     delete_record,
-    find_record,
     newest_upload,
     read_agent,
-    read_agents,
-    read_breaker,
-    read_breakers,
-    read_record,
-    read_records,
     set_active,
     set_granted,
 )
+from runtime.agents.shelf import ModuleShelf
 from runtime.agents.signature import SignatureRefusedError
-from runtime.agents.state import AgentStates, state_sizes
+from runtime.agents.state import AgentStates
 from runtime.agents.trust import SHIPPED, Demand, Required, Verdict, admit, judge, recheck, rests_on_keys
 from runtime.agents.trusted_keys import TrustedKeys, read_keys
 from runtime.agents.uploads import (
@@ -46,7 +39,7 @@ from runtime.agents.uploads import (
     new_record,
     settled_grants,
 )
-from runtime.agents.versions import forget_content, read_versions, remember, version_hashes
+from runtime.agents.versions import forget_content, remember, version_hashes
 from runtime.blobs import GRACE_MS
 from runtime.errors import NotFoundError, RefusedError
 from runtime.events import (
@@ -70,7 +63,7 @@ __all__ = ["AgentModules", "ModuleDetails", "Upload", "Uploaded"]
 _T = TypeVar("_T")
 
 
-class AgentModules:
+class AgentModules(ModuleShelf):
     """Stored agents.
 
     Args:
@@ -92,9 +85,8 @@ class AgentModules:
         *,
         required: Required = lambda _: Demand(),
     ) -> None:
-        self.store = store
+        super().__init__(store, Diagnostics(seal))
         self.files = ModuleFiles(folder)
-        self.diagnostics = Diagnostics(seal)
         self.keys = TrustedKeys(store)
         self._compiler = compiler
         self._states = AgentStates(vault)
@@ -117,113 +109,6 @@ class AgentModules:
             return self._compiler.module("agent", wasm, agent_engine())
         except ModuleRefusedError as error:
             raise invalid_binary(error) from None
-
-    # --- reading ----------------------------------------------------------------------------------------------------
-
-    async def list(self, room: str | None = None) -> list[AgentRecord]:
-        """All agents that can be read, or those of one room, by room and name.
-
-        Args:
-            room: its id.
-
-        Returns:
-            The records.
-        """
-        return await self._read(lambda connection: read_records(connection, room))
-
-    async def damaged(self) -> tuple[DamagedAgent, ...]:
-        """The agents whose rows cannot be read.
-
-        Returns:
-            What is known of them.
-        """
-        found = await self._read(read_agents)
-        return tuple(one for one in found if isinstance(one, DamagedAgent))
-
-    async def get(self, key: AgentKey) -> AgentRecord:
-        """One agent.
-
-        Args:
-            key: whose.
-
-        Returns:
-            The record.
-
-        Raises:
-            NotFoundError: there is none.
-            RowDamagedError: its row cannot be read.
-        """
-        record = await self._read(lambda connection: read_record(connection, key))
-        if record is None:
-            raise NotFoundError(f"Module not found: {key.module_id}")
-        return record
-
-    async def find(self, reference: str, room: str | None = None) -> StoredAgent:
-        """The agent that a person means, be it damaged.
-
-        Args:
-            reference: its name, or a unique beginning of at least four characters.
-            room: id of the room that it is in, if that was said.
-
-        Returns:
-            What is stored of it.
-
-        Raises:
-            NotFoundError: none fits.
-            AmbiguousError: several fit.
-        """
-        return find_record(await self._read(lambda connection: read_agents(connection, room)), reference)
-
-    async def breakers(self) -> dict[AgentKey, Breaker]:
-        """The breakers that have seen a failure.
-
-        Returns:
-            By agent.
-        """
-        return await self._read(read_breakers)
-
-    async def breaker(self, key: AgentKey) -> Breaker:
-        """The breaker of an agent.
-
-        Args:
-            key: whose.
-
-        Returns:
-            A closed one when nothing is known of it.
-        """
-        return await self._read(lambda connection: read_breaker(connection, key))
-
-    async def details(self, key: AgentKey) -> ModuleDetails:
-        """Everything that is stored of an agent.
-
-        Args:
-            key: whose.
-
-        Returns:
-            The details.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-
-        def query(connection: Connection) -> ModuleDetails | None:
-            record = read_record(connection, key)
-            if record is None:
-                return None
-            return ModuleDetails(
-                record=record,
-                versions=tuple(read_versions(connection, key)),
-                breaker=read_breaker(connection, key),
-                entries=tuple(self.diagnostics.read(connection, key)),
-                state_bytes=state_sizes(connection).get(key, 0),
-            )
-
-        found = await self._read(query)
-        if found is None:
-            raise NotFoundError(f"Module not found: {key.module_id}")
-        return found
-
-    # --- changing ---------------------------------------------------------------------------------------------------
 
     async def check(self, upload: Upload) -> tuple[str, ...]:
         """Everything that can refuse an upload, compilation included; nothing is kept.
@@ -457,9 +342,6 @@ class AgentModules:
     async def _sweep(self, hashes: Sequence[str]) -> None:
         for digest in hashes:
             await self._write(partial(self.files.sweep, digest=digest))
-
-    async def _read(self, query: Callable[[Connection], _T]) -> _T:
-        return await asyncio.wrap_future(self.store.read(query))
 
     async def _write(self, work: Callable[[Transaction], _T]) -> _T:
         return await asyncio.wrap_future(self.store.write(work))
