@@ -7,7 +7,7 @@ from runtime.errors import UsageError
 
 __all__ = ["AS_TYPED", "HINT", "NEVER", "QUICK", "moment", "stands"]
 
-AS_TYPED = "as typed"
+AS_TYPED = "typed"
 NEVER = "none"
 """What is typed or picked so that a task is no longer due at any time."""
 

@@ -15,7 +15,7 @@ __all__ = ["AGENT_KEY", "MEMBER_COLUMNS", "member_rows", "member_sheet", "verifi
 
 MEMBER_COLUMNS = (
     Column(name="mark", title="", width=1),
-    Column(name="name", title="NAME", width=10, grow=2),
+    Column(name="name", title="NAME", width=12, grow=2),
     Column(name="role", title="", width=7, priority=1),
     Column(name="state", title="STATE", width=9),
     Column(name="tasks", title="TASKS", width=5, right=True, priority=3),

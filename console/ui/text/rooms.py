@@ -73,8 +73,8 @@ def room_line(row: RoomRow) -> tuple[Span, ...]:
     """`● quiet-harbor ♨ ephemeral`, and who is there."""
     mark, ink, word = link_mark(row)
     spans: list[Span] = [(f" {mark} ", ink), (clean(row.name, 40), "strong")]
-    if row.link:
-        spans.append((f" {word}", ink if row.link != "online" else "dim"))
+    if row.link not in {"", "online"} or row.reestablishing:
+        spans.append((f" {word}", ink))
     if row.ephemeral:
         spans.append((f"  {_FLAME} ephemeral", "warn"))
     return (*spans, ("  ", ""))
@@ -93,23 +93,23 @@ def banner(row: RoomRow, document: Json, now_ms: int, keys: Keys) -> tuple[Span,
     if row.deletes_ms is not None:
         return (
             (" ▲ ", "alarm"),
-            (f"all is done here: the room deletes itself in {left(row.deletes_ms - now_ms)}", "warn"),
+            (f"all is done: the room deletes itself in {left(row.deletes_ms - now_ms)}", "warn"),
             (" · ", "dim"),
             (keys.named("rooms keep", "K"), "key"),
-            (" keeps it  ", "dim"),
+            (" keeps it ", "dim"),
             (keys.named("rooms burn", "B"), "key"),
-            (" deletes it now", "dim"),
+            (" deletes now", "dim"),
         )
     if row.link == "online" and row.reestablishing:
         return (
             (" ◐ ", "accent"),
-            (f"re-establishing: the keys of {_waiting(row, document)} have not come again", "accent"),
+            (f"re-establishing: no keys of {_waiting(row, document)} yet", "accent"),
             ("; until then their words cannot be read", "dim"),
         )
     if row.link in {"connecting", "offline", "closed"}:
         mark, ink, word = link_mark(row)
         why = f": {clean(row.problem, 120)}" if row.problem else ""
-        after = "" if row.link == "closed" else "; it is tried again by itself, and what you do here is sent then"
+        after = "" if row.link == "closed" else "; tried again by itself, nothing is lost"
         return ((f" {mark} ", ink), (f"{word}{why}", ink), (after, "dim"))
     return ()
 

@@ -124,7 +124,7 @@ def _task_row(task: Object, titles: Mapping[str, str], names: Mapping[str, str],
 
 
 def progress_spans(document: Json) -> tuple[Span, ...]:
-    """`2 in progress, 9 pending, 3 blocked, 40 done ████░░ 73 %`."""
+    """`2 doing, 9 pending, 3 blocked, 40 done ████░░ 73 %`."""
     counts = {
         name: integer(document, "progress", name) or 0
         for name in ("total", "completed", "inProgress", "pending", "blocked")
@@ -132,14 +132,14 @@ def progress_spans(document: Json) -> tuple[Span, ...]:
     if not counts["total"]:
         return (("no tasks", "dim"),)
     share = round(100 * counts["completed"] / counts["total"])
-    parts = [f"{counts['inProgress']} in progress", f"{counts['pending']} pending"]
+    parts = [f"{counts['inProgress']} doing", f"{counts['pending']} pending"]
     if counts["blocked"]:
         parts.append(f"{counts['blocked']} blocked")
     parts.append(f"{counts['completed']} done")
     return (
         (", ".join(parts), "dim"),
         ("  ", ""),
-        (bar(counts["completed"], counts["total"], 16).replace(" ", "░"), "ok"),
+        (bar(counts["completed"], counts["total"], 10).replace(" ", "░"), "ok"),
         (f" {share} %", ""),
     )
 

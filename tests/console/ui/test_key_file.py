@@ -133,7 +133,7 @@ def keys(tmp_path: Path, text: str) -> Keys:
 
 
 async def test_the_new_key_works_and_the_built_in_one_does_not(tmp_path: Path) -> None:
-    chosen = keys(tmp_path, '"ui.pane-2" = "f2"\n"ui.freeze" = ["ctrl+f8", "Z"]')
+    chosen = keys(tmp_path, '"ui.pane-2" = "f2"\n"ui.freeze" = ["ctrl+f8", "H"]')
     async with opened(harbor(), keys=chosen) as (app, pilot):
         await press(pilot, "2")
         assert pane(app).NUMBER == 1
@@ -141,7 +141,7 @@ async def test_the_new_key_works_and_the_built_in_one_does_not(tmp_path: Path) -
         assert pane(app).NUMBER == 2
         await press(pilot, "p")
         assert app.frame.behind is None
-        await press(pilot, "Z")
+        await press(pilot, "H")
         assert app.frame.behind == 0
         await press(pilot, "ctrl+f8")
         assert app.frame.behind is None

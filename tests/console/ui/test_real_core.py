@@ -10,6 +10,8 @@ from console.ui.app import OrlopApp
 from console.ui.options import UiOptions
 from console.ui.panes.rooms import RoomsPane
 from console.ui.screens.confirm import ConfirmScreen
+from console.ui.screens.lock import LockScreen
+from console.ui.screens.pin import PinScreen
 from console.ui.widgets.live_table import LiveTable
 from console.view import TERMINAL
 from runtime.clock import SystemClock
@@ -161,3 +163,80 @@ def ended(app: OrlopApp) -> bool:
     """Whether there are jobs, and none that still runs."""
     rows = app.desk.view.jobs.values()
     return bool(rows) and all(row.state in TERMINAL for row in rows)
+
+
+async def test_a_task_is_made_changed_and_undone_by_keys_alone(tmp_path: Path) -> None:
+    app = OrlopApp(options(tmp_path / "state"), SystemClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.desk.ready)
+        await settled(pilot)
+        await press(pilot, "a")
+        await typed(pilot, "quiet-harbor")
+        await press(pilot, "ctrl+s")
+        await closed(pilot)
+        await standing_on(pilot, lambda: pane(app).main, "quiet-harbor")
+        await press(pilot, "enter", "a")
+        await typed(pilot, "Ring the bell")
+        await press(pilot, "ctrl+s")
+        await closed(pilot)
+
+        def tasks() -> LiveTable:
+            return app.query_one(RoomsPane).tasks
+
+        await standing_on(pilot, tasks, "Ring the bell")
+        await press(pilot, "S")
+        await typed(pilot, "Polish it")
+        await press(pilot, "ctrl+s")
+        await closed(pilot)
+        await until(pilot, lambda: len(tasks().model.order) == 2)
+        await press(pilot, "t")
+        await typed(pilot, "!")
+        await press(pilot, "enter")
+        await standing_on(pilot, tasks, "Ring the bell!")
+        await press(pilot, "w", "space", "ctrl+s")
+        await closed(pilot)
+        await standing_on(pilot, tasks, "waits")
+        await press(pilot, "u")
+        await standing_on(pilot, tasks, "open")
+    app.desk.close()
+
+
+async def test_a_room_is_burned_when_its_name_was_typed(tmp_path: Path) -> None:
+    app = OrlopApp(options(tmp_path / "state"), SystemClock())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.desk.ready)
+        await settled(pilot)
+        await a_room_with_a_task(app, pilot)
+        await press(pilot, "c")
+        await typed(pilot, "/burn")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        app.screen.query_one("#typed").focus()
+        await typed(pilot, "quiet-harbor")
+        await press(pilot, "tab", "tab", "enter")
+        await until(pilot, lambda: not app.desk.view.rooms)
+    app.desk.close()
+
+
+async def test_w25_the_screen_is_locked_and_unlocked_with_the_pin_that_was_set(tmp_path: Path) -> None:
+    app = OrlopApp(options(tmp_path / "state"), SystemClock())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.desk.ready)
+        await settled(pilot)
+        await a_room_with_a_task(app, pilot)
+        await pilot.press("Z")
+        await until(pilot, lambda: isinstance(app.screen, PinScreen))
+        await typed(pilot, "271828")
+        await pilot.press("down")
+        await typed(pilot, "271828")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, LockScreen))
+        await settled(pilot)
+        assert "Ring" not in shown(app)
+        assert "harbor" not in shown(app)
+        await typed(pilot, "314159")
+        await until(pilot, lambda: "wrong" in shown(app))
+        await typed(pilot, "271828")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await until(pilot, lambda: "Ring the bell" in shown(app))
+    app.desk.close()

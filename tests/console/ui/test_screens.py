@@ -1,6 +1,7 @@
 """Pictures of every pane, dialog, prompt and empty state; look at each change (`make snapshots`)."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from textual.pilot import Pilot
 from console.client import Result
 from console.ui.app import OrlopApp
 from console.ui.widgets.frame_view import FrameView
+from runtime import events
 from tests.console.ui import harbor as world
-from tests.console.ui.fake_core import FakeCore, clock
+from tests.console.ui.fake_core import NOW, FakeCore, clock
 from tests.console.ui.screen import NARROW, WIDE, press, settled, typed, until
 
 Compare = Callable[..., bool]
@@ -41,6 +43,19 @@ DIALOGS = {
     "new-room": ("1", "a"),
     "new-task": ("1", "enter", "a"),
     "edit-task": ("1", "enter", "e"),
+    "new-subtask": ("1", "enter", "G", "k", "k", "S"),
+    "waits-for": ("1", "enter", "w", "j", "space"),
+    "title-in-place": ("1", "enter", "t", "=!"),
+    "due-in-place": ("1", "enter", "d", "=2h"),
+    "slash": ("1", "c", "=/task Ring | due: 2h | urgent"),
+    "slash-help": ("1", "c", "=/help", "enter"),
+    "member": ("1", "shift+tab", "j", "enter"),
+    "safety": ("1", "shift+tab", "j", "V"),
+    "invite": ("1", "i"),
+    "relay": ("1", "j", "i"),
+    "join": ("1", "plus"),
+    "burn": ("1", "B"),
+    "pin": ("Z",),
     "auto-assign": ("1", "enter", "A"),
     "task": ("1", "enter", "j", "enter"),
     "help": ("2", "question_mark"),
@@ -80,7 +95,7 @@ def script(keys: tuple[str, ...]) -> Callable[[Pilot[Any]], Awaitable[None]]:
             if key.startswith("="):
                 await typed(pilot, key[1:])
                 await settled(pilot)
-            elif key in {"D", "A", "q", "ctrl+p"}:  # what waits for an answer never settles
+            elif key in {"D", "A", "B", "Z", "q", "ctrl+p"}:  # what waits for an answer never settles
                 depth = len(app.screen_stack)
                 await pilot.press(key)
                 await until(pilot, lambda depth=depth: len(app.screen_stack) > depth)
@@ -126,9 +141,70 @@ def test_detail(snap_compare: Compare, name: str, size: tuple[int, int]) -> None
 @pytest.mark.parametrize("name", DIALOGS)
 def test_dialog(snap_compare: Compare, name: str, size: tuple[int, int]) -> None:
     core = world.harbor()
+    core.answers["rooms verify"] = lambda _args: Result(ok=True, value=world.SAFETY)
+    core.answers["rooms invite"] = lambda _args: Result(ok=True, value=world.INVITATION)
+    core.answers["pin status"] = lambda _args: Result(ok=True, value={"v": 1, "set": False})
     core.answers["rooms task"] = lambda _args: Result(ok=True, value={"v": 1, "preview": world.PLAN})
     core.refuse("agents probe", "the disk is full", "free some space and press P again")
     assert picture(snap_compare, core, DIALOGS[name], size)
+
+
+def told(*happened: events.Event) -> Callable[[FakeCore], None]:
+    return lambda core: core.emit(*happened)
+
+
+STATES = {
+    "countdown": (("1", "enter"), told(events.RoomCountdown(room=world.HARBOR, at_ms=NOW + 1_435 * world.MINUTE))),
+    "re-establishing": (("1", "enter"), told(events.RoomReestablishing(room=world.HARBOR, missing=(world.JO,)))),
+    "offline": (
+        ("1", "enter"),
+        told(events.RoomDisconnected(room=world.HARBOR, reason="the relay does not answer", retries=True)),
+    ),
+    "unread": (
+        ("1", "c"),
+        told(events.RoomUndecryptable(room=world.HARBOR, key=world.JO, reason="the key was never shared with us")),
+    ),
+    "reminder": (
+        ("1",),
+        told(
+            events.TaskDue(
+                room=world.HARBOR, task="t01", due_ms=NOW + 5 * world.MINUTE, title="Rotate the relay's keys"
+            )
+        ),
+    ),
+    "locked": (("1",), told(events.CoreLocked(by="idle"))),
+}
+
+
+@SIZES
+@pytest.mark.parametrize("name", STATES)
+def test_state(snap_compare: Compare, name: str, size: tuple[int, int]) -> None:
+    core = world.harbor()
+    core.rooms[1] = replace(core.rooms[1], ephemeral=True)
+    keys, happen = STATES[name]
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await script(keys)(pilot)
+        before = core.seq
+        happen(core)
+        await until(pilot, lambda: pilot.app.desk.view.seq > before)  # type: ignore[attr-defined]
+        await settled(pilot)
+
+    app = OrlopApp(core.options(), clock())
+    try:
+        assert snap_compare(app, terminal_size=size, run_before=run)
+    finally:
+        app.desk.close()
+
+
+@pytest.mark.parametrize("look", ["light", "ascii", "no-color"])
+def test_invite_look(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, look: str) -> None:
+    if look == "no-color":
+        monkeypatch.setenv("NO_COLOR", "1")
+    options = {"light": {"theme": "light"}, "ascii": {"ascii": True}}.get(look, {})
+    core = world.harbor()
+    core.answers["rooms invite"] = lambda _args: Result(ok=True, value=world.INVITATION)
+    assert picture(snap_compare, core, DIALOGS["invite"], WIDE, **options)
 
 
 @SIZES

@@ -76,7 +76,7 @@ async def test_a_quick_pick_is_no_longer_picked_when_another_time_is_typed() -> 
         assert app.screen.query_one("#due", Input).value == "1h"
         app.screen.query_one("#due").focus()
         await typed(pilot, "30")
-        assert "(•) as typed" in shown(app)
+        assert "(•) typed" in shown(app)
         assert "is not a time" in shown(app)
 
 
@@ -300,7 +300,7 @@ async def test_the_section_of_done_tasks_folds() -> None:
 async def test_the_counts_and_the_bar_say_how_far_the_room_is() -> None:
     async with opened(harbor()) as (app, _):
         line = row_of(app, "room-line")
-        assert "2 in progress, 4 pending, 1 blocked, 3 done" in line
+        assert "2 doing, 4 pending, 1 blocked, 3 done" in line
         assert "█" in line
         assert "33 %" in line
 
