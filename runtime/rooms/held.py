@@ -184,6 +184,8 @@ class HeldRooms:
         def ended(kept: bool) -> None:
             if kept:
                 with self.lock:
+                    self._rooms.pop(held.info.room, None)
+                    self._keys.pop(held.info.room, None)
                     self._ephemeral[held.info.room] = held
 
         tx.on_end(ended)
@@ -365,6 +367,7 @@ class HeldRooms:
         if rows:
             held.replica.offer((entry for _, entry in rows), FOREVER_MS, trusted=True)
             held.pos = rows[-1][0]
+            held.kept_roster = held.replica.roster
         if first:
             waiting = read_waiting(connection, self._vault, held.key, held.info.room)
             held.waiting = {entry.id for entry in waiting}

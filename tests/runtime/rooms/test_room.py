@@ -513,21 +513,24 @@ def test_many_processes_append_at_once(path: Path) -> None:
         house.store.close()
 
 
-def test_entries_of_several_authors_fold_in_the_order_of_their_times(path: Path) -> None:
-    """What another member's client would have put there: its clock is behind, so its entry sorts before ours."""
+def test_a_change_is_dated_behind_what_it_builds_on_also_by_a_clock_that_is_behind(path: Path) -> None:
+    """Another member, whose clock is behind: its change would else sort before ours, and be lost."""
     with closing_house(House(path)) as one:
         room = one.create()
         one.rooms.add_member(room, BOB.card).result()
         one.submit(room, created("a", title="first"))
         one.clock.advance(60)
         one.submit(room, TaskDraft("task_updated", "a", {"title": "ours"}))
+        ours = one.rooms.state(room).tasks["a"].updated_at
     behind = ManualClock(one.clock.now_ms - 30_000)
     with closing_house(House(path, clock=behind, who=BOB)) as other:
-        other.submit(room, TaskDraft("task_updated", "a", {"title": "theirs", "description": "kept"}))
-        task = other.rooms.state(room).tasks["a"]
+        made = other.submit(room, created("b"), TaskDraft("task_updated", "a", {"title": "theirs"}))
+        waits = other.submit(room, created("c", blockedBy=["a"], parentId="b"))
+        tasks = other.rooms.state(room).tasks
+    assert [event.timestamp for event in made.admitted] == [behind.now_ms, ours + 1]
+    assert (tasks["a"].title, tasks["c"].blocked_by, waits.admitted[0].timestamp) == ("theirs", ("a",), ours + 2)
     with closing_house(House(path)) as again:
-        assert again.rooms.state(room).tasks["a"] == task
-    assert (task.title, task.description) == ("ours", "kept")
+        assert again.rooms.state(room).tasks == tasks
 
 
 def test_entries_that_come_very_late_are_taken_in_all_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
