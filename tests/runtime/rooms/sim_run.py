@@ -42,6 +42,9 @@ def main() -> int:
             failed += bool(faults)
             for fault in faults[:5]:
                 sys.stdout.write(f"seed {seed}: {fault}\n")
+            if (seed + 1 - options.first) % 100 == 0:
+                sys.stdout.write(f"{seed + 1 - options.first} done, {time.monotonic() - began:.0f} s\n")
+                sys.stdout.flush()
     sys.stdout.write(f"{len(seeds)} runs, {failed} failed, {time.monotonic() - began:.0f} s\n")
     return 1 if failed else 0
 

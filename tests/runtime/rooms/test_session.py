@@ -507,6 +507,17 @@ def test_a_member_of_whom_the_relay_says_that_it_left_goes_on_being_read(way: Wa
     assert bea.texts == {"I am here", "I see"}
 
 
+def test_members_whom_the_relay_hides_from_each_other_find_out(way: Way) -> None:
+    ann, bea = house(way, "ann", "bea")
+    for member in (ann, bea):
+        member.driver.receive(MemberList([]))
+    way.run()
+    ann.say("anybody there?")
+    way.wait(100)
+    assert bea.texts == {"anybody there?"}
+    assert agree(ann, bea)
+
+
 def test_a_room_that_is_closed_says_nothing_any_more(way: Way) -> None:
     ann, _ = house(way, "ann", "bea")
     ann.driver.receive(Turned("purged"))
