@@ -286,6 +286,13 @@ class TestKeeping:
         assert files(world) == KEPT + 1
         assert [number for number, (_, kept, _) in (await listed(world)).items() if kept] == list(range(3, KEPT + 4))
 
+    async def test_what_an_earlier_orlop_stored_can_be_gone_back_to(self, world: World) -> None:
+        first = await upload(world, 1, granted=(READS,))
+        older = "UPDATE agent_versions SET manifest = '', granted = '[]', mark = ''"
+        await asyncio.wrap_future(world.store.write(lambda tx: tx.execute(older).rowcount))
+        await upload(world, 2)
+        assert (await world.executor.roll_back(KEY)).record == first.record
+
     async def test_the_present_version_stays_however_old_it_is(self, world: World) -> None:
         for version in (1, 2):
             await upload(world, version)
