@@ -71,10 +71,8 @@ def room_row(row: RoomRow) -> Row:
 
 def room_line(row: RoomRow) -> tuple[Span, ...]:
     """`● quiet-harbor ♨ ephemeral`, and who is there."""
-    mark, ink, word = link_mark(row)
+    mark, ink, _ = link_mark(row)
     spans: list[Span] = [(f" {mark} ", ink), (clean(row.name, 40), "strong")]
-    if row.link not in {"", "online"} or row.reestablishing:
-        spans.append((f" {word}", ink))
     if row.ephemeral:
         spans.append((f"  {_FLAME} ephemeral", "warn"))
     return (*spans, ("  ", ""))
@@ -104,7 +102,7 @@ def banner(row: RoomRow, document: Json, now_ms: int, keys: Keys) -> tuple[Span,
         return (
             (" ◐ ", "accent"),
             (f"re-establishing: no keys of {_waiting(row, document)} yet", "accent"),
-            ("; until then their words cannot be read", "dim"),
+            ("; their words cannot be read", "dim"),
         )
     if row.link in {"connecting", "offline", "closed"}:
         mark, ink, word = link_mark(row)
