@@ -67,7 +67,8 @@ class SheetView(Searched, ScrollView, can_focus=True):
         at_end = self.tail and self.scroll_offset.y >= self.max_scroll_y
         before, width_before = self._wrapped, self._width
         self._width = self.scrollable_content_region.width
-        self._wrapped = wrap(self.lines, self._width)
+        # Before it is given its place there is no width: a sheet of one character a line would be seen until there is.
+        self._wrapped = wrap(self.lines, self._width) if self._width > 0 else []
         self.virtual_size = Size(self._width, len(self._wrapped))
         if self._width == width_before and len(self._wrapped) == len(before):
             self._refresh_changed(before)

@@ -117,3 +117,14 @@ async def test_a_table_scrolls_to_its_cursor(pane: str) -> None:
         assert table.scroll_offset.y == len(table.model.order) - table.window
         await press(pilot, "g")
         assert table.scroll_offset.y == 0
+
+
+async def test_a_sheet_without_a_place_is_not_laid_out_one_letter_to_a_line() -> None:
+    app = Sheet()
+    async with app.run_test() as pilot:
+        sheet = SheetView(name="late")
+        sheet.show(lines("a few words"))
+        assert sheet.virtual_size.height == 0
+        await app.mount(sheet)
+        await until(pilot, lambda: sheet.virtual_size.height == 1)
+        assert "a few words" in shown(app)
