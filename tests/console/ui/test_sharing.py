@@ -420,3 +420,21 @@ async def test_the_prompt_sets_the_pin_in_a_dialog_too() -> None:
         await typed(pilot, "pin set")
         await press(pilot, "enter")
         assert isinstance(app.screen, PinScreen)
+
+
+async def test_a_new_room_may_have_a_relay_all_history_and_no_place_on_the_disk() -> None:
+    core = harbor()
+    async with opened(core) as (app, pilot):
+        await press(pilot, "a")
+        await typed(pilot, "far-pier")
+        await press(pilot, "down")
+        await typed(pilot, "ws://127.0.0.1:8484")
+        await press(pilot, "down", "right", "down", "space")
+        assert words_of(app, "equivalent").endswith("--relay ws://127.0.0.1:8484 --history all --ephemeral")
+        await press(pilot, "ctrl+s")
+        assert core.changing() == [
+            (
+                "rooms create",
+                {"name": "far-pier", "relay": "ws://127.0.0.1:8484", "history": "all", "ephemeral": "true"},
+            )
+        ]
