@@ -49,7 +49,7 @@ def test_what_is_used_of_each_quota_is_shown_for_this_minute_only() -> None:
     assert use_lines(world.agent("a"), NOW) == []
 
 
-def test_the_last_hour_has_a_cell_for_each_minute() -> None:
+def test_the_last_hour_has_a_cell_for_each_three_minutes_and_fits_beside_the_table() -> None:
     def at(minutes_ago: int, **figures: int) -> dict[str, int]:
         return {"from_ms": (NOW // MINUTE - minutes_ago) * MINUTE, "calls": 2, "p95_us": 800, "failures": 0, **figures}
 
@@ -57,7 +57,8 @@ def test_the_last_hour_has_a_cell_for_each_minute() -> None:
     document = {"minutes": [at(59), at(1, failures=1), at(0, calls=4, p95_us=-5), at(200, calls=99)]}
     text = plain(hour_lines(document, NOW))
     calls = next(line for line in text.splitlines() if "calls" in line)
-    assert calls.endswith("at most 4")
-    assert calls.rpartition(" at most")[0].count("▄") == 2
+    assert calls.endswith("at most 6")
+    assert [calls.count(level) for level in "▃▇"] == [1, 1]
+    assert max(map(len, text.splitlines())) <= 45
     assert "failures" in text
     assert "failures" not in plain(hour_lines({"minutes": [at(1)]}, NOW))
