@@ -76,6 +76,7 @@ class RoomsLife:
                 for info in await asyncio.to_thread(self._core.rooms.list):
                     with contextlib.suppress(NotFoundError):  # it was burned meanwhile
                         await self._look_at(info.room)
+                await self.finish()
         except LockedError:
             return
         except OrlopError as error:

@@ -16,7 +16,7 @@ from runtime.errors import NotFoundError, UnavailableError
 from runtime.events import RoomBurned
 from runtime.store import Store, Transaction
 
-__all__ = ["Burned", "burn_rows", "finish", "remove_copies"]
+__all__ = ["Burned", "burn_rows", "finish", "forget_rows", "remove_copies"]
 
 _MARK: Final = "scrub"
 _TABLES: Final = (
@@ -62,15 +62,29 @@ def burn_rows(
             "SELECT hash FROM agents WHERE room = ? UNION SELECT hash FROM agent_versions WHERE room = ?", (room, room)
         )
     ]
-    if tx.execute("DELETE FROM rooms WHERE room = ?", (room,)).rowcount == 0 and not ephemeral:
+    if not forget_rows(tx, room) and not ephemeral:
         raise NotFoundError("no such room", where=room[:60])
+    tx.emit(RoomBurned(room=room, by=by))
+    return Burned(room, tuple(digest for digest in hashes if digest and not in_use(tx, digest)))
+
+
+def forget_rows(tx: Transaction, room: str) -> bool:
+    """Deletes a room's key, its rows in every table, and all events that name it.
+
+    Args:
+        tx: the transaction; `finish` is to follow its commit.
+        room: its id.
+
+    Returns:
+        Whether there was such a room.
+    """
+    found = tx.execute("DELETE FROM rooms WHERE room = ?", (room,)).rowcount > 0
     for (table,) in tx.rows(_TABLES):
         tx.execute(f'DELETE FROM "{table}" WHERE room = ?', (room,))  # noqa: S608 - a name from the schema
     tx.execute("DELETE FROM journal WHERE instr(body, ?)", (room,))
     tx.execute("DELETE FROM meta WHERE instr(key, ?)", (room,))
     tx.set_meta(_MARK, 1)
-    tx.emit(RoomBurned(room=room, by=by))
-    return Burned(room, tuple(digest for digest in hashes if digest and not in_use(tx, digest)))
+    return found
 
 
 def remove_copies(database: Path, room: str) -> list[str]:

@@ -6,11 +6,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from runtime.canonical import Json, encode
+from runtime.canonical import Json, decode, encode
 from runtime.errors import NotFoundError, RefusedError, UnavailableError, UsageError
 from runtime.rooms.admission import FUTURE_MS, stamp
 from runtime.rooms.announce import announce, before
 from runtime.rooms.blocks import current_block
+from runtime.rooms.burning import forget_rows
 from runtime.rooms.cards import Card, make_card
 from runtime.rooms.drafts import ClockBehindError
 from runtime.rooms.entries import NO_ENTRY, SignedEntry, Signer, block_of, place, sign_entry
@@ -221,11 +222,25 @@ class WritingRooms:
         was = before(held.replica)
         offered = take(tx.now_ms)
         self._held.save(tx, held, offered)
+        if held.replica.settings.ephemeral and not held.ephemeral and self._store.owner:
+            self._take_into_memory(tx, held)
         self._keep_members(tx, held)
         announce(tx, held.replica, was, offered, self_key=self.self_key)
         if offered.events:
             tx.on_end(lambda kept: self._tell(room, offered.events) if kept else None)
         return offered
+
+    def _take_into_memory(self, tx: Transaction, held: HeldRoom) -> None:
+        """A room that was joined turns out to be ephemeral: what is stored of it goes, what is known of it stays."""
+        room = held.info.room
+        row = tx.one("SELECT sealed_link FROM rooms WHERE room = ?", (room,))
+        if row is not None and row[0] is not None:
+            link = decode(self._vault.open(row[0], link_aad(room), held.key), limit=len(row[0]))
+            held.link = link if isinstance(link, Mapping) else {}
+        self._store.keep_no_events_of(room)
+        forget_rows(tx, room)
+        held.log = held.replica.entries()
+        self._held.add_ephemeral(tx, held)
 
     def _tell(self, room: str, events: tuple[TaskEvent, ...]) -> None:
         if self.on_change is not None:

@@ -121,6 +121,29 @@ async def test_a_transaction_that_fails_takes_back_what_it_said_there_and_nothin
     assert len({entry.id for entry in rooms.entries(room)}) == len(rooms.entries(room)) == 5
 
 
+async def test_who_joins_one_keeps_nothing_of_it_either(harbor: Harbor, tmp_path: Path) -> None:
+    room = await filled(harbor)
+    other = Harbor(tmp_path / "other")
+    await other.start()
+    rooms, theirs = harbor.core.rooms, other.core.rooms
+    rooms.add_member(room, theirs.card()).result()
+    theirs.adopt(room, NAME, rooms.card(), {"relay": "ws://nowhere"}).result()
+    theirs.offer(room, rooms.entries(room)).result()
+    await other.core.life.look()
+    assert theirs.is_ephemeral(room)
+    assert theirs.link(room) == {"relay": "ws://nowhere"}
+    assert [message.text for message in theirs.state(room).messages] == [SAID]
+    other.clock.advance(60)
+    harbor.clock.advance(60)
+    await other.well("rooms say", room=NAME, text="an answer")
+    rooms.offer(room, theirs.entries(room)).result()
+    assert [message.text for message in rooms.state(room).messages] == [SAID, "an answer"]
+    assert other.traces([*secrets(harbor, room), b"an answer"]) == []
+    await other.restart()
+    assert (await other.well("rooms list"))["items"] == []
+    await other.core.stop("test")
+
+
 async def test_a_locked_core_shows_it_to_nobody_and_still_has_it_afterwards(harbor: Harbor) -> None:
     room = await filled(harbor)
     await harbor.well("pin set", files={"pin_file": b"493027"})
