@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-sdk test-kit test-lang clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-rooms test-sdk test-kit test-lang clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -83,6 +83,9 @@ guests: .venv/.guests  ## build the guests from source and compare them with the
 test-term: .venv/.dev  ## tests in a real terminal (tmux); installs it when run as root
 	@tools/need tmux
 	@$(PY) -m pytest -q -m terminal tests/terminal
+
+test-rooms: .venv/.dev  ## rooms of several processes, killed again and again; all members come to the same
+	@$(PY) -m pytest -q -m rooms tests/cli/test_rooms_shared.py
 
 test-sdk: .venv/.dev  ## the PHP and JavaScript SDKs and the browser's page, by real interpreters; installs them as root
 	@tools/need php=php-cli node=nodejs chromium openssl

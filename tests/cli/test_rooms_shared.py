@@ -1,0 +1,181 @@
+"""Two orlops and a relay, each a process: invite, join, verify, talk, work, leave; and what kill -9 leaves."""
+
+import json
+import random
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import command, environment, inside
+
+SECONDS = 120
+CAME = threading.Condition()
+"""Told of every line of every process."""
+
+
+class Process:
+    """A program that writes a line for each event."""
+
+    def __init__(self, home: Path, *words: str) -> None:
+        self.home = home
+        home.mkdir(exist_ok=True)
+        self.words = words
+        self.start()
+
+    def start(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._process = subprocess.Popen(
+            command(*self.words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(self.home),
+            cwd=self.home,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def until(self, kind: str, **fields: object) -> dict[str, Any]:
+        """Waits for an event of a kind with these fields, since the last start."""
+
+        def found() -> dict[str, Any] | None:
+            fitting = [line for line in self.lines if line["type"] == kind]
+            return next((line for line in fitting if fields.items() <= line.items()), None)
+
+        with CAME:
+            assert CAME.wait_for(lambda: found() is not None, SECONDS), (kind, fields, self.lines[-5:])
+            line = found()
+        assert line is not None
+        return line
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self, number: signal.Signals) -> int:
+        self._process.send_signal(number)
+        code = self._process.wait(SECONDS)
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return code
+
+    def kill(self) -> None:
+        assert self.end(signal.SIGKILL) == -signal.SIGKILL
+
+    def close(self) -> None:
+        if self.running:
+            self.end(signal.SIGTERM)
+
+    def run(self, *words: str) -> Any:
+        ran = inside(self.home, [*words, "--json"], cwd=self.home)
+        assert ran.code == 0, (words, ran.talk)
+        return ran.json
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with CAME:
+                self.lines.append(json.loads(line))
+                CAME.notify_all()
+
+
+@contextmanager
+def harbor(folder: Path) -> Iterator[tuple[Process, Process, Process]]:
+    """A relay, Ann who made a room on it, and Bob who has joined."""
+    started: list[Process] = []
+    try:
+        relay = Process(folder / "relay", "rooms", "relay", "--bind", "127.0.0.1:0", "--json")
+        started.append(relay)
+        url = relay.until("relay.listening")["url"]
+        relay.words = ("rooms", "relay", "--bind", url.removeprefix("ws://"), "--json")
+        ann = Process(folder / "ann", "--no-ui")
+        started.append(ann)
+        bob = Process(folder / "bob", "--no-ui")
+        started.append(bob)
+        for program in (ann, bob):
+            program.until("core.ready")
+        ann.run("rooms", "create", "harbor", "--relay", url, "--history", "all")
+        invitation = ann.run("rooms", "invite", "harbor")["invitation"]
+        assert bob.run("rooms", "join", invitation, "--name", "bob")["state"] == "joined"
+        yield relay, ann, bob
+    finally:
+        for program in started:
+            program.close()
+
+
+def state(program: Process) -> tuple[list[Any], list[Any]]:
+    """What both must agree on."""
+    shown = program.run("rooms", "show", "harbor")
+    tasks = sorted(json.dumps({key: task[key] for key in ("id", "title", "status")}) for task in shown["tasks"])
+    return tasks, [(message["id"], message["text"]) for message in shown["messages"]]
+
+
+def test_two_programs_share_a_room_from_the_invitation_to_leaving_it(tmp_path: Path) -> None:
+    with harbor(tmp_path) as (_, ann, bob):
+        ours = ann.run("rooms", "verify", "harbor", "bob")
+        [creator] = [one["displayName"] for one in bob.run("rooms", "members", "harbor")["items"] if one["creator"]]
+        theirs = bob.run("rooms", "verify", "harbor", creator, "--yes")
+        assert (ours["numbers"], ours["verified"], theirs["verified"]) == (theirs["numbers"], False, True)
+
+        said = ann.run("rooms", "say", "harbor", "hello bob")["message"]
+        bob.until("message.posted", id=said)
+        bob.run("rooms", "task", "harbor", "--add", "Publish it")
+        ann.until("task.changed", change="task_created")
+        assert state(ann) == state(bob)
+
+        bob.run("rooms", "leave", "harbor", "--yes")
+        ann.until("member.left")
+        assert len(ann.run("rooms", "members", "harbor")["items"]) == 1
+
+
+def test_nothing_is_lost_when_a_member_and_the_relay_are_killed(tmp_path: Path) -> None:
+    with harbor(tmp_path) as (relay, ann, bob):
+        _killed_and_back(random.Random(4), relay, ann, bob)
+
+
+@pytest.mark.rooms
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(20))
+def test_members_converge_whoever_is_killed(tmp_path: Path, seed: int) -> None:
+    with harbor(tmp_path) as (relay, ann, bob):
+        for _ in range(2):
+            _killed_and_back(random.Random(seed), relay, ann, bob)
+
+
+def _killed_and_back(chance: random.Random, relay: Process, ann: Process, bob: Process) -> None:
+    """Both go on while others are killed in an order of chance; in the end they have the same."""
+    dying = chance.sample([relay, ann, bob], chance.randint(1, 3))
+    for victim in dying:
+        for program in (ann, bob):
+            if chance.random() < 0.7:
+                program.run("rooms", "task", "harbor", "--add", f"task {chance.random()}")
+            if chance.random() < 0.7:
+                program.run("rooms", "say", "harbor", f"words {chance.random()}")
+        victim.kill()
+        if chance.random() < 0.5:
+            victim.start()
+    for victim in dying:
+        if not victim.running:
+            victim.start()
+    last = [program.run("rooms", "say", "harbor", f"the last {chance.random()}")["message"] for program in (ann, bob)]
+    ann.until("message.posted", id=last[1])
+    bob.until("message.posted", id=last[0])
+    _same(ann, bob)
+
+
+def _same(ann: Process, bob: Process) -> None:
+    """What was said apart may come behind the last words; whenever something comes, it is looked at again."""
+    while True:
+        with CAME:
+            seen = len(ann.lines), len(bob.lines)
+        if state(ann) == state(bob):
+            return
+        with CAME:
+            assert CAME.wait_for(lambda: (len(ann.lines), len(bob.lines)) != seen, SECONDS), "they differ for good"  # noqa: B023
