@@ -90,7 +90,7 @@ def hour_lines(document: Json, now_ms: int) -> list[Line]:
                 line(
                     (f"  {shown:<10}", "dim"),
                     (sparkline(values), ink),
-                    (f" at most {millis(most) if name == 'p95_us' else most}", "dim"),
+                    (f" max {millis(most) if name == 'p95_us' else most}", "dim"),
                     indent=12,
                 )
             )

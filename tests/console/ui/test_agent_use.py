@@ -57,8 +57,8 @@ def test_the_last_hour_has_a_cell_for_each_three_minutes_and_fits_beside_the_tab
     document = {"minutes": [at(59), at(1, failures=1), at(0, calls=4, p95_us=-5), at(200, calls=99)]}
     text = plain(hour_lines(document, NOW))
     calls = next(line for line in text.splitlines() if "calls" in line)
-    assert calls.endswith("at most 6")
+    assert calls.endswith("max 6")
     assert [calls.count(level) for level in "▃▇"] == [1, 1]
-    assert max(map(len, text.splitlines())) <= 45
+    assert max(map(len, text.splitlines())) <= 44
     assert "failures" in text
     assert "failures" not in plain(hour_lines({"minutes": [at(1)]}, NOW))
