@@ -65,7 +65,7 @@ def test_two_entries_in_one_place_end_the_sequence_there_whoever_comes_first(pen
     twin = say(pen, "twin", seq=two.seq, prev=two.prev, keep=False)
     assert take(chain, one, two, three) == [1, 2, 3]
     assert take(chain, twin) == []
-    assert (chain.cut, set(one.id for one in chain.evidence)) == (two.seq, {two.id, twin.id})
+    assert (chain.cut, {one.id for one in chain.evidence}) == (two.seq, {two.id, twin.id})
     assert numbers(list(chain.entries())) == [1]
     assert list(chain.waiting) == [twin.id], "it is kept, to be shown to others"
     assert chain.offer(say(pen), NOW) == "fork"
