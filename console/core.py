@@ -136,11 +136,12 @@ class Core(Parts):
 
     async def _wake(self) -> None:
         """Agents that were active are active again, workers are ready, the demo is as it should be."""
-        self.jobs.warm()
-        await self.jobs.queue.take_all()
+        if not self.options.crew:
+            self.jobs.warm()
+            await self.jobs.queue.take_all()
         await self.agents.restore()
         await self.online.start()
-        if self.options.demo:
+        if self.options.demo and not self.options.crew:
             from console import demo
 
             await demo.seed(self)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import assets
+from console import crew
+from console.shipped import upload_agent
 from runtime.agents.keys import AgentKey
-from runtime.agents.manifest import read_manifest
-from runtime.agents.modules import Upload
 from runtime.errors import NotFoundError, OrlopError
 from runtime.jobs import JobLimits, JobRequest, Streams
 from runtime.rooms.derived import is_blocked
@@ -136,7 +136,7 @@ async def live(core: "Core") -> None:
     Args:
         core: after `seed`.
     """
-    await asyncio.gather(_work(core), _run_jobs(core))
+    await asyncio.gather(_work(core), _run_jobs(core), crew.live(core, await _room(core)))
 
 
 async def _room(core: "Core") -> str:
@@ -166,21 +166,7 @@ def _reopened(task: Task) -> list[TaskDraft]:
 
 async def _agent(core: "Core", key: AgentKey) -> None:
     """An agent as it is shipped, active."""
-    folder = f"agents/{key.agent}/{key.agent}"
-    manifest = read_manifest(await asyncio.to_thread(assets.path(f"{folder}.json").read_bytes))
-    known = {record.key: record for record in await core.agents.modules.list(key.room)}
-    record = known.get(key)
-    if record is None or record.hash != manifest.wasm_hash:
-        wasm = await asyncio.to_thread(assets.path(f"{folder}.wasm").read_bytes)
-        upload = Upload(
-            room=key.room,
-            wasm=wasm,
-            manifest=manifest,
-            granted=manifest.permissions,
-            by="demo",
-            builtin=key.agent != AGENTS[-1],
-        )
-        await core.agents.upload(upload)
+    await upload_agent(core, key, builtin=key.agent != AGENTS[-1])
     await core.agents.activate(key)
 
 

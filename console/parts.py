@@ -52,6 +52,8 @@ class CoreOptions:
     """Hold the directory alone, run what is active, serve the control socket; false for one command."""
     demo: bool = False
     """Mark a new directory as a demo and fill it."""
+    crew: bool = False
+    """The second member of a demo, in the same program: ticks as a demo, runs no jobs, and nothing is filled in."""
     passphrase: bytes | None = field(default=None, repr=False)
     """Opens a wrapped vault key."""
     version: str = __version__

@@ -64,6 +64,7 @@ class RoomsOnline:
     def __init__(self, core: "Core", transport: "Callable[[str, str], RoomTransport] | None" = None) -> None:
         self._core = core
         self._transport = transport or _through_relay
+        self._within: dict[str, Callable[[], RoomTransport]] = {}
         self._links: dict[str, RoomLink] = {}
         self._joins: dict[str, PendingJoin] = {}
         self._unsent: set[str] = set()
@@ -161,6 +162,15 @@ class RoomsOnline:
             if link is not None:
                 await link.close(bye=bye)
 
+    def within(self, room: str, transport: "Callable[[], RoomTransport]") -> None:
+        """Has a room meet in this program from its next `look` on, where it has no relay.
+
+        Args:
+            room: its id.
+            transport: makes the way.
+        """
+        self._within[room] = transport
+
     def rotate(self, room: str) -> bool:
         """Speaks under a new key in a room; false when nobody is reached, and the next connection brings one anyway."""
         link = self._links.get(room)
@@ -254,7 +264,8 @@ class RoomsOnline:
     def _wanted(self, room: str) -> RelayLink | None:
         """On a thread: where a room is met; for one that is being joined, where its invitation says."""
         with contextlib.suppress(NotFoundError):
-            return RelayLink.of(self._core.rooms.link(room))
+            kept = RelayLink.of(self._core.rooms.link(room))
+            return kept or (RelayLink(relay="") if room in self._within else None)
         join = self._joins.get(room)
         if join is None:
             return None
@@ -270,13 +281,16 @@ class RoomsOnline:
             self._core,
             room,
             name,
-            self._transport(wanted.relay, room),
+            self._way(wanted.relay, room),
             invite=invite,
             leaving=wanted.leaving,
             ended=lambda kind: self._over(room, wanted, kind),
         )
         link.start()
         return link
+
+    def _way(self, relay: str, room: str) -> "RoomTransport":
+        return self._transport(relay, room) if relay else self._within[room]()
 
     def _over(self, room: str, wanted: RelayLink, kind: str) -> None:
         self._core.keep_running(self._ended(room, wanted, kind), f"room {room}")
