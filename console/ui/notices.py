@@ -49,7 +49,7 @@ def _notice(record: Record, view: View) -> Iterator[Notice]:
         case events.RoomWarning() as warning:
             who = short_id(clean(warning.key, 80), KEY_SHOWN)
             yield Notice(_room(view, warning.room), f"{who}: {clean(warning.reason, 200)}", "error")
-        case events.MemberJoined(name=name, key=key, room=room) if room in view.rooms:
+        case events.MemberJoined(name=name, key=key, room=room) if _others(view, room):
             yield Notice(_room(view, room), f"{_who(name, key)} is a member now")
         case events.MemberLeft(key=key, room=room):
             yield Notice(_room(view, room), f"{_who(None, key)} has left")
@@ -57,6 +57,12 @@ def _notice(record: Record, view: View) -> Iterator[Notice]:
             yield Notice("Rooms", f"a room was burned by its {clean(by, 20)}", "warning")
         case _:
             return
+
+
+def _others(view: View, room: str) -> bool:
+    """Whether there are others: the first member of a room is who made it."""
+    row = view.rooms.get(room)
+    return row is not None and row.members > 1
 
 
 def _room(view: View, room: str) -> str:

@@ -311,6 +311,19 @@ async def test_a_due_task_and_a_warning_are_toasts() -> None:
         await until(pilot, lambda: "its keys do not belong together" in toasts(app)[-1])
 
 
+async def test_who_comes_and_goes_is_a_toast_but_not_who_makes_a_room() -> None:
+    core = harbor()
+    async with opened(core) as (app, pilot):
+        core.emit(
+            events.RoomCreated(room="ab" * 16, name="far-pier"),
+            events.MemberJoined(room="ab" * 16, key=SELF, name="mara"),
+            events.MemberJoined(room=HARBOR, key="K" * 43, name="bo\x1b[2J"),
+            events.MemberLeft(room=HARBOR, key="K" * 43),
+        )
+        await until(pilot, lambda: len(toasts(app)) == 2)
+        assert toasts(app) == ["bo\\x1b[2J is a member now", "KKKKKKK… has left"]
+
+
 def test_a_burst_of_notices_does_not_cover_the_screen() -> None:
     records = [Record(number, NOW, events.TaskDue(room=HARBOR, task="t", due_ms=NOW)) for number in range(1, 50)]
     assert [notice.text for notice in notices(records, View(), 0)][1:] == [
