@@ -152,6 +152,11 @@ class KeyExchange:
         peer = state.peer(seen.identity_key)
         if peer is not None:
             peer.learn(seen)
+            # As it stands now: who leaves later must not be taken for somebody who comes with an invitation.
+            member = state.book.roster().member(peer.identity_key) is not None
+            if peer.member and not member:
+                peer.proven, peer.welcomed = False, False
+            peer.member = member
         return peer
 
     def _key_for(self, peer: Peer) -> str:

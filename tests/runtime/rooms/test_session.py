@@ -591,6 +591,22 @@ def test_w22_who_has_left_reads_nothing_more_and_may_come_back_by_invitation(way
     assert ann.texts == bea.texts == {"without cid", "back"}
 
 
+def test_who_leaves_is_not_let_in_again_by_a_program_that_was_started_in_between(way: Way) -> None:
+    ann, bea = house(way, "ann", "bea")
+    way.disconnect(ann)
+    way.wait(1)
+    ann.start()
+    way.connect(ann)
+    way.wait(5)
+    bea.write("leave", {})
+    way.wait(120)
+    assert ann.log.roster().member(bea.key) is None
+    way.disconnect(bea)
+    way.connect(bea)
+    way.wait(40)
+    assert ann.log.roster().member(bea.key) is not None
+
+
 def test_w22_a_rotation_that_is_asked_for_is_shared_and_names_the_one_before(way: Way) -> None:
     ann, bea = house(way, "ann", "bea")
     before = ann.session._state.outbound.session_id
