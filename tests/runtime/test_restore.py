@@ -422,6 +422,19 @@ def test_each_restore_is_counted(backup: Path, state: StateDir, tmp_path: Path, 
     assert meta(new, "restores") == 2
 
 
+def test_no_place_in_a_room_comes_twice_although_the_backup_does(
+    backup: Path, tmp_path: Path, state: StateDir
+) -> None:
+    """Two restores of one backup, a second apart: what this node says in rooms then stands in blocks of its own."""
+    blocks = []
+    for number in range(2):
+        path = tmp_path / f"restored-{number}"
+        put_back(backup, path, clock=ManualClock(now_ms=1_700_000_000_000 + number * 1_000))
+        blocks.append(int(str(meta(path, "room_block"))))
+    assert blocks[1] > blocks[0] > 0
+    assert max(blocks) < 2**31
+
+
 def test_no_seq_comes_twice_although_the_backup_does(backup: Path, tmp_path: Path, state: StateDir) -> None:
     """Two restores of one backup, an hour apart: their journals have no number in common, and none with the first."""
     first = int(str(rows(state.path, "SELECT max(seq) FROM journal")[0][0]))
