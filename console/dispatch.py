@@ -149,7 +149,7 @@ class Dispatcher:
         began = clock.monotonic()
         result = await self._handled(found, call)
         if found.changes and isinstance(result.value, Mapping) and (unsent := await self._core.online.unsent()):
-            result = replace(result, value={**result.value, "note": unsent})
+            result = replace(result, value={**result.value, "notice": unsent})
         if found.changes:
             self._core.note(
                 CommandDone(

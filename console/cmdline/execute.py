@@ -151,15 +151,15 @@ def _show(command: Command, line: Line, result: Result) -> int:
         # Why the command failed matters more than why that could not be printed.
     if fault is not None:
         streams.say(fault.line)
-    _say_note(command, line, value)
+    _say_notice(command, line, value)
     return code
 
 
-def _say_note(command: Command, line: Line, value: Json) -> None:
+def _say_notice(command: Command, line: Line, value: Json) -> None:
     """What is still to happen, or what the caller might not expect."""
-    note = value.get("note") if isinstance(value, Mapping) else None
-    if isinstance(note, str) and not line.options.quiet:
-        streams.say(f"{command.name}: {note}")
+    notice = value.get("notice") if isinstance(value, Mapping) else None
+    if isinstance(notice, str) and not line.options.quiet:
+        streams.say(f"{command.name}: {notice}")
 
 
 def _print(command: Command, line: Line, value: Json, fault: Fault | None) -> None:

@@ -93,13 +93,13 @@ async def join(core: "Core", call: Call) -> Result:
         link = await core.online.join(PendingJoin(given, name))
     value: dict[str, Json] = {"v": 1, "room": given.room, "name": given.name, "state": "waiting"}
     if link is None:
-        return Result(ok=True, value={**value, "note": "no orlop runs here; the next one that does joins"})
+        return Result(ok=True, value={**value, "notice": "no orlop runs here; the next one that does joins"})
     ended = await _soon(link, call)
     if link.member.is_set():
         return Result(ok=True, value={**value, "state": "joined"})
     if ended:
         raise FailedError(link.status.problem, where=clean(given.name))
-    return Result(ok=True, value={**value, "note": _waits_for(link)})
+    return Result(ok=True, value={**value, "notice": _waits_for(link)})
 
 
 async def leave(core: "Core", call: Call) -> Result:
@@ -121,7 +121,7 @@ async def leave(core: "Core", call: Call) -> Result:
     await asyncio.wrap_future(core.rooms.set_link(room, {} if told else replace(kept, invite="", leaving=True).kept()))
     await core.online.look(room)
     if not told:
-        value["note"] = "nobody is there now; the others are told when somebody is, while orlop runs"
+        value["notice"] = "nobody is there now; the others are told when somebody is, while orlop runs"
     return Result(ok=True, value=value)
 
 

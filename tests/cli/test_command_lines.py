@@ -54,7 +54,11 @@ def test_nothing_opens_the_screen() -> None:
     ("words", "said"),
     [
         ("rom list", "rom: unknown command; did you mean rooms?"),
-        ("rooms", "rooms: which command?; one of create, list, show, tasks, task, say"),
+        (
+            "rooms",
+            "rooms: which command?; one of create, list, show, tasks, task, say, invite, join, leave, members, verify,"
+            " remove, rotate, relay, undo, set, keep, reclock, export, import, burn",
+        ),
         ("rooms lst", "rooms lst: unknown command; did you mean rooms list?"),
         ("rooms list --jsn", "rooms list: --jsn: unknown option; did you mean --json?"),
         ("rooms list --js", "rooms list: --js: unknown option; did you mean --json?"),

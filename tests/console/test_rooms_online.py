@@ -16,7 +16,6 @@ from runtime.events import (
     RoomConnected,
     RoomDisconnected,
     RoomPresence,
-    RoomReestablishing,
     RoomRotated,
     RoomWarning,
 )
@@ -78,14 +77,14 @@ def test_a_member_is_seen_to_go_and_to_come_back(two: tuple[Program, Program]) -
     bob.close()
 
     ann.until(lambda: not ann.members()["bob"]["present"])
-    assert ann.heard(RoomPresence)[-1].present == ()
+    ann.until(lambda: ann.heard(RoomPresence)[-1].present == ())
     assert (ann.row()["present"], ann.row()["members"]) == (0, 2)
     ann.run("rooms say", room="harbor", text="while you were away")
     again = Program(bob.state, "bob")
     try:
         again.until(lambda: "while you were away" in again.said())
         ann.until(lambda: ann.members()["bob"]["present"])
-        assert ann.heard(RoomPresence)[-1].present == (key,)
+        ann.until(lambda: ann.heard(RoomPresence)[-1].present == (key,))
     finally:
         again.close()
 
@@ -107,7 +106,6 @@ def test_w26_after_a_restart_of_the_relay_the_room_is_there_again(
     assert ann.show()["messages"] == bob.show()["messages"]
     reasons = {event.reason for event in ann.heard(RoomDisconnected)}
     assert reasons <= {"the connection to the relay has ended", "the relay cannot be reached: connection refused"}
-    assert {event.missing for event in ann.heard(RoomReestablishing)} >= {()}
 
 
 def test_who_leaves_is_gone_for_all_and_reads_no_more(two: tuple[Program, Program]) -> None:
@@ -218,7 +216,7 @@ def test_an_old_invitation_lets_nobody_in_and_can_be_given_up(
         monkeypatch.setattr(sharing, "_JOIN_S", 0.0)
 
         waits = bob.run("rooms join", invitation=old)
-        assert (waits["state"], waits["note"].endswith("it goes on while orlop runs")) == ("waiting", True)
+        assert (waits["state"], waits["notice"].endswith("it goes on while orlop runs")) == ("waiting", True)
         bob.until(lambda: [event.about for event in bob.heard(RoomWarning)] == ["refused"])
         assert list(ann.members()) == ["ann"]
         assert bob.run("rooms leave", room="harbor")["left"]
@@ -303,10 +301,10 @@ def test_what_one_command_writes_without_an_orlop_goes_out_with_the_next(
     ann, bob = two
     bob.close()
     alone = Program(bob.state, "bob", owner=False)
-    note = alone.run("rooms task", room="harbor", add="made alone")["note"]
+    notice = alone.run("rooms task", room="harbor", add="made alone")["notice"]
     alone.close()
 
-    assert note == "no orlop runs here; the other members get it from the next one that does"
+    assert notice == "no orlop runs here; the other members get it from the next one that does"
     assert ann.titles() == set()
     again = Program(bob.state, "bob")
     try:
@@ -319,7 +317,7 @@ def test_without_an_orlop_a_room_of_ones_own_needs_no_note(tmp_path: Path) -> No
     alone = Program(tmp_path / "state", "ann", owner=False)
     try:
         alone.run("rooms create", name="harbor")
-        assert "note" not in alone.run("rooms task", room="harbor", add="mine")
+        assert "notice" not in alone.run("rooms task", room="harbor", add="mine")
     finally:
         alone.close()
 
@@ -330,7 +328,7 @@ def test_joining_without_an_orlop_waits_for_the_next(tmp_path: Path, relay: Rela
         alone = Program(tmp_path / "bob", "bob", owner=False)
         joins = alone.run("rooms join", invitation=ann.invitation())
         alone.close()
-        assert (joins["state"], joins["note"]) == ("waiting", "no orlop runs here; the next one that does joins")
+        assert (joins["state"], joins["notice"]) == ("waiting", "no orlop runs here; the next one that does joins")
 
         with programs(tmp_path, "bob") as (bob,):
             bob.until(lambda: bob.heard(MemberJoined) and len(bob.members()) == 2)
@@ -374,7 +372,7 @@ def test_leaving_while_nobody_is_there_is_told_later(
     ann, bob = two
     ann.close()
     bob.until(lambda: bob.row()["present"] == 0)
-    assert bob.run("rooms leave", room="harbor")["note"].startswith("nobody is there now")
+    assert bob.run("rooms leave", room="harbor")["notice"].startswith("nobody is there now")
 
     again = Program(ann.state, "ann")
     try:
