@@ -30,8 +30,8 @@ from runtime.agents.runner import Runner
 from runtime.agents.ticks import TickSchedule
 from runtime.agents.trust import UNSIGNED
 from runtime.clock import SystemClock
-from runtime.keys import load_identity
 from runtime.journal import Journal
+from runtime.keys import load_identity
 from runtime.rooms.room import Rooms
 from runtime.sandbox.compile import Compiler
 from runtime.store import Store, Transaction
@@ -140,7 +140,7 @@ class Farm:
 
     async def _start(self) -> int:
         executor = self._executor = Executor(
-            self._modules, self._rooms, self._vault, self._clock, runner=self._rooms.self_key, **self._settings
+            self._modules, self._rooms, self._vault, self._clock, runner=self._rooms.self_key, **self._settings  # type: ignore[arg-type]
         )
         self._watch = asyncio.get_running_loop().create_task(self.core_lag.watch())
         return await executor.restore()

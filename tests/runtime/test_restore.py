@@ -422,9 +422,7 @@ def test_each_restore_is_counted(backup: Path, state: StateDir, tmp_path: Path, 
     assert meta(new, "restores") == 2
 
 
-def test_no_place_in_a_room_comes_twice_although_the_backup_does(
-    backup: Path, tmp_path: Path, state: StateDir
-) -> None:
+def test_no_place_in_a_room_comes_twice_although_the_backup_does(backup: Path, tmp_path: Path, state: StateDir) -> None:
     """Two restores of one backup, a second apart: what this node says in rooms then stands in blocks of its own."""
     blocks = []
     for number in range(2):
