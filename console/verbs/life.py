@@ -9,7 +9,7 @@ from console.commands import Command
 from console.registry import COMMANDS
 from console.verbs.tasks import submitted
 from console.verbs.values import number, pairs
-from runtime.errors import RefusedError, UsageError
+from runtime.errors import UsageError
 from runtime.rooms.autodelete import deletion_ms
 from runtime.rooms.undo import undo_in
 
