@@ -106,6 +106,12 @@ def _try_agent(line: Line) -> Result:
         return trial(line.command, line.args, files.descriptors)
 
 
+def _compare(line: Line) -> Result | None:
+    from console.cmdline.compare import compare
+
+    return compare(line)
+
+
 def _relay(line: Line) -> Result:
     from console.cmdline.relay import serve
 
@@ -171,6 +177,7 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "agents new": _new_agent,
         "agents build": _build_agent,
         "rooms relay": _relay,
+        "rooms verify": _compare,
         "receipts verify": _verify,
     }
 )

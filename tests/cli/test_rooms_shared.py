@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import command, environment, inside
+from tests.cli.test_on_a_terminal import session
 
 SECONDS = 120
 CAME = threading.Condition()
@@ -123,6 +124,13 @@ def test_two_programs_share_a_room_from_the_invitation_to_leaving_it(tmp_path: P
         [creator] = [one["displayName"] for one in bob.run("rooms", "members", "harbor")["items"] if one["creator"]]
         theirs = bob.run("rooms", "verify", "harbor", creator, "--yes")
         assert (ours["numbers"], ours["verified"], theirs["verified"]) == (theirs["numbers"], False, True)
+        question = b"is it the same at the other side? [y/N] "
+        for answer, code, end in ((b"\n", 1, b"not confirmed, nothing was marked"), (b"y\n", 0, question + b"y")):
+            words = ("rooms", "verify", "harbor", "bob")
+            ended, shown = session(ann.home, *words, answers=[(question, answer)])
+            assert (ended, ours["numbers"][0].encode() in shown) == (code, True)
+            assert shown.rstrip().endswith(end)
+        assert [one["verified"] for one in ann.run("rooms", "members", "harbor")["items"]] == [False, True]
 
         said = ann.run("rooms", "say", "harbor", "hello bob")["message"]
         bob.until("message.posted", id=said)
