@@ -170,7 +170,7 @@ class MemberAccount:
         """The key for those for whom no one-time key is left; another one in each run. `save` before publishing it."""
         if not self._fallback:
             self._spend(self._account.one_time_keys)
-            account = cast("_WithFallback", self._account)
+            account: _WithFallback = cast("_WithFallback", self._account)
             for _ in range(2):  # the account remembers one before the newest: that is not to be an earlier run's
                 account.generate_fallback_key()
             (key,) = account.fallback_key.values()
