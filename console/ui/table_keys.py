@@ -97,6 +97,10 @@ class TableKeys(App[int], inherit_bindings=False):
         command, _ = find(words)
         if command is not None and command.name == "rooms invite":
             self.show_invitation(result.value)
+        if command is not None and command.name == "rooms verify" and not {"--yes", "--off"} & {*words}:
+            from console.ui.screens.safety import compare
+
+            compare(self.actions, result.value)
         if command is None or command.changes:
             return
         text = render(command.name, result.value)

@@ -107,18 +107,13 @@ class RoomKeys(TaskKeys):
         self.run_worker(self._compare(args), group="action")
 
     async def _compare(self, args: Args) -> None:
-        from console.ui.screens.safety import SafetyScreen
+        from console.ui.screens.safety import compare
 
         number = await self.desk.ask("rooms verify", {**args, "numbers": "true"})
         if not number.ok:
             self.actions.refuse(number.fault.line if number.fault else "no safety number")
             return
-
-        def take(answer: str | None) -> None:
-            if answer:
-                self.do("rooms verify", {**args, answer: "true"})
-
-        self.app.push_screen(SafetyScreen(number.value), take)
+        compare(self.actions, number.value)
 
     def action_remove(self) -> None:
         """Removes the member under the cursor; asks first."""

@@ -10,9 +10,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from console.client import Json
+from console.ui.actions import Actions
 from console.ui.text.documents import flag, text, texts
 
-__all__ = ["SafetyScreen"]
+__all__ = ["SafetyScreen", "compare"]
 
 _IN_A_ROW = 4
 _WORD = 12
@@ -74,6 +75,22 @@ class SafetyScreen(ModalScreen[str]):
     def action_cancel(self) -> None:
         """Changes nothing."""
         self.dismiss("")
+
+
+def compare(actions: Actions, number: Json) -> None:
+    """Shows a safety number, and sets or takes back the mark as the operator says.
+
+    Args:
+        actions: runs `rooms verify`.
+        number: the answer of `rooms verify`.
+    """
+    args = {"room": text(number, "room", limit=32), "member": text(number, "member", limit=80)}
+
+    def take(answer: str | None) -> None:
+        if answer:
+            actions.app.run_worker(actions.run("rooms verify", [{**args, answer: "true"}]), group="action")
+
+    actions.app.push_screen(SafetyScreen(number), take)
 
 
 def _rows(parts: list[str]) -> list[list[str]]:

@@ -199,6 +199,18 @@ async def test_the_mark_of_a_verified_member_can_be_taken_back() -> None:
         await until(pilot, lambda: core.calls[-1] == ("rooms verify", {"room": HARBOR, "member": JO, "off": "true"}))
 
 
+async def test_the_prompt_shows_a_safety_number_as_the_key_does() -> None:
+    core = harbor()
+    answering(core, "rooms verify", world.SAFETY)
+    async with opened(core) as (app, pilot):
+        await press(pilot, "colon")
+        await typed(pilot, "rooms verify quiet-harbor jo")
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app.screen, SafetyScreen))
+        await press(pilot, "right", "enter")
+        await until(pilot, lambda: core.calls[-1] == ("rooms verify", {"room": HARBOR, "member": JO, "yes": "true"}))
+
+
 async def test_nobody_verifies_or_removes_oneself() -> None:
     core = harbor()
     async with opened(core) as (app, pilot):
