@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from console.rooms_online import RoomsOnline
     from runtime.agents.executor import Executor
     from runtime.agents.modules import AgentModules
+    from runtime.agents.quota import Quotas
     from runtime.jobs import Jobs
     from runtime.rooms.entries import SignedEntry
     from runtime.rooms.room import Rooms
@@ -131,13 +132,12 @@ class Parts(NodeParts):
         return AgentModules(self.store, self.state.modules, self.rooms, self.compiler, self.vault, required=required)
 
     @cached_property
-    def agents(self) -> "Executor":
-        """Runs agents."""
-        from runtime.agents.executor import Executor
+    def quotas(self) -> "Quotas":
+        """What each agent may use."""
         from runtime.agents.quota import Quotas
 
         bounds = self.config.agents
-        quotas = Quotas(
+        return Quotas(
             calls=bounds.quota_calls,
             emissions=bounds.quota_emissions,
             log_bytes=bounds.quota_log_bytes,
@@ -145,13 +145,19 @@ class Parts(NodeParts):
             state_bytes=bounds.quota_state_bytes,
             room_emissions=bounds.quota_room_emissions,
         )
+
+    @cached_property
+    def agents(self) -> "Executor":
+        """Runs agents."""
+        from runtime.agents.executor import Executor
+
         return Executor(
             self.modules,
             self.rooms,
             self.vault,
             self.clock,
             runner=self.account.identity_key,
-            quotas=quotas,
+            quotas=self.quotas,
             interval_ms=self.tick_ms,
         )
 

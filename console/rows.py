@@ -102,12 +102,6 @@ class AgentRow:
     used_emissions: int = 0
     used_log_bytes: int = 0
     used_cpu_us: int = 0
-    limit_calls: int = 0
-    """Of one minute, as are the next three; 0 where nothing runs agents."""
-    limit_emissions: int = 0
-    limit_log_bytes: int = 0
-    limit_cpu_ms: int = 0
-    limit_state_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,11 +140,11 @@ async def _agents(core: "Core") -> Json:
     from runtime.agents.rows import read_rows
 
     agents = core.agents if core.built("agents") else None
-    figures, quotas = (None, None) if agents is None else (agents.figures, agents.quotas)
+    figures = None if agents is None else agents.figures
 
     def query(connection: sqlite3.Connection) -> list[Json]:
         names = dict(connection.execute("SELECT room, name FROM rooms").fetchall())
-        rows = read_rows(connection, figures, quotas=quotas)
+        rows = read_rows(connection, figures)
         return [{**row, "room_name": str(names.get(row["room"], ""))} for row in rows]
 
     return await asyncio.wrap_future(core.store.read(query))

@@ -157,9 +157,9 @@ async def _state(core: "Core", key: AgentKey) -> dict[str, Json]:
 async def _document(core: "Core", key: AgentKey) -> dict[str, Json]:
     """Everything that is kept of an agent, with the live figures where agents run; looking starts nothing."""
     agents = core.agents if core.built("agents") else None
-    figures, quotas = (None, None) if agents is None else (agents.figures.get(key), agents.quotas)
+    figures = None if agents is None else agents.figures.get(key)
     now_ms = core.clock.wall_ms()
     history = await asyncio.wrap_future(core.store.read(lambda connection: read_history(connection, key, now_ms)))
     if agents is not None:
         history = history.plus(agents.unwritten(key))
-    return agent_document(await core.modules.details(key), figures, history, quotas)
+    return agent_document(await core.modules.details(key), figures, core.quotas, history)

@@ -26,7 +26,6 @@ def read_rows(
     connection: Connection,
     figures: Mapping[AgentKey, Figures] | None = None,
     room: str | None = None,
-    quotas: Quotas | None = None,
 ) -> list[dict[str, Json]]:
     """The rows of all agents, or of one room's.
 
@@ -34,7 +33,6 @@ def read_rows(
         connection: of the store; with others of its queries in one read transaction.
         figures: of the agents that an executor has seen; None without one.
         room: id of the room.
-        quotas: in force; None without an executor.
 
     Returns:
         By room and name; the fields of the console's row, but for the room's name.
@@ -48,7 +46,6 @@ def read_rows(
             breakers.get(record.key, CLOSED),
             sizes.get(record.key, 0),
             None if figures is None else figures.get(record.key),
-            quotas,
         )
         for record in read_agents(connection, room)
     ]
@@ -85,12 +82,10 @@ def damaged_row(agent: DamagedAgent) -> dict[str, Json]:
         "problem": str(agent.error),
         "state_bytes": 0,
     }
-    return row | _running(Figures(), None)
+    return row | _running(Figures())
 
 
-def agent_row(
-    record: AgentRecord, breaker: Breaker, state_bytes: int, figures: Figures | None, quotas: Quotas | None = None
-) -> dict[str, Json]:
+def agent_row(record: AgentRecord, breaker: Breaker, state_bytes: int, figures: Figures | None) -> dict[str, Json]:
     """One agent as a row.
 
     Args:
@@ -98,7 +93,6 @@ def agent_row(
         breaker: as stored.
         state_bytes: of the stored state.
         figures: of its calls; None when it was not seen running.
-        quotas: in force; None without an executor.
 
     Returns:
         The fields of the console's row, but for the room's name.
@@ -131,11 +125,11 @@ def agent_row(
         "problem": figures.problem,
         "state_bytes": state_bytes,
     }
-    return row | _running(figures, quotas)
+    return row | _running(figures)
 
 
-def _running(figures: Figures, quotas: Quotas | None) -> dict[str, Json]:
-    """Who runs an agent, when it is probed, and what it used of what it may."""
+def _running(figures: Figures) -> dict[str, Json]:
+    """Who runs an agent, when it is probed, and what it used of its minute."""
     minute = figures.minute
     return {
         "runner": figures.runner,
@@ -145,31 +139,33 @@ def _running(figures: Figures, quotas: Quotas | None) -> dict[str, Json]:
         "used_emissions": minute.emissions,
         "used_log_bytes": minute.log_bytes,
         "used_cpu_us": minute.cpu_us,
-        "limit_calls": 0 if quotas is None else quotas.calls,
-        "limit_emissions": 0 if quotas is None else quotas.emissions,
-        "limit_log_bytes": 0 if quotas is None else quotas.log_bytes,
-        "limit_cpu_ms": 0 if quotas is None else quotas.cpu_ms,
-        "limit_state_bytes": 0 if quotas is None else quotas.state_bytes,
     }
 
 
 def agent_document(
-    details: ModuleDetails, figures: Figures | None, history: History = NO_HISTORY, quotas: Quotas | None = None
+    details: ModuleDetails, figures: Figures | None, quotas: Quotas, history: History = NO_HISTORY
 ) -> dict[str, Json]:
     """Everything that is kept of an agent, but its state: what `agents show` prints.
 
     Args:
         details: as stored.
         figures: of its calls; None when it was not seen running.
+        quotas: in force.
         history: of its minutes and hours.
-        quotas: in force; None without an executor.
 
     Returns:
-        The row's fields, and manifest, log, drops, notes, runs, breaker, versions, minutes and hours.
+        The row's fields, and manifest, limits, log, drops, notes, runs, breaker, versions, minutes and hours.
     """
     record, breaker = details.record, details.breaker if figures is None else figures.breaker
     rest: dict[str, Json] = {
         "manifest": dict(record.manifest.document),
+        "limits": {
+            "calls": quotas.calls,
+            "emissions": quotas.emissions,
+            "log_bytes": quotas.log_bytes,
+            "cpu_ms": quotas.cpu_ms,
+            "state_bytes": quotas.state_bytes,
+        },
         "signer": _signer(record),
         "upload_no": record.upload_no,
         "size_bytes": record.size_bytes,
@@ -214,7 +210,7 @@ def agent_document(
             for one in details.versions
         ],
     }
-    row = agent_row(record, details.breaker, details.state_bytes, figures, quotas)
+    row = agent_row(record, details.breaker, details.state_bytes, figures)
     return row | rest | history.document()
 
 

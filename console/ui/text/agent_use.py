@@ -46,19 +46,23 @@ def next_probe(row: AgentRow, now_ms: int) -> str:
     return f"It is probed by itself at {day_clock(row.next_probe_ms, now_ms)}; until a probe is good, it stays off."
 
 
-def use_lines(row: AgentRow, now_ms: int) -> list[Line]:
+def use_lines(row: AgentRow, document: Json, now_ms: int) -> list[Line]:
     """Its quotas: what of each it has used in this minute."""
-    if not row.limit_calls:
+    most = {
+        name: integer(document, "limits", name) for name in ("calls", "cpu_ms", "emissions", "log_bytes", "state_bytes")
+    }
+    if None in most.values():
         return []
+    limits = {name: value or 0 for name, value in most.items()}
     now = row.minute == now_ms // _MINUTE_MS
     parts = (
-        ("calls", row.used_calls * now, row.limit_calls, str),
-        ("cpu", row.used_cpu_us * now, row.limit_cpu_ms * 1000, millis),
-        ("emissions", row.used_emissions * now, row.limit_emissions, str),
-        ("log", row.used_log_bytes * now, row.limit_log_bytes, size),
+        ("calls", row.used_calls * now, limits["calls"], str),
+        ("cpu", row.used_cpu_us * now, limits["cpu_ms"] * 1000, millis),
+        ("emissions", row.used_emissions * now, limits["emissions"], str),
+        ("log", row.used_log_bytes * now, limits["log_bytes"], size),
     )
     lines = [heading("IN THIS MINUTE")]
-    for name, used, limit, written in (*parts, ("state", row.state_bytes, row.limit_state_bytes, size)):
+    for name, used, limit, written in (*parts, ("state", row.state_bytes, limits["state_bytes"], size)):
         ink = "warn" if used >= limit * _NEARLY else "link"
         lines.append(
             line(

@@ -175,7 +175,7 @@ def agent_sheet(row: AgentRow, document: Json, now_ms: int, keys: Keys) -> list[
     author = text(document, "manifest", "author", limit=80)
     if author:
         lines.append(field("AUTHOR", author, label_width=_LABEL))
-    lines += [*use_lines(row, now_ms), *hour_lines(document, now_ms)]
+    lines += [*use_lines(row, document, now_ms), *hour_lines(document, now_ms)]
     lines += _listing("RUNS", [_run(run, now_ms) for run in runs[:8]], "no call yet")
     drops = [
         line((clock(integer(drop, "ts_ms")), "dim"), " ", (text(drop, "reason"), "warn"), indent=9)

@@ -82,11 +82,6 @@ FAULTY = agent(
     minute=NOW // 60_000,
     used_calls=3,
     used_cpu_us=14_310_000,
-    limit_calls=1200,
-    limit_emissions=1200,
-    limit_log_bytes=1 << 20,
-    limit_cpu_ms=20_000,
-    limit_state_bytes=1 << 20,
     reasons=(
         GAVE_UP,
         OUT_OF_BOUNDS,
@@ -284,6 +279,7 @@ AGENT: Json = {
         "reasons": list(FAULTY.reasons),
         "tripped_ms": NOW - 62_000,
     },
+    "limits": {"calls": 1200, "emissions": 1200, "log_bytes": 1 << 20, "cpu_ms": 20_000, "state_bytes": 1 << 20},
     "versions": [],
     "minutes": [
         {"from_ms": NOW - NOW % 60_000 - 60_000 * ago, "calls": 2 + ago % 3, "failures": 0, "p95_us": 400 + 90 * ago}

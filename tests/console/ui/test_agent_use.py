@@ -8,13 +8,7 @@ from tests.console.ui import harbor as world
 
 NOW = world.NOW
 MINUTE = 60_000
-LIMITS = {
-    "limit_calls": 1200,
-    "limit_emissions": 1200,
-    "limit_log_bytes": 1 << 20,
-    "limit_cpu_ms": 20_000,
-    "limit_state_bytes": 1 << 20,
-}
+LIMITS = {"calls": 1200, "emissions": 1200, "log_bytes": 1 << 20, "cpu_ms": 20_000, "state_bytes": 1 << 20}
 
 
 def test_a_sparkline_is_as_high_as_the_share_of_the_greatest() -> None:
@@ -41,12 +35,12 @@ def test_a_tripped_agent_says_when_it_is_probed() -> None:
 
 def test_what_is_used_of_each_quota_is_shown_for_this_minute_only() -> None:
     used = {"used_calls": 600, "used_cpu_us": 19_000_000, "used_emissions": 7, "used_log_bytes": 2048}
-    row = world.agent("a", minute=NOW // MINUTE, **LIMITS, **used)
-    text = plain(use_lines(row, NOW))
+    row = world.agent("a", minute=NOW // MINUTE, **used)
+    text = plain(use_lines(row, {"limits": LIMITS}, NOW))
     for part in ("600 of 1200", "19.0s of 20.0s", "7 of 1200"):
         assert part in text, text
-    assert "600" not in plain(use_lines(row, NOW + MINUTE))
-    assert use_lines(world.agent("a"), NOW) == []
+    assert "600" not in plain(use_lines(row, {"limits": LIMITS}, NOW + MINUTE))
+    assert use_lines(world.agent("a"), {}, NOW) == []
 
 
 def test_the_last_hour_has_a_cell_for_each_three_minutes_and_fits_beside_the_table() -> None:

@@ -164,8 +164,7 @@ class World:
 
     async def rows(self) -> list[dict[str, Any]]:
         figures = self.executor.figures
-        quotas = self.executor.quotas
-        read = self.store.read(lambda connection: read_rows(connection, figures, quotas=quotas))
+        read = self.store.read(lambda connection: read_rows(connection, figures))
         return [dict(one) for one in await asyncio.wrap_future(read)]
 
     async def row(self, key: AgentKey) -> dict[str, Any]:
@@ -176,7 +175,7 @@ class World:
         history = await asyncio.wrap_future(self.store.read(lambda connection: read_history(connection, key, now)))
         details, figures = await self.modules.details(key), self.executor.figures.get(key)
         history = history.plus(self.executor.unwritten(key))
-        document = agent_document(details, figures, history, self.executor.quotas)
+        document = agent_document(details, figures, self.executor.quotas, history)
         shown: dict[str, Any] = json.loads(json.dumps(document))
         return shown
 
