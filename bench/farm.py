@@ -140,7 +140,12 @@ class Farm:
 
     async def _start(self) -> int:
         executor = self._executor = Executor(
-            self._modules, self._rooms, self._vault, self._clock, runner=self._rooms.self_key, **self._settings  # type: ignore[arg-type]
+            self._modules,
+            self._rooms,
+            self._vault,
+            self._clock,
+            runner=self._rooms.self_key,
+            **self._settings,  # type: ignore[arg-type]
         )
         self._watch = asyncio.get_running_loop().create_task(self.core_lag.watch())
         return await executor.restore()

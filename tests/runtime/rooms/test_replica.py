@@ -141,6 +141,8 @@ def test_people_and_rooms_of_the_script_are_what_they_seem() -> None:
     assert list(replica.roster.members) == [ANN.identity_key, BOB.identity_key, PEOPLE[3].identity_key]
     assert [one["id"] for one in replica.state()["tasks"]] == ["t1"]  # type: ignore[index, union-attr, call-overload]
     assert replica.refolds == 0
+    vouched, plain = script.replica(script.entries[:1]), script.entries[1:]
+    assert [vouched.offer([one], NOW).changed_structure for one in plain] == [True, True, False]
 
 
 @pytest.mark.parametrize("at", range(1, 8))
