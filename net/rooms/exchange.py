@@ -21,14 +21,12 @@ _SHARED_BITS: Final = 64
 
 
 class CloseCode(IntEnum):
-    """Why a relay closes a connection: section 10 of the protocol, and three codes of RFC 6455."""
+    """Why a relay closes a connection: section 10 of the protocol, and two codes of RFC 6455."""
 
     GOING_AWAY = 1001
     """The relay ends."""
     NOT_JOINED = 1008
     """Nobody joined for too long."""
-    TOO_SLOW = 1013
-    """More waits for this reader than is kept."""
     PURGED = 4000
     TOO_LARGE = 4001
     ROOM_NOT_FOUND = 4004
