@@ -172,6 +172,7 @@ class _Closing:
         self._said = said
         self._cards = {card.identity_key: card}
         self._ranges = {self._creator: self._until_leaving(self._creator, [Range(0)])}
+        self._orders = self._creator_says()
 
     def closed(self) -> Roster:
         while True:
@@ -215,15 +216,23 @@ class _Closing:
             for one in vouches
             if isinstance(one.fact, Vouch) and one.author != self._creator and _same_account(one.fact.card, card)
         ]
-        creator_ranges = self._ranges[self._creator]
-        for one in self._said.get(signer_of(self._cards[self._creator]), ()):
-            if not any(part.holds(one.seq) for part in creator_ranges):
-                continue
-            if isinstance(one.fact, Vouch) and _same_account(one.fact.card, card):
-                ranges.append(Range(one.fact.after))
-            elif isinstance(one.fact, Removal) and one.fact.key == key:
-                ranges = [Range(part.after, min(part.end, one.fact.upto)) for part in ranges]
+        for fact in self._orders.get(key, ()):
+            if isinstance(fact, Removal):
+                ranges = [Range(part.after, min(part.end, fact.upto)) for part in ranges]
+            elif _same_account(fact.card, card):
+                ranges.append(Range(fact.after))
         return self._until_leaving(key, ranges)
+
+    def _creator_says(self) -> dict[str, list[Vouch | Removal]]:
+        """What the creator says of each key, in order: looked through once, since a room of many has many of these."""
+        found: dict[str, list[Vouch | Removal]] = {}
+        for one in self._said.get(signer_of(self._cards[self._creator]), ()):
+            if any(part.holds(one.seq) for part in self._ranges[self._creator]):
+                if isinstance(one.fact, Vouch):
+                    found.setdefault(one.fact.card.identity_key, []).append(one.fact)
+                elif isinstance(one.fact, Removal):
+                    found.setdefault(one.fact.key, []).append(one.fact)
+        return found
 
     def _until_leaving(self, key: str, ranges: Sequence[Range]) -> tuple[Range, ...]:
         leaves = [one.seq for one in self._said.get(signer_of(self._cards[key]), ()) if isinstance(one.fact, Leaving)]
