@@ -123,6 +123,7 @@ class RoomLink:
         )
         self._may_enter = invite is not None
         self._leaving = leaving
+        self._leaving_s = 0.0
         self._ended = ended
         self._online_s: float | None = None
         self._there: frozenset[str] = frozenset()
@@ -168,7 +169,7 @@ class RoomLink:
 
     def leave(self) -> None:
         """This member is about to leave: being out of the room is then no reason to close the way."""
-        self._leaving = True
+        self._leaving, self._leaving_s = True, self._core.clock.monotonic()
 
     def rotate(self) -> None:
         """Speaks under a new key from now on."""
@@ -219,8 +220,9 @@ class RoomLink:
     @property
     def _is_told(self) -> bool:
         """Whether others have been there for long enough to have asked what they lack."""
-        since = self._online_s
-        return bool(self.status.present) and since is not None and self._core.clock.monotonic() - since > _TOLD_S
+        if self._online_s is None or not self.status.present:
+            return False
+        return self._core.clock.monotonic() - max(self._online_s, self._leaving_s) > _TOLD_S
 
     def _take_due(self) -> None:
         """Entries of a clock that goes ahead of ours wait for their time."""

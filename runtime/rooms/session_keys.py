@@ -189,7 +189,7 @@ class KeyExchange:
         trusted = state.trusts(peer)
         hello = Hello(
             card=state.me.card,
-            proof=invite_proof(state.secret, state.room, state.key, peer.identity_key) if state.secret else "",
+            proof=self._proof_for(peer),
             have=state.inbound.newest(peer.identity_key),
             mark=self._mark,
             refused="" if trusted or peer.card is None else _NO_PROOF,
@@ -203,6 +203,14 @@ class KeyExchange:
         if state.send(peer, content):
             peer.greet_s = state.now.s + min(_GREET_MAX_S, _GREET_S * 2**peer.greeted)
             peer.greeted = min(peer.greeted + 1, 10)
+
+    def _proof_for(self, peer: Peer) -> str:
+        """Nothing of who has left without an invitation back: it still knows the secret, and would be let in again."""
+        state = self._state
+        own = state.book.roster().everybody.get(state.key)
+        if not state.secret or (own is not None and not own.is_in and state.invite is None):
+            return ""
+        return invite_proof(state.secret, state.room, state.key, peer.identity_key)
 
     def _creator_for(self, peer: Peer) -> Card | None:
         roster = self._state.book.roster()

@@ -607,6 +607,18 @@ def test_who_leaves_is_not_let_in_again_by_a_program_that_was_started_in_between
     assert ann.log.roster().member(bea.key) is not None
 
 
+def test_who_has_left_and_only_stays_to_tell_of_it_is_not_let_in_again(way: Way) -> None:
+    ann, bea = house(way, "ann", "bea")
+    bea.write("leave", {})
+    way.run()
+    way.disconnect(bea)
+    bea.invite = None
+    bea.start()
+    way.connect(bea)
+    way.wait(120)
+    assert ann.log.roster().member(bea.key) is None
+
+
 def test_w22_a_rotation_that_is_asked_for_is_shared_and_names_the_one_before(way: Way) -> None:
     ann, bea = house(way, "ann", "bea")
     before = ann.session._state.outbound.session_id
