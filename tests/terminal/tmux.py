@@ -12,7 +12,7 @@ from typing import Self
 __all__ = ["Terminal"]
 
 PROGRAM = Path(sys.executable).parent / "orlop"
-SECONDS = 30.0
+SECONDS = 60.0
 """How long a text may take to appear on a loaded machine; nothing is claimed about speed."""
 
 
