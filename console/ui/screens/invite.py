@@ -165,7 +165,7 @@ class JoinScreen(FormScreen):
         if result is None or not result.ok:
             return result.fault.line if result is not None and result.fault else "nothing was done"
         name = text(result.value, "name", limit=64)
-        waits = text(result.value, "note", limit=300)
+        waits = text(result.value, "notice", limit=300)
         told = f"{name}: {waits}" if waits else f"you are in {name}"
         self.app.notify(told, markup=False)
         return ""

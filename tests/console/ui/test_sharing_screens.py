@@ -154,7 +154,7 @@ async def test_a_join_that_waits_or_fails_says_so() -> None:
         app.screen.query_one("#invitation", Input).value = INVITE
         await press(pilot, "ctrl+s")
         assert "this node is in the room already" in said(app)
-        answering(core, "rooms join", {"v": 1, "name": "far-pier", "state": "waiting", "note": "nobody is there yet"})
+        answering(core, "rooms join", {"v": 1, "name": "far-pier", "state": "waiting", "notice": "nobody is there yet"})
         await press(pilot, "ctrl+s")
         assert toasts(app)[-1] == "far-pier: nobody is there yet"
 
