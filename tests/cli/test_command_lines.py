@@ -56,8 +56,8 @@ def test_nothing_opens_the_screen() -> None:
         ("rom list", "rom: unknown command; did you mean rooms?"),
         (
             "rooms",
-            "rooms: which command?; one of create, list, show, tasks, task, say, invite, join, leave, members, verify,"
-            " remove, rotate, relay, undo, set, keep, reclock, export, import, burn",
+            ("rooms: which command?; one of create, list, show, tasks, task, say, invite, join, leave, members, verify,"
+            " remove, rotate, relay, undo, set, keep, reclock, export, import, burn"),
         ),
         ("rooms lst", "rooms lst: unknown command; did you mean rooms list?"),
         ("rooms list --jsn", "rooms list: --jsn: unknown option; did you mean --json?"),
