@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from console.call import Call
 from console.client import Json, Result
 from console.verbs.reading import read_all
-from runtime.errors import NotFoundError, RefusedError, UnavailableError, UsageError
+from runtime.errors import NotFoundError, OrlopError, RefusedError, UnavailableError, UsageError
 from runtime.events import RoomExported
 from runtime.rooms.room_file import RoomFile, read_room_file, verified, write_room_file
 
@@ -67,7 +67,11 @@ async def import_room(core: "Core", call: Call) -> Result:
 
 
 def _checked(core: "Core", data: bytes, secret: bytes) -> RoomFile:
-    file = read_room_file(io.BytesIO(data).read, secret)
+    try:
+        file = read_room_file(io.BytesIO(data).read, secret)
+    except OrlopError as error:
+        error.where = error.where or "the file"
+        raise
     names = {info.room: info.name for info in core.rooms.list()}
     if file.room in names:
         raise RefusedError("the room is here already", where=names[file.room], hint="nothing was changed")

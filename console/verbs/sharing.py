@@ -187,7 +187,8 @@ async def rotated(core: "Core", room: str) -> Result:
         FailedError: nobody is reached.
     """
     if await link_of(core, room) is None:
-        raise UsageError(_NO_RELAY, hint="orlop rooms invite ROOM --relay URL names one")
+        name = (await _view(core, room)).name
+        raise UsageError(_NO_RELAY, where=clean(name), hint="orlop rooms invite ROOM --relay URL names one")
     if not core.online.rotate(room):
         raise FailedError("nobody is reached now", hint="the next connection brings another key anyway")
     return Result(ok=True, value={"v": 1, "room": room, "rotated": True})
