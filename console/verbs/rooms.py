@@ -55,7 +55,10 @@ async def show(core: "Core", call: Call) -> Result:
     """`rooms show`: progress, members, tasks, latest messages."""
     view = await _view(core, call)
     progress = view.progress
-    names = {member.identity_key: member.display_name for member in view.members}
+    roster = await asyncio.to_thread(core.rooms.roster, view.room)
+    names = {key: one.card.shown_name for key, one in roster.everybody.items()}
+    names |= {member.identity_key: member.display_name for member in view.members}
+    here = {member.identity_key for member in view.members}
     value: dict[str, Json] = {
         "v": 1,
         "room": view.room,
@@ -69,6 +72,7 @@ async def show(core: "Core", call: Call) -> Result:
             "blocked": progress.blocked,
         },
         "members": [member_json(core, view.room, one) for one in view.members],
+        "former": [{"identityKey": key, "displayName": name} for key, name in names.items() if key not in here],
         "link": _link(core, view.room),
         "tasks": _tasks(view, view.tasks.values()),
         "messages": [

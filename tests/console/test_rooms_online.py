@@ -117,6 +117,7 @@ def test_who_leaves_is_gone_for_all_and_reads_no_more(two: tuple[Program, Progra
     assert [event.key for event in ann.heard(MemberLeft)] == [key]
     ann.run("rooms say", room="harbor", text="between us")
     assert bob.said() == []
+    assert ann.show()["former"] == [{"identityKey": key, "displayName": "bob"}]
     assert "is not a member of it" in bob.fail("rooms say", room="harbor", text="still here?").line
     assert bob.show()["link"] is None
 

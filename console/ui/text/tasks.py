@@ -50,10 +50,11 @@ KEY_SHOWN = 8
 
 
 def members_by_key(document: Json) -> Mapping[str, str]:
-    """Display names by identity key."""
+    """Display names by identity key, also of those who are in the room no more."""
     return {
         text(member, "identityKey", limit=80): text(member, "displayName", limit=40)
-        for member in objects(document, "members")
+        for part in ("former", "members")
+        for member in objects(document, part)
     }
 
 

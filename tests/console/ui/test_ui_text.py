@@ -204,7 +204,7 @@ def test_the_rows_of_the_small_world_say_what_they_should() -> None:
     cells = agent_row(world.FAULTY, NOW).cells
     assert cells[:5] == ("✗", "faulty", "quiet-harbor", "tripped", "14:02:20")
     assert cells[8] == "▮▮▮"
-    assert room_row(world.room("r" * 32, "pier", open=3)).cells == ("pier", "3", "2", "3", "4")
+    assert room_row(world.room("r" * 32, "pier", open=3)).cells == (" ", "pier", "3", "2", "3", "4")
     tasks = {row.key: row for row in task_rows(world.ROOM, NOW)}
     assert [*tasks][:3] == ["t07", "t01", "t02"]
     assert tasks["t02"].cells[7] == "Rotate the relay's keys"
