@@ -184,6 +184,16 @@ async def test_counts_its_ticks_in_its_state(world: World) -> None:
     assert await world.kept(KEY) == struct.pack("<I", 4)
 
 
+async def test_its_state_survives_being_switched_off_and_on(world: World) -> None:
+    await world.run("counts_ticks")
+    await world.tick(2)
+    await world.executor.deactivate(KEY)
+    await world.tick()
+    await world.executor.activate(KEY)
+    await world.tick()
+    assert await world.kept(KEY) == struct.pack("<I", 3)
+
+
 async def test_emits_again_every_event_that_it_receives(world: World) -> None:
     world.rooms.put(task("t1"))
     await world.run("reemits", "one")
