@@ -238,6 +238,13 @@ def test_a_full_server_takes_no_new_room() -> None:
     assert second.types == ["member_list"]
 
 
+def test_the_limit_of_a_server_is_ten_thousand_rooms(table: Table) -> None:
+    taken = {table.join("ann", room=f"{n:032x}")[1].code for n in range(10_000)}
+
+    assert taken == {0}
+    assert table.join("ann", room="f" * 32)[1].code == 4008
+
+
 def test_thirty_messages_a_second_are_within_the_rate() -> None:
     now = 100.0
     rate = Rate(Limits().per_second, lambda: now)
