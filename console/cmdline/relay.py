@@ -97,7 +97,7 @@ async def _watch(relay: "Relay", serving: "_Serving", talk: "_Talk") -> None:
         if now != before:
             before = now
             figures = {"rooms": now[0], "connections": now[1], "messages": now[2]}
-            talk.tell("relay.figures", figures, f"{now[0]} rooms, {now[1]} connections, {now[2]} messages so far")
+            talk.tell("relay.figures", figures, f"rooms {now[0]}, connections {now[1]}, messages so far {now[2]}")
 
 
 @dataclass

@@ -49,8 +49,8 @@ _REASONS: Final = {
     4003: "the relay did not know a message",
     4004: "the relay does not know the room",
     4005: "another connection took this member's place",
-    4008: "the relay is full",
-    4009: "the room is full",
+    4009: "the relay is full",
+    4008: "the room is full",
     4029: "the relay found too many messages",
 }
 

@@ -31,8 +31,8 @@ class CloseCode(IntEnum):
     TOO_LARGE = 4001
     ROOM_NOT_FOUND = 4004
     REPLACED = 4005
-    SERVER_FULL = 4008
-    ROOM_FULL = 4009
+    ROOM_FULL = 4008
+    SERVER_FULL = 4009
     RATE = 4029
 
 

@@ -211,7 +211,7 @@ def test_a_full_room_takes_nobody_new_but_those_who_come_back() -> None:
     bob, _ = table.join("bob")
 
     _, eve = table.join("eve")
-    assert (eve.types, eve.code) == (["room_full"], 4009)
+    assert (eve.types, eve.code) == (["room_full"], 4008)
 
     _, again = table.join("ann")
     assert again.types == ["member_list"]
@@ -223,7 +223,7 @@ def test_a_full_room_takes_nobody_new_but_those_who_come_back() -> None:
 def test_the_limit_of_a_room_is_fifty(table: Table) -> None:
     taken = [table.join(f"member {n}")[1].code for n in range(51)]
 
-    assert taken == [0] * 50 + [4009]
+    assert taken == [0] * 50 + [4008]
 
 
 def test_a_full_server_takes_no_new_room() -> None:
@@ -234,7 +234,7 @@ def test_a_full_server_takes_no_new_room() -> None:
     _, third = table.join("ann", room="03" * 16)
     _, second = table.join("bob", room="02" * 16)
 
-    assert (third.types, third.code) == (["server_full"], 4008)
+    assert (third.types, third.code) == (["server_full"], 4009)
     assert second.types == ["member_list"]
 
 
@@ -242,7 +242,7 @@ def test_the_limit_of_a_server_is_ten_thousand_rooms(table: Table) -> None:
     taken = {table.join("ann", room=f"{n:032x}")[1].code for n in range(10_000)}
 
     assert taken == {0}
-    assert table.join("ann", room="f" * 32)[1].code == 4008
+    assert table.join("ann", room="f" * 32)[1].code == 4009
 
 
 def test_thirty_messages_a_second_are_within_the_rate() -> None:

@@ -120,12 +120,12 @@ async def test_a_full_room_and_a_full_server_say_so() -> None:
         second = await relay.peer()
         await second.say(join("bob"))
         assert await second.hear() == {"type": "room_full"}
-        assert await second.closed() == 4009
+        assert await second.closed() == 4008
 
         elsewhere = await relay.peer("cd" * 16)
         await elsewhere.say(join("bob"))
         assert await elsewhere.hear() == {"type": "server_full"}
-        assert await elsewhere.closed() == 4008
+        assert await elsewhere.closed() == 4009
 
 
 async def test_an_address_has_ten_connections_until_one_ends() -> None:
