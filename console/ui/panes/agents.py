@@ -37,6 +37,7 @@ class AgentsPane(Pane):
     NUMBER = AGENTS
     NOUN = "agents"
     PARTS = ("agents", "agent")
+    LINES = ("agent-line",)
     DETAIL = "agent"
     BINDINGS: ClassVar[list[BindingType]] = [
         command_binding("space", "switch", "agents activate", "on/off"),

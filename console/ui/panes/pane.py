@@ -70,6 +70,8 @@ class Pane(Container):
     NOUN: ClassVar[str] = "rows"
     PARTS: ClassVar[tuple[str, ...]] = ()
     """Ids of the widgets that take the focus, in the order of `tab`; the first is the main table."""
+    LINES: ClassVar[tuple[str, ...]] = ()
+    """Ids of the lines that are shown beside them."""
     DETAIL: ClassVar[str] = ""
     """Id of the part that `enter` opens."""
 
@@ -149,7 +151,7 @@ class Pane(Container):
     @property
     def whole(self) -> bool:
         """False while the screen is being taken down: what the core says may come later than that."""
-        return self.is_attached and all(self.query(f"#{part}") for part in self.PARTS)
+        return self.is_attached and all(self.query(f"#{part}") for part in (*self.PARTS, *self.LINES))
 
     def second(self) -> None:
         """Once a second while the pane is shown; for figures that change with the time alone."""

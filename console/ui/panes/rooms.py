@@ -72,6 +72,7 @@ class RoomsPane(RoomKeys):
     NUMBER = ROOMS
     NOUN = "rooms"
     PARTS = ("rooms", "tasks", "chat", "members")
+    LINES = ("room-banner", "room-line")
     DETAIL = "tasks"
     BINDINGS: ClassVar[list[BindingType]] = [*RoomKeys.BINDINGS]
 

@@ -438,3 +438,11 @@ async def test_of_work_that_is_begun_twice_only_the_newest_is_done_and_nothing_i
         await settled(pilot)
         assert did == [2]
         gc.collect()  # a coroutine that was never awaited would warn here, which fails the test
+
+
+@pytest.mark.parametrize(("key", "part"), [("2", "#agent-line"), ("2", "#agent"), ("4", "#job"), ("5", "#receipt")])
+async def test_what_the_core_says_while_a_screen_is_taken_down_is_passed_over(key: str, part: str) -> None:
+    async with opened(harbor()) as (app, pilot):
+        await press(pilot, key)
+        await pane(app).query_one(part).remove()
+        await pane(app)._fetch()
