@@ -125,6 +125,7 @@ def test_who_leaves_is_gone_for_all_and_reads_no_more(two: tuple[Program, Progra
 def test_w22_the_keys_change_when_a_member_is_removed(two: tuple[Program, Program]) -> None:
     ann, bob = two
     key = ann.members()["bob"]["identityKey"]
+    known = bob.invitation()
     removed = ann.run("rooms remove", room="harbor", member="bob")
 
     assert (removed["member"], removed["name"]) == (key, "bob")
@@ -134,6 +135,8 @@ def test_w22_the_keys_change_when_a_member_is_removed(two: tuple[Program, Progra
     bob.until(lambda: bob.row()["link"] == "closed")
     assert bob.row()["problem"] == "this member is in the room no more"
     assert "between us" not in bob.said()
+    assert ann.invitation() != known  # by the old one he could come back under another name
+    assert bob.inside.rooms.settings(ann.row()["room"]).invite in known
     assert "is not a member" in ann.fail("rooms remove", room="harbor", member="bob").line
 
 
