@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from console.room_log import Book, Log, nothing, then
+from console.room_log import Log
 from runtime.agents.lease import Lease
 from runtime.errors import LockedError, NotFoundError, OrlopError
 from runtime.events import (
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from console.core import Core
 
 __all__ = ["LinkStatus", "RoomLink"]
+
+T = TypeVar("T")
 
 _TICK_S: Final = 1.0
 _SOON_S: Final = 0.1
@@ -108,13 +110,13 @@ class RoomLink:
         self._core = core
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._book = Book(core, room)
+        self._log = Log(core, room)
         me = Me(make_card(core.account, core.identity, name), core.account)
-        self._session = RoomSession(room, me, self._book, invite=invite)
+        self._session = RoomSession(room, me, self._log, invite=invite)
         self._driver = SessionDriver(
             self._session,
             core.account,
-            Log(core, room),
+            self._log,
             send=self._send,
             say=self._said,
             wait=self._wait,
@@ -208,7 +210,7 @@ class RoomLink:
             self._due = due
             self._timer = self._loop.call_later(wait_s, self._tick)
         with contextlib.suppress(OrlopError):
-            self._look(self._book.roster())
+            self._look(self._log.roster())
 
     def _tick(self) -> None:
         self._timer = None
@@ -228,7 +230,7 @@ class RoomLink:
         """Entries of a clock that goes ahead of ours wait for their time."""
         due_ms = self._core.rooms.next_due_ms(self.room)
         if due_ms is not None and due_ms <= self._core.clock.wall_ms():
-            self._wait(then(self._core.rooms.tick(self.room), nothing), lambda: self._driver.entries(()))
+            self._wait(self._core.rooms.tick(self.room), lambda: self._driver.entries(()))
 
     def _look(self, roster: Roster) -> None:
         self._show_present(self._there & roster.members.keys())
@@ -285,8 +287,8 @@ class RoomLink:
     def _send(self, message: Outgoing) -> None:
         self._transport.send(message)
 
-    def _wait(self, future: "Future[object]", then: Callable[[], None]) -> None:
-        def done(_: "Future[object]") -> None:
+    def _wait(self, future: "Future[T]", then: Callable[[], None]) -> None:
+        def done(_: "Future[T]") -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and the way with it
                 self._loop.call_soon_threadsafe(self._act, then)
 

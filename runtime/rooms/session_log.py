@@ -96,15 +96,20 @@ def _lacking(offered: Offered) -> bool:
 
 
 def _mapped(future: "Future[T]", change: Callable[[T], U]) -> "Future[U]":
-    """What becomes of a future's result, or its error."""
-    mapped: Future[U] = Future()
+    """A future of what becomes of another one's result; it fails as that does.
+
+    Args:
+        future: the other one.
+        change: makes the result.
+    """
+    made: Future[U] = Future()
 
     def done(source: "Future[T]") -> None:
         error = source.exception()
         if error is not None:
-            mapped.set_exception(error)
+            made.set_exception(error)
         else:
-            mapped.set_result(change(source.result()))
+            made.set_result(change(source.result()))
 
     future.add_done_callback(done)
-    return mapped
+    return made
