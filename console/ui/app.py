@@ -21,6 +21,7 @@ from console.exit_codes import ExitCode, exit_code_for
 from console.idle import IdleWatch
 from console.ui import keys
 from console.ui.actions import Actions
+from console.ui.after import after
 from console.ui.ascii_only import AsciiOnly
 from console.ui.desk import Desk
 from console.ui.feed import Feed
@@ -182,7 +183,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
 
     def _refresh_stale(self, changes: Changes) -> None:
         if changes.stale and not self._stale:
-            self.set_timer(_STALE_S, self._ask_stale)
+            after(self, _STALE_S, self._ask_stale)
         self._stale |= changes.stale
 
     async def _ask_stale(self) -> None:

@@ -1,5 +1,6 @@
 """What all panes are: parts among which the focus goes round, a main table, and rows that come from the desk's view."""
 
+from asyncio import TimerHandle
 from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
@@ -11,7 +12,6 @@ from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.events import DescendantFocus
 from textual.message import Message
-from textual.timer import Timer
 from textual.widget import Widget
 
 from console.client import Args
@@ -19,6 +19,7 @@ from console.filter import FilterError
 from console.registry import COMMANDS
 from console.table_rows import Row
 from console.ui.actions import Actions
+from console.ui.after import after
 from console.ui.bound import Keys
 from console.ui.desk import Desk
 from console.ui.frame import table_status
@@ -95,7 +96,7 @@ class Pane(Container):
         self.actions = actions
         self.current = self.PARTS[0]
         self.frozen = False
-        self._fetch_timer: Timer | None = None
+        self._fetch_timer: TimerHandle | None = None
         self._fetched_at = 0.0
         self._sorted_at_first: dict[str, Order] = {}
 
@@ -125,11 +126,11 @@ class Pane(Container):
         if self.frozen:
             return
         if moved and self._fetch_timer is not None:
-            self._fetch_timer.stop()
+            self._fetch_timer.cancel()
             self._fetch_timer = None
         if self._fetch_timer is None:
             wait = _REST_S if moved else max(_REST_S, _EVERY_S - (monotonic() - self._fetched_at))
-            self._fetch_timer = self.set_timer(wait, self._fetch_now)
+            self._fetch_timer = after(self, wait, self._fetch_now)
 
     def _fetch_now(self) -> None:
         self._fetch_timer = None

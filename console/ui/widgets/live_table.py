@@ -4,6 +4,7 @@ Only the rows in the window are ever drawn. Line 0 is the header. Rows change at
 date at most twice a second and never while the operator is moving, so that nothing jumps away under a key.
 """
 
+from asyncio import TimerHandle
 from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import ClassVar
@@ -12,10 +13,10 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.timer import Timer
 
 from console.table import TableModel
 from console.table_rows import Row
+from console.ui.after import after
 from console.ui.widgets.table_lines import TableLines
 
 __all__ = ["LiveTable"]
@@ -81,7 +82,7 @@ class LiveTable(TableLines, can_focus=True):
         self._sent: str | None = None
         self._arranged_at = 0.0
         self._pressed_at = 0.0
-        self._arrange_timer: Timer | None = None
+        self._arrange_timer: TimerHandle | None = None
 
     # --- changing rows ----------------------------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class LiveTable(TableLines, can_focus=True):
         if wait <= 0:
             self._arrange()
         elif self._arrange_timer is None:
-            self._arrange_timer = self.set_timer(wait, self._arrange_due)
+            self._arrange_timer = after(self, wait, self._arrange_due)
 
     def _arrange_due(self) -> None:
         self._arrange_timer = None
