@@ -1,6 +1,7 @@
 """A call after a while comes once, can be taken back, and ends with its widget."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from textual.app import App, ComposeResult
@@ -54,14 +55,16 @@ async def test_nothing_is_called_for_a_widget_that_is_gone() -> None:
     assert seen == []
 
 
-async def test_a_failure_ends_the_program_as_any_other() -> None:
-    app = Page()
+async def fails_after(app: Page, fail: Callable[[], None]) -> None:
+    async with app.run_test() as pilot:
+        after(app, 0.001, fail)
+        while app._exception is None:
+            await pilot.pause(0.001)
 
+
+async def test_a_failure_ends_the_program_as_any_other() -> None:
     def fail() -> None:
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        async with app.run_test() as pilot:
-            after(app, 0.001, fail)
-            while app._exception is None:  # noqa: ASYNC110 - Textual says it to nobody
-                await pilot.pause(0.001)
+        await fails_after(Page(), fail)
