@@ -11,6 +11,7 @@ from runtime.errors import NetworkError, RefusedError, UsageError
 __all__ = [
     "AddressError",
     "ConnectionLostError",
+    "MalformedError",
     "PeerFaultError",
     "StreamResetError",
     "UnreachableError",
@@ -21,6 +22,10 @@ __all__ = [
 
 class AddressError(UsageError):
     """A multiaddr, a PeerId or a key that is none, or none that orlop speaks to."""
+
+
+class MalformedError(RefusedError):
+    """Bytes without the form that they should have. Whoever knows whose they are makes the error of it that says so."""
 
 
 class PeerFaultError(RefusedError):

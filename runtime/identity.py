@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from runtime import durable
+from runtime import base58, durable
 from runtime.errors import RefusedError
 from runtime.sanitise import clean
 from runtime.statedir import StateDir
@@ -31,17 +31,15 @@ DOMAINS = frozenset(
     {
         b"phase-manifest:v1:", b"phase-receipt:v1:", b"orlop-member:v1:", b"orlop-room:v1:", b"orlop-lease:v1:",
         b"orlop-agent:v2:", b"orlop-component:v1:", b"orlop-root:v1:", b"orlop-release:v1:", b"orlop-key:v1:",
-        b"orlop-dht-hello:v1:", b"orlop-record:v1:", b"orlop-room-file:v1:", b"DSSEv1 ",
+        b"orlop-dht-hello:v1:", b"orlop-record:v1:", b"orlop-room-file:v1:", b"DSSEv1 ", b"noise-libp2p-static-key:",
+        b"libp2p-tls-handshake:",
     }
 )  # fmt: skip
-"""Every prefix under which a key of ours may sign; the last is the one with which every DSSE message begins."""
+"""Every prefix under which a key of ours may sign; `DSSEv1 ` begins every DSSE message, libp2p chose the last two."""
 
 _SEED_BYTES = 32
 _DIGEST_BYTES = 32
 _PREFIX = bytes.fromhex("002408011220")
-_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_DIGITS = {char: value for value, char in enumerate(_ALPHABET)}
-_PEER_ID_CHARS = 52
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SIGN = 1 << 255
 _P = _SIGN - 19
@@ -208,13 +206,7 @@ def peer_id_of(public: bytes) -> str:
     """
     if len(public) != _SEED_BYTES:
         raise RefusedError(f"a public key has {_SEED_BYTES} bytes, not {len(public)}")
-    raw = _PREFIX + public
-    number = int.from_bytes(raw)
-    digits = ""
-    while number:
-        number, digit = divmod(number, 58)
-        digits = _ALPHABET[digit] + digits
-    return "1" * (len(raw) - len(raw.lstrip(b"\0"))) + digits
+    return base58.encode(_PREFIX + public)
 
 
 def public_of(peer_id: str) -> bytes:
@@ -223,15 +215,7 @@ def public_of(peer_id: str) -> bytes:
     Raises:
         RefusedError: not the PeerId of an Ed25519 key in its one spelling.
     """
-    number = 0
-    for char in peer_id[: 2 * _PEER_ID_CHARS]:
-        if char not in _DIGITS:
-            break
-        number = number * 58 + _DIGITS[char]
-    else:
-        size = len(_PREFIX) + _SEED_BYTES
-        raw = number.to_bytes(size) if number.bit_length() <= 8 * size else b""
-        public = raw.removeprefix(_PREFIX)
-        if len(public) == _SEED_BYTES and peer_id_of(public) == peer_id:
-            return public
-    raise RefusedError(f"`{clean(peer_id, 80)}` is not the PeerId of an Ed25519 key")
+    raw = base58.decode(peer_id) or b""
+    if len(raw) != len(_PREFIX) + _SEED_BYTES or not raw.startswith(_PREFIX):
+        raise RefusedError(f"`{clean(peer_id, 80)}` is not the PeerId of an Ed25519 key")
+    return raw.removeprefix(_PREFIX)
