@@ -15,18 +15,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from console.client import Json
+from console.job_settings import JobsConfig
+from console.setting_key import Key, Value
 from console.settings import (
     KEYS,
     AgentsConfig,
     CoreConfig,
-    JobsConfig,
     JournalConfig,
-    Key,
     NodeConfig,
     ReceiptsConfig,
     StorageConfig,
     UiConfig,
-    Value,
 )
 from console.toml_file import TomlFile, read_toml
 from runtime import durable

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.config import Config, changed, config_file, describe, load, set_value
-from console.settings import KEYS, Key, Unit, Value
+from console.setting_key import Key, Unit, Value
+from console.settings import KEYS
 from runtime.errors import UsageError
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from console.registry import COMMANDS, GROUPS
-from console.settings import KEYS, Unit
+from console.setting_key import Unit
+from console.settings import KEYS
 from runtime.codec import event_types
 from runtime.jobs.ending import STATES
 from runtime.jobs.queue import QueueLimits
