@@ -26,6 +26,8 @@ class TaskDraft:
     type: str
     task_id: str
     task: Mapping[str, Json] | None = None
+    undoes: bool = False
+    """Whether it takes a change back that its author made."""
 
 
 @dataclass(frozen=True, slots=True)

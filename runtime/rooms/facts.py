@@ -20,6 +20,7 @@ __all__ = [
     "NAME_CHARACTERS",
     "SNAPSHOT_PARTS",
     "STRUCTURAL",
+    "UNDOES",
     "Burning",
     "Change",
     "Fact",
@@ -42,6 +43,9 @@ NAME_CHARACTERS: Final = 64
 
 MESSAGE_CHARACTERS: Final = 16_384
 """Characters of a message at most."""
+
+UNDOES: Final = "undo"
+"""In the content of a task entry, true: its author takes an earlier change of its own back. It folds like any other."""
 
 SNAPSHOT_PARTS: Final = 1_024
 """Pieces of a snapshot at most."""

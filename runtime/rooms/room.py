@@ -19,7 +19,7 @@ from runtime.rooms.announce import task_changed
 from runtime.rooms.cards import Card
 from runtime.rooms.drafts import Rejection, SubmitResult, TaskDraft
 from runtime.rooms.entries import NO_ENTRY, EntryError, SignedEntry, place, sign_entry
-from runtime.rooms.facts import MESSAGE_CHARACTERS, NAME_CHARACTERS
+from runtime.rooms.facts import MESSAGE_CHARACTERS, NAME_CHARACTERS, UNDOES
 from runtime.rooms.fold import Message
 from runtime.rooms.held import HeldRoom, RoomInfo
 from runtime.rooms.living import LivingRooms
@@ -242,7 +242,7 @@ class Rooms(LivingRooms):
                     actor_id=actor,
                 )
                 context = Context(room, tasks, held.members(), self._clock_ms(tx, room))
-                taken = self._judge(tx, held, event, context, cause)
+                taken = self._judge(tx, held, event, context, cause, undoes=draft.undoes)
                 if isinstance(taken, Reason):
                     rejected.append(Rejection(draft, taken))
                     tx.emit(_rejected(context, draft, actor, taken, cause))
@@ -286,7 +286,7 @@ class Rooms(LivingRooms):
         return held.info
 
     def _judge(
-        self, tx: Transaction, held: HeldRoom, event: TaskEvent, context: Context, cause: int | None
+        self, tx: Transaction, held: HeldRoom, event: TaskEvent, context: Context, cause: int | None, *, undoes: bool
     ) -> tuple[SignedEntry, TaskEvent] | Reason:
         """Stores and folds one event, if it is admitted."""
         verdict = admit(event, context, author=self.self_key)
@@ -295,7 +295,9 @@ class Rooms(LivingRooms):
         if not isinstance(verdict, Admitted):
             return verdict.reason
         admitted = verdict.event
-        content: Mapping[str, Json] = {"type": admitted.type, "taskId": admitted.task_id, "task": admitted.task}
+        content: dict[str, Json] = {"type": admitted.type, "taskId": admitted.task_id, "task": admitted.task}
+        if undoes:
+            content[UNDOES] = True
         tasks = held.replica.fold.folding.tasks
         before = tasks.get(event.task_id)
         try:

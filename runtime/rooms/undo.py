@@ -1,7 +1,8 @@
 """Undo of one's own last change: what would take it back, computed from the room's events alone.
 
-A change that was taken back already, by undo or by hand, no longer counts, so that undo goes further back each time.
-Nobody's change is overwritten: what somebody else changed since is refused, by name of the field.
+What undo says is marked as such in the log, so a change that it took back no longer counts, and undo goes further back
+each time. Who takes a change back by hand makes another one, and undo begins with that. Nobody's change is overwritten:
+what somebody else changed since is refused, by name of the field.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Final
 from runtime.canonical import Json
 from runtime.errors import NotFoundError, RefusedError
 from runtime.rooms.drafts import TaskDraft
-from runtime.rooms.facts import task_event_of
+from runtime.rooms.facts import UNDOES, task_event_of
 from runtime.rooms.replica import Replica
 from runtime.rooms.tasks import CREATIONS, EMPTY, FIELDS, Folding, Task, TaskEvent, TaskState
 
@@ -56,7 +57,7 @@ def undo_in(replica: Replica, me: str) -> Undo:
         RefusedError: as `undo_last`.
     """
     events = (
-        event
+        (event, entry.content.get(UNDOES) is True)
         for entry in replica.entries()
         if entry.kind == "task" and replica.counts(entry) and not replica.covered(entry)
         if (event := task_event_of(entry)) is not None
@@ -71,15 +72,17 @@ class _Change:
     place: int
     task_id: str
     created: bool
+    undoes: bool
+    """Whether undo said it."""
     fields: dict[str, tuple[object, object]] = field(default_factory=dict)
     """By attribute: before and after."""
 
 
-def undo_last(events: Iterable[TaskEvent], me: str, base: TaskState = EMPTY) -> Undo:
+def undo_last(events: Iterable[tuple[TaskEvent, bool]], me: str, base: TaskState = EMPTY) -> Undo:
     """What takes back the last change of a member.
 
     Args:
-        events: all of a room, in the order of its fold.
+        events: all of a room, in the order of its fold, each with whether it was said to take something back.
         me: the member's identity key; what its agents do is not its own change.
         base: the tasks before all of them, such as those of a snapshot.
 
@@ -90,13 +93,13 @@ def undo_last(events: Iterable[TaskEvent], me: str, base: TaskState = EMPTY) -> 
     mine: list[_Change] = []
     others: dict[tuple[str, str], int] = {}
     folding = Folding(base)
-    for place, event in enumerate(events):
+    for place, (event, undoes) in enumerate(events):
         before = folding.tasks.get(event.task_id)
         if not folding.apply(event):
             continue
         found = _difference(before, folding.tasks[event.task_id])
         if event.actor_id == me:
-            _remember(mine, _Change(place, event.task_id, event.type in CREATIONS, found))
+            _remember(mine, _Change(place, event.task_id, event.type in CREATIONS, undoes, found))
         else:
             others.update(dict.fromkeys(((event.task_id, name) for name in found), place))
     if not mine:
@@ -118,7 +121,7 @@ def _value(task: Task | None, name: str) -> object:
 
 
 def _remember(mine: list[_Change], change: _Change) -> None:
-    """Keeps a change; two of which the later takes back the earlier go away together."""
+    """Keeps a change; one that undo took back goes away together with what took it back."""
     if change.created or change.fields:
         mine.append(change)
     while len(mine) > 1 and _takes_back(mine[-1], mine[-2]):
@@ -129,7 +132,7 @@ def _remember(mine: list[_Change], change: _Change) -> None:
 
 
 def _takes_back(later: _Change, earlier: _Change) -> bool:
-    if later.task_id != earlier.task_id or later.created or earlier.created:
+    if not later.undoes or later.task_id != earlier.task_id or later.created or earlier.created:
         return False
     return all(earlier.fields.get(name) == (new, old) for name, (old, new) in later.fields.items())
 
@@ -149,7 +152,7 @@ def _inverse(change: _Change, others: Mapping[tuple[str, str], int], tasks: Mapp
             fields.append(key)
     if (drafts.get("task_assigned") or {}).get("assignee"):  # which would begin the task, whatever its status is
         drafts.setdefault("task_status_changed", {"status": tasks[change.task_id].status})
-    made = tuple(TaskDraft(kind, change.task_id, payload) for kind, payload in drafts.items())
+    made = tuple(TaskDraft(kind, change.task_id, payload, undoes=True) for kind, payload in drafts.items())
     return Undo(change.task_id, tuple(fields), made)
 
 

@@ -160,6 +160,21 @@ async def test_undo_takes_back_the_last_change_and_goes_further_back_each_time(h
     assert "rooms never delete one" in await harbor.refused("rooms undo", room="harbor")
 
 
+async def test_undo_after_block_and_unblock_blocks_again_also_after_a_restart(harbor: Harbor) -> None:
+    await add(harbor, "Build")
+    await add(harbor, "Publish")
+    await harbor.well("rooms task", room="harbor", title="Publish", text="Publish it")
+    build = (await task(harbor, "Build"))["id"]
+    await harbor.well("rooms task", room="harbor", block="Publish it", on="Build")
+    await harbor.well("rooms task", room="harbor", unblock="Publish it", on="Build")
+    assert (await harbor.well("rooms undo", room="harbor"))["fields"] == ["blockedBy"]
+    assert (await task(harbor, "Publish it"))["blockedBy"] == [build]
+    await harbor.restart()
+    assert (await harbor.well("rooms undo", room="harbor"))["fields"] == ["blockedBy"]
+    assert not (await task(harbor, "Publish it"))["blocked"]
+    assert (await harbor.well("rooms undo", room="harbor"))["fields"] == ["title"]
+
+
 async def test_undo_never_overwrites_somebody_else(harbor: Harbor) -> None:
     await add(harbor, "Publish")
     room = harbor.core.rooms.resolve("harbor")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from runtime.canonical import Json
 from runtime.errors import NotFoundError, RefusedError
+from runtime.rooms.drafts import TaskDraft
 from runtime.rooms.tasks import TaskEvent, fold, task_to_json
 from runtime.rooms.undo import Undo, undo_last
 
@@ -19,21 +20,25 @@ class History:
     """A room's events, one after another."""
 
     def __init__(self) -> None:
-        self.events: list[TaskEvent] = []
+        self.events: list[tuple[TaskEvent, bool]] = []
 
     def did(self, actor: str, kind: str, task_id: str = "a", **fields: Json) -> None:
+        self.say(actor, TaskDraft(kind, task_id, fields))
+
+    def say(self, actor: str, draft: TaskDraft) -> None:
         at = 1_000 + len(self.events)
-        self.events.append(TaskEvent(type=kind, task_id=task_id, task=fields, timestamp=at, actor_id=actor))
+        event = TaskEvent(type=draft.type, task_id=draft.task_id, task=draft.task, timestamp=at, actor_id=actor)
+        self.events.append((event, draft.undoes))
 
     def undo(self) -> Undo:
         """Takes my last change back, as the room would."""
         undo = undo_last(self.events, ME)
         for draft in undo.drafts:
-            self.did(ME, draft.type, draft.task_id, **(draft.task or {}))
+            self.say(ME, draft)
         return undo
 
     def task(self, task_id: str = "a") -> dict[str, Any]:
-        shown = task_to_json(fold(self.events).tasks[task_id])
+        shown = task_to_json(fold(event for event, _ in self.events).tasks[task_id])
         return {key: value for key, value in shown.items() if key != "updatedAt" and value not in ([], False)}
 
 
@@ -97,11 +102,36 @@ def test_undo_goes_further_back_each_time(history: History) -> None:
         history.undo()
 
 
-def test_what_was_taken_back_by_hand_counts_no_more(history: History) -> None:
+@pytest.mark.parametrize(
+    ("kind", "there", "back"),
+    [
+        ("task_dependencies_changed", {"blockedBy": ["b"]}, {"blockedBy": []}),
+        ("task_status_changed", {"status": "completed"}, {"status": "pending"}),
+        ("task_urgency_changed", {"urgent": True}, {"urgent": False}),
+    ],
+)
+def test_what_was_taken_back_by_hand_is_a_change_like_any_other(
+    history: History, kind: str, there: dict[str, Json], back: dict[str, Json]
+) -> None:
     history.did(ME, "task_updated", title="Mine")
-    history.did(ME, "task_status_changed", status="completed")
-    history.did(ME, "task_status_changed", status="pending")
+    start = history.task()
+    history.did(ME, kind, **there)
+    changed = history.task()
+    history.did(ME, kind, **back)
+    assert history.undo().fields == tuple(there)
+    assert history.task() == changed
+    assert history.undo().fields == tuple(there)
+    assert history.task() == start
     assert history.undo().fields == ("title",)
+
+
+def test_a_change_after_an_undo_is_what_the_next_one_takes_back(history: History) -> None:
+    history.did(ME, "task_dependencies_changed", blockedBy=["b"])
+    history.undo()
+    history.did(ME, "task_dependencies_changed", blockedBy=["b"])
+    assert history.undo().fields == ("blockedBy",)
+    with pytest.raises(NotFoundError):
+        history.undo()
 
 
 def test_the_same_field_changed_by_somebody_else_since_is_refused_by_name(history: History) -> None:
