@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Literal, Self
 
 from net.errors import AddressError, MalformedError
+from net.limits import NetLimits
 from net.peer_id import PeerId
 from net.varint import decode_varint, encode_varint
 from runtime.identity import public_of
@@ -22,8 +23,8 @@ __all__ = ["HostKind", "Multiaddr", "Transport"]
 HostKind = Literal["ip4", "ip6", "dns", "dns4", "dns6"]
 Transport = Literal["tcp", "quic"]
 
-_TEXT_MOST: Final = 1_024
-_BYTES_MOST: Final = 256
+_TEXT_MOST: Final = NetLimits().multiaddr_text
+_BYTES_MOST: Final = NetLimits().multiaddr_binary
 _NAME_MOST: Final = 253
 _NAME_SURE: Final = 160
 """Characters of a name with which every address is short enough in its binary form."""
