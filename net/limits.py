@@ -46,6 +46,8 @@ class NetLimits:
     unread_listed: int = 8_388_608
     unread_process: int = 268_435_456
     window_updates_rate: int = 2000
+    window_updates_burst: int = 10_000
+    """py-libp2p sends one for each small read: what only gives us credit may come in bursts."""
     pings_rate: int = 10
     resets_rate: int = 50
     ping_s: float = 15.0

@@ -5,7 +5,7 @@ They keep the promises of `net.stream`: bounded buffers, ends of each direction,
 
 import asyncio
 from collections import deque
-from typing import Final, Literal
+from typing import Final
 
 from net.errors import ConnectionLostError, PeerFaultError, StreamResetError, UnsupportedProtocolError
 from net.multiaddr import Multiaddr
@@ -51,7 +51,7 @@ class MemoryConnection:
     def __init__(self, link: "_Link", *, peer: PeerId, remote: str, dialled: bool, serves: Protocols) -> None:
         self.peer: Final = peer
         self.remote: Final = Multiaddr.parse(remote)
-        self.transport: Final[Literal["tcp"]] = "tcp"
+        self.transport: Final = "tcp"
         self.dialled: Final = dialled
         self.other: MemoryConnection | None = None
         self.faults: list[PeerFaultError] = []
@@ -82,7 +82,7 @@ class MemoryConnection:
         await asyncio.sleep(0)  # as over a network, somebody else has his turn
         if self.closed or self.other is None:
             raise ConnectionLostError("the connection is closed", where=str(self.peer))
-        served = self.other._serves.get(protocol)  # noqa: SLF001  # the other end is of this class
+        served = self.other._serves.get(protocol)  # noqa: SLF001 - the other end is of this class
         if served is None:
             raise UnsupportedProtocolError(f"does not speak {protocol}", where=str(self.peer))
         out, back = self._link.pipe(), self._link.pipe()

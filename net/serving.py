@@ -32,7 +32,7 @@ async def run_handler(handler: Handler, connection: Connection, stream: Stream) 
         return fault
     except OrlopError:
         stream.reset()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a mistake in one handler ends one stream, never the connection
         stream.reset()
         _report(stream.protocol, error)
     return None
