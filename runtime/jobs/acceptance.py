@@ -13,11 +13,11 @@ from runtime.canonical import Json
 from runtime.errors import RefusedError, UsageError
 from runtime.identity import Identity
 from runtime.jobs.inputs import keep_inputs, too_large
-from runtime.jobs.queue import Queued, QueueLimits, Terms, request_of
+from runtime.jobs.queue import NOW, Queued, QueueLimits, Terms, request_of
 from runtime.jobs.spec import FUEL_PER_SECOND, LIMITS, JobLimits, LimitRefusedError, Manifest, read_manifest
 from runtime.jobs.submitters import NotAuthorisedError, allowed, signer_of
 
-__all__ = ["accept", "keep_given", "known_state"]
+__all__ = ["accept", "admitted", "keep_given", "known_module", "known_state"]
 
 _WHERE: Final = "job manifest"
 _IN_PAYLOAD: Final = {"memory_bytes": "max_memory_bytes", "timeout_ms": "max_duration_ms"}
@@ -48,21 +48,52 @@ def accept(db: sqlite3.Connection, raw: bytes, *, identity: Identity, ceilings: 
     manifest = read_manifest(raw, now_ms=now_ms)
     if manifest.signer != signer:
         raise NotAuthorisedError
+    return admitted(manifest, ceilings, Terms(detached=True))
+
+
+def admitted(manifest: Manifest, ceilings: JobLimits, terms: Terms = NOW) -> Queued:
+    """The job of a manifest that was read and whose signer may submit: its limits, and whether it can be had at all.
+
+    Args:
+        manifest: checked.
+        ceilings: what the operator allows at most.
+        terms: how the job waits.
+
+    Raises:
+        LimitRefusedError: a limit is above the ceiling.
+        RefusedError: it asks for what cannot be given.
+    """
     limits = _limits(manifest, ceilings)
     if above := limits.above(ceilings):
         raise above
     try:
-        request = request_of(manifest, name="job", submitter=signer, limits=limits)
+        request = request_of(manifest, name="job", submitter=manifest.signer, limits=limits)
     except UsageError as error:
         raise RefusedError(error.why, where=_WHERE) from None
     _check_possible(manifest, list(request.argv))
-    return Queued(manifest, request, Terms(detached=True))
+    return Queued(manifest, request, terms)
 
 
 def known_state(db: sqlite3.Connection, job: str) -> str | None:
     """The state of a job that was taken in before; None for a new one."""
     row = db.execute("SELECT state FROM jobs WHERE job = ?", (job,)).fetchone()
     return None if row is None else str(row[0])
+
+
+def known_module(db: sqlite3.Connection, submitter: str, module: str) -> Blob | None:
+    """A module that a submitter has sent with an earlier job and that is kept; nobody learns what others sent.
+
+    Args:
+        db: the store.
+        submitter: whose jobs are looked at, a public key.
+        module: as `module_name` writes it.
+    """
+    sql = (
+        "SELECT hash, size FROM jobs JOIN job_blobs USING (job) JOIN blobs USING (hash)"
+        " WHERE submitter = ? AND module = ? AND role = 'module' LIMIT 1"
+    )
+    row = db.execute(sql, (submitter, module)).fetchone()
+    return None if row is None else Blob(str(row[0]), int(row[1]))
 
 
 def keep_given(blobs: Blobs, manifest: Manifest, module: bytes, stdin: bytes, limits: QueueLimits) -> dict[str, Blob]:

@@ -211,6 +211,10 @@ class _Stream:
             self._loop.add_reader(self.descriptor, self._readable)
 
     def _reader_left(self) -> None:
+        if self._capture.outlives_readers:
+            self.tee = None
+            self.resume()
+            return
         self.drain()
         self.left = self.left or self.descriptor >= 0
         self.close()
@@ -228,6 +232,8 @@ class Capture:
         watched: whether anybody wants the text of live events now.
         tees: descriptors that get a copy of stdout and of stderr; None for none.
         on_full: called, once, when a stream exceeds its limit.
+        on_kept: called whenever more was kept.
+        outlives_readers: a stream whose reader left is kept on to its end, since nobody can be told of the closed pipe.
     """
 
     def __init__(
@@ -241,10 +247,14 @@ class Capture:
         watched: Callable[[], bool],
         tees: tuple[int | None, int | None],
         on_full: Callable[[], None],
+        on_kept: Callable[[], None] | None = None,
+        outlives_readers: bool = False,
     ) -> None:
         self._path = path
         self._limit = limit
         self._on_full = on_full
+        self._on_kept = on_kept
+        self.outlives_readers = outlives_readers
         self._file: OutputFile | None = OutputFile(path)
         self._commitment = StreamCommitment()
         self._stderr: list[bytes] = []
@@ -302,6 +312,8 @@ class Capture:
             self._pace.add(len(keep))
             if stream.tee is not None:
                 stream.tee.write(keep)
+            if self._on_kept is not None:
+                self._on_kept()
         if len(keep) < len(data):
             stream.close()
             if not self.full:

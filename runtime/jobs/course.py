@@ -6,10 +6,9 @@ before its guest starts; its end is stored with receipt and events in one transa
 
 import asyncio
 import functools
-import hashlib
 import math
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,15 +21,15 @@ from runtime.identity import Identity
 from runtime.jobs import records
 from runtime.jobs.capture import Capture
 from runtime.jobs.ending import COMPLETIONS, STATES, JobEnd, JobOutcome, exit_code, reason
-from runtime.jobs.feed import Feed, known_input, known_size
-from runtime.jobs.inputs import Given, Inputs, Ready, keep_inputs, keep_outputs, too_large
+from runtime.jobs.feed import Feed, known_size
+from runtime.jobs.inputs import Given, Inputs, keep_outputs, too_large
 from runtime.jobs.meters import measured
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool, Worker
 from runtime.jobs.queue import NOW, QueueLimits, Terms
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.runner import Finished, Run
-from runtime.jobs.spec import JobLimits, JobRequest, LimitRefusedError, Manifest, module_name, new_nonce, sign_manifest
+from runtime.jobs.spec import JobLimits, JobRequest, LimitRefusedError, Manifest
 from runtime.jobs.statement import Statement
 from runtime.jobs.streams import HeldStreams
 from runtime.quantities import format_duration_ms
@@ -40,7 +39,7 @@ from runtime.sandbox.errors import ModuleRefusedError
 from runtime.sandbox.modulecheck import OVER_MEMORY, check_job
 from runtime.store import Store, Transaction
 
-__all__ = ["Course", "Parts", "submit"]
+__all__ = ["Course", "Parts", "new_capture"]
 
 _SMALL: Final = 65_536
 """Bytes of a module that is hashed and checked on the loop, in far less than a millisecond."""
@@ -288,16 +287,7 @@ class Course:
         if worker is None:
             raise UnavailableError("no worker process could be had")
         try:
-            capture = Capture(
-                self.job,
-                self._parts.output / self.job,
-                limit=self._request.limits.max_output_bytes,
-                emit=self._parts.store.emit,
-                watched=self._parts.store.watched,
-                told=lambda: self._parts.store.write(lambda _: None),
-                tees=(held.stdout, held.stderr),
-                on_full=self._full,
-            )
+            capture = new_capture(self._parts, self.job, self._request, held, self._full)
             try:
                 feed = Feed(self._at_hand.source)
             except OSError:
@@ -308,6 +298,8 @@ class Course:
         self._run = Run(worker, self._request, capture, feed, self._parts.clock)
         if self._cancelled.done():
             self._run.stop("cancelled")
+        if held.on_progress is not None:
+            held.on_progress()
         return capture
 
     def _full(self) -> None:
@@ -466,43 +458,37 @@ def _expired() -> LimitRefusedError:
     return LimitRefusedError("expires", "its turn did not come before it expired")
 
 
-def _keep(parts: Parts, module: bytes, source: bytes | int) -> dict[str, Blob]:
-    """Keeps what can be kept of a job that runs at once: not what comes through a pipe, and no directory."""
-    kept = keep_inputs(parts.blobs, module, (), (), limit=0)
-    if isinstance(source, bytes) and source:
-        kept["stdin"] = parts.blobs.put(source, limit=len(source))
-    return kept
+def new_capture(
+    parts: Parts,
+    job: str,
+    request: JobRequest,
+    held: HeldStreams,
+    on_full: Callable[[], None],
+    *,
+    outlives_readers: bool = False,
+) -> Capture:
+    """What takes a job's output, into its file and onwards.
 
-
-async def submit(parts: Parts, request: JobRequest, module: bytes, held: HeldStreams, terms: Terms = NOW) -> Course:
-    """Signs the manifest and writes the job down, for somebody who waits for its end.
+    Args:
+        parts: of the node.
+        job: its id.
+        request: says how much is kept.
+        held: whom the output is passed on to.
+        on_full: called, once, when a stream exceeds its limit.
+        outlives_readers: as in `Capture`.
 
     Raises:
-        UsageError: arguments and environment do not fit into a manifest.
-        UnavailableError: the input cannot be read, or the store cannot be written.
+        OSError: there is no room for pipes.
     """
-    try:
-        given = held.stdin
-        source = await asyncio.to_thread(known_input, given) if isinstance(given, int) else known_input(given)
-    except OSError as error:
-        raise UnavailableError(f"cannot be read: {error.strerror}", where="standard input") from error
-    name = module_name(module) if len(module) <= _SMALL else await asyncio.to_thread(module_name, module)
-    manifest = sign_manifest(
-        parts.identity,
-        request,
-        name,
-        nonce=request.nonce or new_nonce(),
-        created_ms=parts.clock.wall_ms(),
-        stdin_sha256=hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else None,
+    return Capture(
+        job,
+        parts.output / job,
+        limit=request.limits.max_output_bytes,
+        emit=parts.store.emit,
+        watched=parts.store.watched,
+        told=lambda: parts.store.write(lambda _: None),
+        tees=(held.stdout, held.stderr),
+        on_full=on_full,
+        on_kept=held.on_progress,
+        outlives_readers=outlives_readers,
     )
-    kept: Mapping[str, Blob] = {}
-    if terms.keep_output:
-        kept = await asyncio.to_thread(_keep, parts, module, source)
-
-    def work(tx: Transaction) -> None:
-        records.insert(tx, request, manifest, name, terms)
-        for role, blob in kept.items():
-            refer(tx, manifest.job, role, blob)
-
-    await asyncio.wrap_future(parts.store.write(work))
-    return Course(parts, request, manifest, Ready(Given(module, source, held)), terms)

@@ -1,12 +1,15 @@
 """How a run ended and what that means: outcome, state, completion, exit code, and the one line that says why. Pure."""
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from runtime.canonical import Json
 from runtime.jobs.spec import JobLimits
 from runtime.quantities import format_duration_ms, format_size
 from runtime.sandbox.outcome import Outcome, likely_cause
+
+if TYPE_CHECKING:
+    from runtime.jobs.verify import Verification
 
 __all__ = [
     "COMPLETIONS",
@@ -119,7 +122,7 @@ class JobEnd:
 
     Attributes:
         job: its id.
-        where: `local`.
+        where: `local`, or the PeerId of the node that ran it.
         outcome: see `STATES`.
         state: the job's last state.
         exit_code: what `jobs run` returns.
@@ -129,8 +132,9 @@ class JobEnd:
         limits: its bounds.
         tripped: the name of the limit that struck; empty when none did.
         usage: what it used.
-        receipt: the receipt's id; empty without one.
-        receipt_document: the receipt.
+        receipt: the id of its stored receipt; empty without one.
+        receipt_document: the receipt, also one of another node that is not believed and therefore not stored.
+        verification: of a receipt of another node; None for one of ours.
     """
 
     job: str
@@ -146,6 +150,7 @@ class JobEnd:
     usage: Usage = field(default_factory=Usage)
     receipt: str = ""
     receipt_document: dict[str, Json] | None = None
+    verification: "Verification | None" = None
 
     def limits_document(self) -> dict[str, Json]:
         """The bounds that were in force and the one that struck, as in the receipt."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from runtime.errors import RefusedError, UsageError
 from runtime.identity import public_of
 from runtime.jobs.bundle import Bundle
+from runtime.jobs.commitment import Commitment
 from runtime.keys import KeyStatement
 
 __all__ = ["Evidence", "pinned_key"]
@@ -34,6 +35,7 @@ class Evidence:
         module: the hash of the module that was to run, `sha256:` and 64 hexadecimal characters.
         stdout: everything that the job wrote there.
         stderr: everything that the job wrote there.
+        commitment: over the output, where it was computed as it came; takes the place of both streams.
         previous: the preceding receipt of the same key, JSON.
         chain: the id of a stored receipt by worker and number.
         number: the number of a stored receipt by worker and id.
@@ -46,6 +48,7 @@ class Evidence:
     module: str | None = None
     stdout: bytes | None = None
     stderr: bytes | None = None
+    commitment: Commitment | None = None
     previous: bytes | None = None
     chain: Callable[[str, int], str | None] = _knows_no_receipt
     number: Callable[[str, str], int | None] = _knows_no_number

@@ -7,25 +7,26 @@ program died is lost, and said to be so at the next start.
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from runtime.blobs import Blobs
+from runtime.blobs import Blob, Blobs
 from runtime.canonical import CanonicalError, Json, decode
 from runtime.clock import Clock
 from runtime.errors import FailedError, OrlopError, RefusedError, UnavailableError, UsageError
 from runtime.events import CoreError
 from runtime.identity import Identity
 from runtime.jobs import records
-from runtime.jobs.course import Course, Parts, submit
+from runtime.jobs.course import Course, Parts
+from runtime.jobs.elsewhere import Carrier, send_off
 from runtime.jobs.ending import EXIT_CANCELLED, JobEnd
 from runtime.jobs.output import read_stream
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool
-from runtime.jobs.queue import NOW, QueueLimits, Terms
+from runtime.jobs.queue import NOW, Queued, QueueLimits, Terms
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.records import UNFINISHED
 from runtime.jobs.references import resolve
@@ -33,6 +34,7 @@ from runtime.jobs.retention import Pruned, prune_jobs
 from runtime.jobs.rows import JobRecord, job_rows, job_text, kept_output
 from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest
 from runtime.jobs.streams import HeldStreams, Streams
+from runtime.jobs.submission import submit, take_in
 from runtime.jobs.waiting import JobQueue
 from runtime.sandbox.compile import Compiler
 from runtime.statedir import StateDir
@@ -63,6 +65,28 @@ class JobOutputs:
     stderr: bytes
     truncated: bool
     lacking: int = 0
+
+
+class _Underway(Protocol):
+    """A job under way, here (`Course`) or on another node (`Elsewhere`)."""
+
+    @property
+    def job(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def ended(self) -> "asyncio.Future[None]": ...
+
+    @property
+    def running(self) -> bool: ...
+
+    def cancel(self, by: str) -> None: ...
+
+    def stop(self, by: str) -> None: ...
+
+    async def follow(self) -> JobEnd | None: ...
 
 
 class Jobs:
@@ -111,7 +135,7 @@ class Jobs:
             queue=queue,
             blobs=Blobs(state.blobs),
         )
-        self._courses: dict[str, Course] = {}
+        self._courses: dict[str, _Underway] = {}
         self._tasks: set[asyncio.Task[JobEnd] | asyncio.Task[None]] = set()
         self._closing = ""
         """Once it closes: who cancels what comes too late."""
@@ -210,19 +234,96 @@ class Jobs:
             UsageError: arguments do not fit, or a directory's descriptor is missing or of something else.
             UnavailableError: jobs are no longer taken, or input or store cannot be used.
         """
-        if self._closing:
-            raise UnavailableError("jobs are no longer taken")
-        held = HeldStreams(streams, request.dirs)
+        held = self._hold(streams, request)
         with contextlib.suppress(UnavailableError):  # the job says so itself when it comes to that
             self._pool.start()
+        return await self._attended(lambda: submit(self._parts, request, module, held, terms), held, on_started)
+
+    async def run_signed(
+        self,
+        queued: Queued,
+        *,
+        kept: Mapping[str, Blob],
+        module: bytes,
+        streams: Streams,
+        on_started: Callable[[str], None] | None = None,
+    ) -> JobEnd:
+        """As `run`, for a job that somebody else signed and whose offer was accepted.
+
+        Args:
+            queued: the job, from `runtime.jobs.acceptance.admitted`.
+            kept: its module by hash, put or claimed less than an hour ago.
+            module: the module's file, which is the one that the manifest names.
+            streams: what is connected to it.
+            on_started: as in `run`.
+
+        Raises:
+            UnavailableError: as `run`.
+        """
+        held = self._hold(streams, queued.request)
+        with contextlib.suppress(UnavailableError):
+            self._pool.start()
+        return await self._attended(lambda: take_in(self._parts, queued, kept, module, held), held, on_started)
+
+    async def run_elsewhere(
+        self,
+        request: JobRequest,
+        *,
+        module: bytes,
+        streams: Streams,
+        where: str,
+        carry: Carrier,
+        on_started: Callable[[str], None] | None = None,
+    ) -> JobEnd:
+        """As `run`, on another node.
+
+        Args:
+            request: what to run, without directories.
+            module: the module's file.
+            streams: what is connected to it.
+            where: the PeerId of the other node.
+            carry: carries the job there and comes back with its end.
+            on_started: as in `run`.
+
+        Raises:
+            UsageError: arguments do not fit, or a directory is granted.
+            UnavailableError: as `run`.
+        """
+        if request.dirs:
+            raise UsageError("a directory cannot be given to another node", where=request.dirs[0].guest)
+        held = self._hold(streams, request)
+
+        def begin() -> Awaitable[_Underway]:
+            return send_off(self._parts, request, module, held, where=where, carry=carry)
+
+        return await self._attended(begin, held, on_started)
+
+    def state_of(self, job: str) -> str | None:
+        """The state of a job that this program runs or has carried; None for any other.
+
+        Args:
+            job: its whole id.
+        """
+        course = self._courses.get(job)
+        return None if course is None else course.state
+
+    def _hold(self, streams: Streams, request: JobRequest) -> HeldStreams:
+        if self._closing:
+            raise UnavailableError("jobs are no longer taken")
+        return HeldStreams(streams, request.dirs)
+
+    async def _attended(
+        self, begin: Callable[[], Awaitable[_Underway]], held: HeldStreams, on_started: Callable[[str], None] | None
+    ) -> JobEnd:
+        """Follows a job whose end somebody waits for, and cancels it when he does not wait any more."""
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def written_down(course: Course) -> None:
+        def written_down(course: _Underway) -> None:
             gone.add_done_callback(lambda _: course.cancel("command"))
             if on_started is not None:
                 on_started(course.job)
 
-        work = self._whole(request, module, held, terms, written_down)
+        work = self._whole(begin, held, written_down)
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -322,19 +423,17 @@ class Jobs:
 
     async def _whole(
         self,
-        request: JobRequest,
-        module: bytes,
+        begin: Callable[[], Awaitable[_Underway]],
         held: HeldStreams,
-        terms: Terms,
-        written_down: Callable[[Course], None],
+        written_down: Callable[[_Underway], None],
     ) -> JobEnd:
-        """Submits and follows one job."""
+        """Writes one job down and follows it."""
         try:
             if self._recovery is None:
                 await self.recover()
             else:
                 await asyncio.shield(self._recovery)  # all wait for the same, and go on in the order in which they came
-            course = await submit(self._parts, request, module, held, terms)
+            course = await begin()
             written_down(course)
             end = await self._followed(course)
         finally:
@@ -358,7 +457,7 @@ class Jobs:
         except OrlopError as error:
             self._trouble(f"job {course.job[:16]}: {error}")
 
-    async def _followed(self, course: Course) -> JobEnd | None:
+    async def _followed(self, course: _Underway) -> JobEnd | None:
         """Follows a job that was written down, so that it can be found and cancelled meanwhile."""
         self._courses[course.job] = course
         try:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from runtime.errors import RefusedError, UnavailableError
 
-__all__ = ["OutputFile", "OutputRefusedError", "StreamName", "pieces", "read_stream"]
+__all__ = ["OutputFile", "OutputFollower", "OutputRefusedError", "StreamName", "pieces", "read_stream"]
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -108,3 +108,76 @@ def read_stream(path: Path, stream: StreamName) -> bytes:
         UnavailableError: as `pieces`.
     """
     return b"".join(data for name, data in pieces(path) if name == stream)
+
+
+class OutputFollower:
+    """Reads a file of output that still grows, piece by piece, from any place of its streams. Blocks for a read.
+
+    Args:
+        path: the file; it may not be there yet.
+        stdout_at: bytes of stdout that are not wanted, and likewise `stderr_at`.
+        stderr_at: see `stdout_at`.
+    """
+
+    def __init__(self, path: Path, *, stdout_at: int = 0, stderr_at: int = 0) -> None:
+        self._path = path
+        self._unwanted: dict[StreamName, int] = {"stdout": stdout_at, "stderr": stderr_at}
+        self._descriptor = -1
+        self._at = len(_MAGIC)
+        self._piece: tuple[StreamName, int] = ("stdout", 0)
+        """The piece at `_at`: its stream, and how much of it was not read yet."""
+
+    def read(self, most: int) -> tuple[StreamName, bytes] | None:
+        """The next bytes of one stream, in the order in which they were written; None when there are none now.
+
+        Args:
+            most: how many at most.
+
+        Raises:
+            OutputRefusedError: it is no file of output.
+            UnavailableError: it cannot be read.
+        """
+        try:
+            while self._next_piece():
+                name, left = self._piece
+                skipped = min(self._unwanted[name], left)
+                self._unwanted[name] -= skipped
+                data = os.pread(self._descriptor, min(most, left - skipped), self._at + skipped)
+                if not data and skipped < left:
+                    return None
+                self._at += skipped + len(data)
+                self._piece = (name, left - skipped - len(data))
+                if data:
+                    return name, data
+        except OSError as error:
+            raise UnavailableError(error.strerror or "cannot be read", where=self._where) from error
+        return None
+
+    def close(self) -> None:
+        """Closes the file; calling it again does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _next_piece(self) -> bool:
+        """Finds the piece to read from; false when there is none yet."""
+        if self._piece[1]:
+            return True
+        if self._descriptor < 0:
+            try:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                return False
+        head = os.pread(self._descriptor, _HEAD.size, self._at)
+        if len(head) < _HEAD.size:
+            return False
+        number, length = _HEAD.unpack(head)
+        if number not in _NAMES:
+            raise OutputRefusedError("a damaged file of output", where=self._where)
+        self._at += _HEAD.size
+        self._piece = (_NAMES[number], length)
+        return length > 0 or self._next_piece()
+
+    @property
+    def _where(self) -> str:
+        return f"output of job {self._path.name[:16]}"

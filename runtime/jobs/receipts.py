@@ -27,13 +27,22 @@ from runtime.jobs.chain import ChainReport, ChainWalk
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import legacy_receipt
 from runtime.jobs.output import read_stream
-from runtime.jobs.receipt_form import FIRST_PREVIOUS, RESTORED, RESTORED_STEP, SIZE_MAX, read_receipt, receipt_id
+from runtime.jobs.receipt_form import (
+    FIRST_PREVIOUS,
+    RESTORED,
+    RESTORED_STEP,
+    SIZE_MAX,
+    Receipt,
+    read_receipt,
+    receipt_id,
+)
 from runtime.jobs.receipt_rows import ReceiptFilter, ReceiptRecord
 from runtime.jobs.references import resolve
 from runtime.jobs.spec import new_nonce, sign_payload
 from runtime.jobs.statement import Statement, sign_receipt, sign_restored
 from runtime.jobs.verify import Verification, verify
 from runtime.keys import KeyStatement, statements
+from runtime.sanitise import clean
 from runtime.statedir import StateDir
 from runtime.store import Store, Transaction
 
@@ -42,6 +51,7 @@ __all__ = ["Issued", "Proof", "Receipts"]
 T = TypeVar("T")
 
 _COPY: Final = "put the database back from a copy"
+_BYTE_DIGITS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,41 @@ class Receipts:
         document = sign_restored(self._identity, manifest, number, previous, tx.now_ms)
         record = self._record(document, number, previous, manifest.job, tx.now_ms)
         return self._keep(tx, replace(record, outcome=RESTORED), document, dict(manifest.document))
+
+    def keep_foreign(self, tx: Transaction, receipt: Receipt, verification: Verification) -> str:
+        """Stores a receipt of another node that was found valid; part of the caller's transaction.
+
+        A receipt whose place in its chain another one has is not stored: the first that came stays.
+
+        Args:
+            tx: holds the write lock.
+            receipt: it.
+            verification: what was found.
+
+        Returns:
+            Its id; empty when it is not stored.
+        """
+        place = receipt.place
+        if place is None or self._identity.is_own(receipt.worker):
+            return ""
+        known = tx.one("SELECT receipt FROM receipts WHERE worker = ? AND number = ?", (receipt.worker, place.number))
+        if known is not None:
+            return receipt.id if known[0] == receipt.id else ""
+        record = ReceiptRecord(
+            receipt=receipt.id,
+            number=place.number,
+            job=receipt.job,
+            worker=receipt.worker,
+            own=False,
+            exit_code=_whole(receipt.extra.get("exit_code")),
+            outcome=clean(receipt.extra.get("orlop.outcome", ""), 20),
+            previous=place.previous,
+            issued_ms=tx.now_ms,
+            verdict=verification.verdict,
+        )
+        self._keep(tx, record, dict(receipt.document))
+        tx.emit(ReceiptVerified(receipt=receipt.id, verdict=verification.verdict, steps=verification.steps))
+        return receipt.id
 
     def _record(self, document: Mapping[str, Json], number: int, previous: str, job: str, now_ms: int) -> ReceiptRecord:
         return ReceiptRecord(
@@ -323,6 +368,10 @@ class Receipts:
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.wrap_future(self._store.read(query))
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() and len(text) <= _BYTE_DIGITS else 0
 
 
 def _job_of(raw: bytes) -> str | None:

@@ -36,29 +36,30 @@ _HELD: Final = "state IN (?, ?, ?, ?) AND NOT (state = 'queued' AND detached = 1
 _LOST: Final = "the program that ran it ended before the job did"
 
 
-def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str, terms: Terms = NOW) -> None:
+def insert(tx: Transaction, request: JobRequest, manifest: Manifest, terms: Terms = NOW, where: str = "local") -> None:
     """A new job, queued.
 
     Args:
         tx: of the store.
         request: what is to be run.
         manifest: signed.
-        module: the module's hash.
         terms: how it waits.
+        where: `local`, or the PeerId of the node that is to run it.
     """
-    limits = request.limits
+    limits, module = request.limits, str(manifest.payload["module_cid"])
     number = tx.one("SELECT coalesce(max(number), 0) + 1 FROM jobs")
     tx.execute(
         "INSERT INTO jobs (job, number, name, module, submitter, place, manifest, state, outcome, reason, created_ms,"
         " usage, limits, receipt, runner_pid, runner_start, priority, detached, attempt, retries, expires_ms,"
         " keep_output, tripped)"
-        " VALUES (?, ?, ?, ?, ?, 'local', ?, 'queued', '', '', ?, '{}', ?, '', ?, ?, ?, ?, 0, ?, ?, ?, '')",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', '', '', ?, '{}', ?, '', ?, ?, ?, ?, 0, ?, ?, ?, '')",
         (
             manifest.job,
             number[0] if number else 1,
             clean(request.name, 100),
             module,
             request.submitter,
+            where,
             encode(manifest.document).decode(),
             tx.now_ms,
             encode(limits.document()).decode(),
@@ -78,7 +79,7 @@ def insert(tx: Transaction, request: JobRequest, manifest: Manifest, module: str
             module=module,
             name=clean(request.name, 100),
             submitter=request.submitter,
-            where="local",
+            where=where,
             memory_bytes=limits.memory_bytes,
             fuel=limits.fuel,
             timeout_ms=limits.timeout_ms,

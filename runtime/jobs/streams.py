@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runtime.errors import UnavailableError, UsageError
@@ -20,12 +20,14 @@ class Streams:
         stdout: a descriptor that gets a copy as it is written, or None.
         stderr: likewise.
         dirs: one descriptor for each of the request's directories, in the same order.
+        on_progress: called on the loop when the guest starts, and whenever more of its output was kept.
     """
 
     stdin: int | bytes | None = None
     stdout: int | None = None
     stderr: int | None = None
     dirs: Sequence[int] = ()
+    on_progress: Callable[[], None] | None = None
 
 
 class HeldStreams:
@@ -44,6 +46,7 @@ class HeldStreams:
         if len(streams.dirs) != len(grants):
             raise UsageError("each directory needs a descriptor")
         self._descriptors: list[int] = []
+        self.on_progress = streams.on_progress
         try:
             self.stdin = self._hold(streams.stdin) if isinstance(streams.stdin, int) else streams.stdin
             self.stdout = self._hold(streams.stdout) if streams.stdout is not None else None

@@ -129,7 +129,7 @@ def _findings(raw: bytes | None, receipt: Receipt, evidence: Evidence) -> list[_
         signature(receipt),
         _job_id(receipt, manifest, bad_manifest),
         _module(receipt, manifest, evidence.module),
-        _commitment(receipt, evidence.stdout, evidence.stderr),
+        _commitment(receipt, evidence),
         _chain(receipt, evidence),
     ]
 
@@ -292,12 +292,15 @@ def _module(receipt: Receipt, manifest: Manifest | None, module: str | None) -> 
     return None, "no module to compare with"
 
 
-def _commitment(receipt: Receipt, stdout: bytes | None, stderr: bytes | None) -> _Finding:
-    if stdout is None and stderr is None:
+def _commitment(receipt: Receipt, evidence: Evidence) -> _Finding:
+    stdout, stderr = evidence.stdout, evidence.stderr
+    if evidence.commitment is None and stdout is None and stderr is None:
         return None, "no output to compare with"
-    made = commit(stdout or b"", stderr or b"")
+    made = evidence.commitment or commit(stdout or b"", stderr or b"")
     if made.digest == receipt.commitment and made.count == receipt.chunks:
         return True, f"the output, {made.count} chunk{'' if made.count == 1 else 's'}"
+    if evidence.commitment is not None:
+        return False, "another output than the one that came"
     known = chunk_count(len(stdout or b"")) + chunk_count(len(stderr or b""))
     missing = "stderr" if stderr is None else "stdout" if stdout is None else ""
     if missing and receipt.chunks > known:

@@ -124,9 +124,7 @@ class JobQueue:
             if known is not None:
                 return known, False
             full = records.waiting(tx) >= length
-            records.insert(
-                tx, queued.request, queued.manifest, str(queued.manifest.payload["module_cid"]), queued.terms
-            )
+            records.insert(tx, queued.request, queued.manifest, queued.terms)
             for role, blob in kept.items():
                 refer(tx, job, role, blob)
             if full:

@@ -1,0 +1,310 @@
+"""A job of ours that another node runs: written down, kept and ended here as any other. Who carries it there is given.
+
+What comes back goes through the same pipes as the output of a guest: kept up to the limit, told, and passed on, and
+where its reader is slow, the carrier waits.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from runtime.errors import OrlopError, UnavailableError
+from runtime.jobs import records
+from runtime.jobs.capture import Capture
+from runtime.jobs.commitment import Commitment
+from runtime.jobs.course import Parts, new_capture
+from runtime.jobs.ending import STATES, JobEnd, JobOutcome, Usage, exit_code
+from runtime.jobs.output import StreamName
+from runtime.jobs.queue import NOW
+from runtime.jobs.receipt_form import Receipt
+from runtime.jobs.spec import JobRequest, Manifest
+from runtime.jobs.streams import HeldStreams
+from runtime.jobs.submission import known_source, signed
+from runtime.jobs.verify import Verification
+from runtime.store import Transaction
+
+__all__ = ["Carried", "Carrier", "Elsewhere", "Errand", "send_off"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What became of a job on another node.
+
+    Attributes:
+        outcome: how it ended there; `refused`, `lost` or `unverified` where nothing is believed.
+        exit_code: the guest's, of a job that ended by itself.
+        reason: one line for people.
+        truncated: something that the guest wrote is missing.
+        tripped: the name of the limit that struck; empty when none did.
+        usage: what it used, as far as the receipt says it.
+        receipt: what the other node signed.
+        verification: of the receipt; it is stored only when it is valid.
+    """
+
+    outcome: JobOutcome
+    exit_code: int = 0
+    reason: str = ""
+    truncated: bool = False
+    tripped: str = ""
+    usage: Usage = field(default_factory=Usage)
+    receipt: Receipt | None = None
+    verification: Verification | None = None
+
+
+class Errand:
+    """What a carrier has in hand. Belongs to the loop's thread.
+
+    Args:
+        request: what is to be run.
+        manifest: signed, and written down.
+        module: the module's file.
+        source: the input, from `known_source`; a descriptor stays this job's.
+        cancelled: done, with a key of `EXIT_CANCELLED`, once the job is to end early.
+        capture: takes the output.
+        moved: told of the job's next state.
+
+    Attributes:
+        job: the job's id.
+    """
+
+    def __init__(
+        self,
+        request: JobRequest,
+        manifest: Manifest,
+        module: bytes,
+        source: bytes | int,
+        *,
+        cancelled: "asyncio.Future[str]",
+        capture: Capture,
+        moved: Callable[[Literal["admitted", "running"]], None],
+    ) -> None:
+        self.job = manifest.job
+        self.request = request
+        self.manifest = manifest
+        self.module = module
+        self.source = source
+        self.cancelled = cancelled
+        self.moved = moved
+        self._capture = capture
+        self._commitment: Commitment | None = None
+        for descriptor in capture.writers:
+            os.set_blocking(descriptor, False)
+
+    async def write(self, stream: StreamName, data: bytes) -> None:
+        """Takes the next bytes of a stream; returns when there is room for more.
+
+        Args:
+            stream: which.
+            data: within the job's limit of output, which the carrier watches.
+        """
+        stdout, stderr = self._capture.writers
+        await _write_all(stdout if stream == "stdout" else stderr, data)
+
+    async def commitment(self) -> Commitment:
+        """No more output will come: closes both streams.
+
+        Returns:
+            The commitment over what came.
+
+        Raises:
+            UnavailableError: what was kept cannot be read back.
+        """
+        if self._commitment is None:
+            self._commitment = await self._capture.finish()
+        return self._commitment
+
+
+Carrier = Callable[[Errand], Awaitable[Carried]]
+"""Carries a job to another node and comes back with its end, in a time that it bounds itself."""
+
+
+class Elsewhere:
+    """A job under way on another node; `runtime.jobs.course.Course` is one that runs here.
+
+    Args:
+        parts: of the node.
+        request: what is to be run.
+        manifest: signed, and written down with the job.
+        module: the module's file.
+        source: the input.
+        held: what is connected to it; closed at the end.
+        where: the PeerId of the other node.
+        carry: carries it.
+
+    Attributes:
+        job: its id.
+        state: its current state.
+        ended: done when its end is stored and its output was passed on.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        request: JobRequest,
+        manifest: Manifest,
+        *,
+        module: bytes,
+        source: bytes | int,
+        held: HeldStreams,
+        where: str,
+        carry: Carrier,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.job = manifest.job
+        self.state = "queued"
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._cancelled: asyncio.Future[str] = loop.create_future()
+        self._parts = parts
+        self._request = request
+        self._manifest = manifest
+        self._module = module
+        self._source = source
+        self._held = held
+        self._where = where
+        self._carry = carry
+
+    @property
+    def running(self) -> bool:
+        """Whether its guest was started."""
+        return self.state == "running"
+
+    def cancel(self, by: str) -> None:
+        """Ends it early; the first one counts.
+
+        Args:
+            by: a key of `EXIT_CANCELLED`.
+        """
+        if not self._cancelled.done():
+            self._cancelled.set_result(by)
+
+    def stop(self, by: str) -> None:
+        """The program ends."""
+        self.cancel(by)
+
+    async def follow(self) -> JobEnd:
+        """Has it carried, stores the end and passes on what came.
+
+        Raises:
+            UnavailableError: there is no room for its streams, or the end could not be stored.
+        """
+        try:
+            capture = self._connect()
+            errand = Errand(
+                self._request, self._manifest, self._module, self._source,
+                cancelled=self._cancelled, capture=capture, moved=self._move,
+            )  # fmt: skip
+            try:
+                carried = await self._carry(errand)
+                await errand.commitment()
+            except OrlopError as error:
+                await errand.commitment()
+                carried = Carried(outcome="lost", reason=str(error))
+            end = await self._store(carried, capture)
+            await self._pass_on(capture)
+        finally:
+            self._held.close()
+        return replace(end, undelivered=capture.undelivered)
+
+    def _connect(self) -> Capture:
+        def full() -> None:
+            """The carrier watches the limit."""
+
+        try:
+            return new_capture(self._parts, self.job, self._request, self._held, full, outlives_readers=True)
+        except OSError as error:
+            raise UnavailableError(f"no room for the streams of a job: {error.strerror}") from error
+
+    def _move(self, state: Literal["admitted", "running"]) -> None:
+        if state == self.state:
+            return
+        job, previous = self.job, self.state
+        self.state = state
+        moved = self._parts.store.write(lambda tx: records.move(tx, job, state, previous), urgent=False)
+        moved.add_done_callback(lambda done: done.exception())  # the end says the same, and is waited for
+
+    async def _store(self, carried: Carried, capture: Capture) -> JobEnd:
+        stdout, stderr = capture.kept
+        outcome = carried.outcome
+        by = self._cancelled.result() if self._cancelled.done() else "command"
+        end = JobEnd(
+            job=self.job,
+            where=self._where,
+            outcome=outcome,
+            state=STATES[outcome],
+            exit_code=carried.exit_code if outcome == "exit" else exit_code(outcome, cancelled_by=by),
+            reason="; ".join(text for text in (carried.reason, capture.trouble) if text),
+            truncated=carried.truncated or capture.truncated,
+            limits=self._request.limits,
+            tripped=carried.tripped,
+            usage=replace(carried.usage, stdout_bytes=stdout, stderr_bytes=stderr),
+            receipt_document=None if carried.receipt is None else dict(carried.receipt.document),
+            verification=carried.verification,
+        )
+        previous = self.state
+
+        def work(tx: Transaction) -> JobEnd:
+            stored = end
+            if carried.receipt is not None and carried.verification is not None and carried.verification.ok:
+                kept = self._parts.receipts.keep_foreign(tx, carried.receipt, carried.verification)
+                stored = replace(end, receipt=kept)
+            records.finish(tx, stored, previous)
+            return stored
+
+        stored = await asyncio.wrap_future(self._parts.store.write(work))
+        self.state = stored.state
+        return stored
+
+    async def _pass_on(self, capture: Capture) -> None:
+        """Waits until what came has reached its readers, or the job is cancelled."""
+        passing = asyncio.ensure_future(capture.passed_on())
+        either: set[asyncio.Future[Any]] = {passing, self._cancelled}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        capture.abandon()
+        await passing
+
+
+async def send_off(
+    parts: Parts, request: JobRequest, module: bytes, held: HeldStreams, *, where: str, carry: Carrier
+) -> Elsewhere:
+    """Signs the manifest and writes the job down.
+
+    Args:
+        parts: of the node.
+        request: what is to be run, without directories.
+        module: the module's file.
+        held: what is connected to it.
+        where: the PeerId of the node that is to run it.
+        carry: carries it there.
+
+    Raises:
+        UsageError: arguments and environment do not fit into a manifest.
+        UnavailableError: the input cannot be read, or the store cannot be written.
+    """
+    source = await known_source(held)
+    manifest = await signed(parts, request, module, source)
+    await asyncio.wrap_future(parts.store.write(lambda tx: records.insert(tx, request, manifest, NOW, where)))
+    return Elsewhere(parts, request, manifest, module=module, source=source, held=held, where=where, carry=carry)
+
+
+async def _write_all(descriptor: int, data: bytes) -> None:
+    """Writes into a pipe that does not block, as its reader takes it; what nobody takes any more is dropped."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            await _writable(descriptor)
+        except BrokenPipeError:
+            return
+
+
+async def _writable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_writer(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_writer(descriptor)
