@@ -4,6 +4,8 @@ TCP (`net.tcp`), QUIC (`net.quic`) and the pair in memory (`net.memory`) give th
 knows only these.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
@@ -13,7 +15,17 @@ from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
 from net.varint import decode_varint
 
-__all__ = ["READ_MOST", "Connection", "Handler", "Protocols", "Served", "Stream", "read_exactly", "read_varint_frame"]
+__all__ = [
+    "READ_MOST",
+    "Connection",
+    "Handler",
+    "Protocols",
+    "Served",
+    "Stream",
+    "finish",
+    "read_exactly",
+    "read_varint_frame",
+]
 
 READ_MOST: Final = 65_536
 """Bytes that one read gives at most unless it asks otherwise."""
@@ -198,3 +210,19 @@ async def read_varint_frame(stream: Stream, limit: int) -> bytes:
     if size > limit:
         raise PeerFaultError(f"announced a message of more than {limit} bytes", rule="oversized-message", score=20)
     return await read_exactly(stream, size)
+
+
+async def finish(stream: Stream, within_s: float = 1.0) -> None:
+    """Ends a stream on which all is said; raises nothing, and leaves nothing of the stream.
+
+    Args:
+        stream: our direction ends, and the peer's is given a moment to end by itself before the stream is reset.
+        within_s: how long that is.
+    """
+    try:
+        with contextlib.suppress(TimeoutError, StreamResetError):
+            async with asyncio.timeout(within_s):
+                await stream.end()
+                await stream.read(1)
+    finally:
+        stream.reset()
