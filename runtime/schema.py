@@ -139,7 +139,21 @@ CREATE TABLE agent_hours (
 CREATE INDEX agent_hours_by_hour ON agent_hours (hour);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+CREATE TABLE peers (
+  peer TEXT PRIMARY KEY, name TEXT NOT NULL, note TEXT NOT NULL, trusted_ms INTEGER, banned_ms INTEGER,
+  reason TEXT NOT NULL, lied_ms INTEGER, lie TEXT NOT NULL, seen_ms INTEGER NOT NULL, proven_ms INTEGER,
+  done INTEGER NOT NULL, failed INTEGER NOT NULL, rtt_us INTEGER, agent TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX peers_by_name ON peers (name) WHERE name <> '';
+CREATE INDEX peers_by_age ON peers (seen_ms);
+CREATE TABLE peer_addresses (
+  peer TEXT NOT NULL, address TEXT NOT NULL, source TEXT NOT NULL, seen_ms INTEGER NOT NULL, proven_ms INTEGER,
+  PRIMARY KEY (peer, address)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """SQL scripts; the database's `PRAGMA user_version` counts how many were applied."""
 
 VERSION = len(MIGRATIONS)
