@@ -334,7 +334,15 @@ class RoomLink:
             self._core.agents.heard(from_wire(Lease, dict(lease)))
 
     def _warn(self, key: str, about: str, reason: str) -> None:
-        self._rarely(RoomWarning(room=self.room, key=clean(key, 64), about=about, reason=reason))
+        name = self._name_of(key)
+        self._rarely(RoomWarning(room=self.room, key=clean(key, 64), about=about, reason=reason, name=name))
+
+    def _name_of(self, key: str) -> str | None:
+        """What a member is or was called; None for a stranger, and while the log cannot be read."""
+        with contextlib.suppress(OrlopError):
+            known = self._log.roster().everybody.get(key)
+            return None if known is None else known.card.name
+        return None
 
     def _rarely(self, event: RoomUndecryptable | RoomWarning) -> None:
         """The same about the same member is told once a minute: others decide how often it happens."""

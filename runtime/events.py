@@ -258,30 +258,35 @@ class RoomCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberJoined(Event):
-    """A member is in a room; the first one is this node's own account."""
+    """A member is in a room; the first one is this node's own account. `already`: it was there before this node's."""
 
     TYPE: ClassVar[str] = "member.joined"
     room: str
     key: str
+    already: bool = False
     name: str | None = content()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberLeft(Event):
-    """A member has left a room by itself."""
+    """A member has left a room by itself. `own`: it is this node's member."""
 
     TYPE: ClassVar[str] = "member.left"
     room: str
     key: str
+    own: bool = False
+    name: str | None = content()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRemoved(Event):
-    """The creator of a room has removed a member; the keys of the room change."""
+    """The creator of a room has removed a member; the keys of the room change. `own`: it is this node's member."""
 
     TYPE: ClassVar[str] = "member.removed"
     room: str
     key: str
+    own: bool = False
+    name: str | None = content()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,6 +367,7 @@ class RoomWarning(Event):
     key: str
     about: str
     reason: str
+    name: str | None = content()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -816,3 +822,115 @@ class ChainBroken(Event):
     at: int
     expected: str
     got: str
+
+
+# --- peers ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetListening(Event):
+    """The node can be dialled. `addrs` are all its addresses now, each ending in `/p2p/` and its PeerId."""
+
+    TYPE: ClassVar[str] = "net.listening"
+    addrs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerFound(Event):
+    """Somebody said where a peer is: a hint, which proves nothing. `source`: typed, lan, dht, identify."""
+
+    TYPE: ClassVar[str] = "peer.found"
+    peer: str
+    source: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerConnected(Event):
+    """A peer has proven its key. `transport`: tcp, quic. `dialled`: this node opened the connection."""
+
+    TYPE: ClassVar[str] = "peer.connected"
+    peer: str
+    address: str
+    transport: str
+    dialled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerDisconnected(Event):
+    """The last connection of a peer has ended."""
+
+    TYPE: ClassVar[str] = "peer.disconnected"
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerUnreachable(Event):
+    """A peer was dialled in vain: nobody answered, or whoever did could not prove that key."""
+
+    TYPE: ClassVar[str] = "peer.unreachable"
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerMeasured(Event):
+    """How long a peer took to answer a ping, in microseconds."""
+
+    TYPE: ClassVar[str] = "peer.measured"
+    LIVE_ONLY: ClassVar[bool] = True
+    peer: str
+    rtt_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerFault(Event):
+    """A peer broke a rule of a protocol. `peer` is empty while its key is not proven. `rule`: such as bad-frame."""
+
+    TYPE: ClassVar[str] = "peer.fault"
+    peer: str
+    address: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerTrusted(Event):
+    """What an operator allows a peer: `worker`: its receipts are believed, and jobs are given to it; `submitter`: it
+    may give this node jobs. Both false: nothing any more."""
+
+    TYPE: ClassVar[str] = "peer.trusted"
+    peer: str
+    worker: bool
+    submitter: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerBanned(Event):
+    """A peer is banned, or, with `banned` false, no more. `until` is when a ban that nobody ordered ends."""
+
+    TYPE: ClassVar[str] = "peer.banned"
+    peer: str
+    banned: bool
+    reason: str
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerLied(Event):
+    """A peer gave a receipt with a false step; it gets no job until it is trusted anew. `reason` names the step."""
+
+    TYPE: ClassVar[str] = "peer.lied"
+    peer: str
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerNamed(Event):
+    """The operator gave a peer a name of their own, and a note."""
+
+    TYPE: ClassVar[str] = "peer.named"
+    peer: str
+    name: str

@@ -8,13 +8,19 @@ from console.ui.figures import short_id
 from console.ui.text.tasks import KEY_SHOWN
 from console.view import View
 from runtime import events
-from runtime.events import Record
+from runtime.events import Event, Record
 from runtime.sanitise import clean
 
 __all__ = ["Notice", "notices"]
 
 _MOST = 3
 """Toasts of one frame: a burst must not cover the screen."""
+
+_NAMED = 3
+"""Names in one toast."""
+
+_WHO = "\x00"
+"""Stands for names in what is said of them; no name that was made clean has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +32,32 @@ class Notice:
     severity: Literal["information", "warning", "error"] = "information"
 
 
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """Somebody, or an agent, of whom the same may be said as of others in the same room."""
+
+    room: str
+    who: str
+    one: str
+    """What is said of one, with `_WHO` in the place of its name."""
+    many: str
+    """What is said of several."""
+    severity: Literal["information", "warning", "error"] = "information"
+
+
 def notices(records: Sequence[Record], view: View, since: int) -> list[Notice]:
-    """The toasts of some records.
+    """The toasts of some records: what is to be said of several in a room is one toast.
 
     Args:
         records: in order.
-        view: for names of rooms.
+        view: for names of rooms, as it is after the records.
         since: seq of the newest record that is history.
     """
-    told = [notice for record in records if record.seq > since for notice in _notice(record, view)]
+    fresh = [record for record in records if record.seq > since]
+    told = [notice for record in fresh for notice in _notice(record, view)]
+    imported = {record.event.room for record in fresh if isinstance(record.event, events.RoomImported)}
+    moved = [each for record in fresh for each in _moved(record.event, view) if each.room not in imported]
+    told += _together(moved, view)
     if len(told) <= _MOST:
         return told
     return [*told[: _MOST - 1], Notice("Rooms", f"and {len(told) - _MOST + 1} more; the Log pane has them")]
@@ -47,16 +70,55 @@ def _notice(record: Record, view: View) -> Iterator[Notice]:
             when = f"due in {minutes} m" if minutes else "due now"
             yield Notice(_room(view, due.room), f"{when}: {clean(due.title or 'a task', 120)}", "warning")
         case events.RoomWarning() as warning:
-            who = short_id(clean(warning.key, 80), KEY_SHOWN)
+            who = _who(warning.name, warning.key)
             yield Notice(_room(view, warning.room), f"{who}: {clean(warning.reason, 200)}", "error")
-        case events.MemberJoined(name=name, key=key, room=room) if _others(view, room):
-            yield Notice(_room(view, room), f"{_who(name, key)} is a member now")
-        case events.MemberLeft(key=key, room=room):
-            yield Notice(_room(view, room), f"{_who(None, key)} has left")
+        case events.MemberRemoved(room=room, own=True):
+            yield Notice(_room(view, room), "you were removed; what came until then stays to be read", "warning")
         case events.RoomBurned(by=by) if by != "operator":
             yield Notice("Rooms", f"a room was burned by its {clean(by, 20)}", "warning")
         case _:
             return
+
+
+def _moved(event: Event, view: View) -> Iterator[_Moved]:
+    match event:
+        case events.MemberJoined(name=name, key=key, room=room, already=True):
+            yield _Moved(room, _who(name, key), f"you are in, with {_WHO}", f"you are in, with {_WHO}")
+        case events.MemberJoined(name=name, key=key, room=room) if _others(view, room):
+            yield _Moved(room, _who(name, key), f"{_WHO} is a member now", f"{_WHO} are members now")
+        case events.MemberLeft(name=name, key=key, room=room, own=False):
+            yield _Moved(room, _who(name, key), f"{_WHO} has left the room", f"{_WHO} have left the room")
+        case events.MemberRemoved(name=name, key=key, room=room, own=False):
+            more = "; the room's keys are others now"
+            yield _Moved(room, _who(name, key), f"{_WHO} was removed{more}", f"{_WHO} were removed{more}", "warning")
+        case events.AgentLeased(room=room, agent=agent, own=True, term=term) if term > 1:
+            yield _Moved(room, clean(agent, 40), f"{_WHO} runs here now", f"{_WHO} run here now")
+        case events.AgentLeased(room=room, agent=agent, own=False, runner=runner, name=name) if runner:
+            there = _who(name, runner)
+            one, many = f"{_WHO} runs at {there}; here it stands by", f"{_WHO} run at {there}; here they stand by"
+            yield _Moved(room, clean(agent, 40), one, many)
+        case _:
+            return
+
+
+def _together(moved: Sequence[_Moved], view: View) -> list[Notice]:
+    """One toast for all of whom the same is said."""
+    groups: dict[tuple[str, str], list[_Moved]] = {}
+    for each in moved:
+        groups.setdefault((each.room, each.one), []).append(each)
+    told = []
+    for (room, _), group in groups.items():
+        names = list(dict.fromkeys(each.who for each in group))
+        said = group[0].one if len(names) == 1 else group[0].many
+        told.append(Notice(_room(view, room), said.replace(_WHO, _listed(names), 1), group[0].severity))
+    return told
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`ann`, `ann and bob`, `ann, bob and 3 more`."""
+    if len(names) > _NAMED:
+        return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _others(view: View, room: str) -> bool:

@@ -60,7 +60,8 @@ def announce(
             _announce_entry(tx, entry, cause)
     if replica.doubted and not was.doubted:
         why = "the creator's snapshot is not what its entries come to"
-        tx.emit(RoomWarning(room=replica.room, key=replica.roster.creator, about="snapshot", reason=why, cause=cause))
+        creator, name = replica.roster.creator, _name(replica.roster, replica.roster.creator)
+        tx.emit(RoomWarning(room=replica.room, key=creator, about="snapshot", reason=why, name=name, cause=cause))
 
 
 def task_changed(room: str, event: TaskEvent, was: Task | None, task: Task, cause: int | None) -> TaskChanged:
@@ -102,18 +103,24 @@ def _announce_members(tx: Transaction, replica: Replica, was: Before, self_key: 
     for key, member in now.items():
         known = was.roster.everybody.get(key)
         if key not in before_keys and key != self_key:
-            tx.emit(MemberJoined(room=room, key=key, name=member.card.name, cause=cause))
+            already = self_key not in before_keys
+            tx.emit(MemberJoined(room=room, key=key, already=already, name=member.card.name, cause=cause))
         if known is not None and known.card.keys != member.card.keys:
             tx.emit(MemberVerified(room=room, key=key, verified=False, cause=cause))
     for key in before_keys.keys() - now.keys():
         gone = MemberLeft if roster.has_left(key) else MemberRemoved
-        tx.emit(gone(room=room, key=key, cause=cause))
+        tx.emit(gone(room=room, key=key, own=key == self_key, name=before_keys[key].card.name, cause=cause))
     for key in sorted(roster.forked - was.roster.forked):
         why = "two devices write in this name; what they said since does not count"
-        tx.emit(RoomWarning(room=room, key=key, about="fork", reason=why, cause=cause))
+        tx.emit(RoomWarning(room=room, key=key, about="fork", reason=why, name=_name(roster, key), cause=cause))
     for key in sorted(roster.contested - was.roster.contested):
         why = "members vouch for different keys in this name"
-        tx.emit(RoomWarning(room=room, key=key, about="impostor", reason=why, cause=cause))
+        tx.emit(RoomWarning(room=room, key=key, about="impostor", reason=why, name=_name(roster, key), cause=cause))
+
+
+def _name(roster: Roster, key: str) -> str | None:
+    known = roster.everybody.get(key)
+    return None if known is None else known.card.name
 
 
 def _announce_entry(tx: Transaction, entry: SignedEntry, cause: int | None) -> None:

@@ -124,7 +124,13 @@ class LivingRooms(SharedRooms):
                 held = self._held.fresh(tx, file.room)
                 self._keep_members(tx, held)
                 for member in held.members():
-                    tx.emit(MemberJoined(room=file.room, key=member.identity_key, name=member.display_name))
+                    joined = MemberJoined(
+                        room=file.room,
+                        key=member.identity_key,
+                        already=not member.is_self,
+                        name=member.display_name,
+                    )
+                    tx.emit(joined)
             tx.emit(RoomImported(room=file.room, name=name, entries=len(file.entries)))
             return info
 

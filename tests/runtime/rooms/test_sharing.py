@@ -127,7 +127,7 @@ def test_w19_what_one_says_reaches_the_other_and_is_told(ann: House, bob: House,
         ("ann", False, True),
     ]
     assert [type(one) for one in bob.of(TaskChanged, MessagePosted)] == [TaskChanged, MessagePosted]
-    assert bob.of(MemberJoined) == [MemberJoined(room=room, key=ann.key, name="ann")]
+    assert bob.of(MemberJoined) == [MemberJoined(room=room, key=ann.key, already=True, name="ann")]
     assert ann.of(MemberJoined)[-1] == MemberJoined(room=room, key=bob.key, name="bob")
     bob.put(room, "task_assigned", "t1", assignee=bob.key)
     bob.give(ann, room)
@@ -216,7 +216,7 @@ def test_a_cloned_device_is_told_of_and_nothing_more_of_it_counts(ann: House, bo
     assert same(room, ann, bob)
     (warning,) = bob.of(RoomWarning)
     assert isinstance(warning, RoomWarning)
-    assert (warning.key, warning.about) == (bob.key, "fork")
+    assert (warning.key, warning.name, warning.about) == (bob.key, "bob", "fork")
     with pytest.raises(RefusedError, match="two devices write in this name"):
         bob.rooms.say(room, "three").result()
 
@@ -229,7 +229,8 @@ def test_w18_who_leaves_is_a_member_no_more_and_may_come_back(ann: House, bob: H
     with pytest.raises(RefusedError, match="not a member of it, or not any more"):
         bob.rooms.say(room, "still here").result()
     bob.give(ann, room)
-    assert ann.of(MemberLeft) == [MemberLeft(room=room, key=bob.key)]
+    assert ann.of(MemberLeft) == [MemberLeft(room=room, key=bob.key, name="bob")]
+    assert bob.of(MemberLeft) == [MemberLeft(room=room, key=bob.key, own=True, name="bob")]
     assert [one.display_name for one in ann.rooms.state(room).members] == ["ann"]
     ann.rooms.add_member(room, bob.who.card).result()
     ann.give(bob, room)
@@ -248,7 +249,8 @@ def test_w18_who_is_removed_keeps_what_was_said_and_says_nothing_more(ann: House
     assert list(ann.rooms.state(room).tasks) == ["t1"]
     ann.give(bob, room)
     assert list(bob.rooms.state(room).tasks) == ["t1"]
-    assert ann.of(MemberRemoved) == bob.of(MemberRemoved) == [MemberRemoved(room=room, key=bob.key)]
+    assert ann.of(MemberRemoved) == [MemberRemoved(room=room, key=bob.key, name="bob")]
+    assert bob.of(MemberRemoved) == [MemberRemoved(room=room, key=bob.key, own=True, name="bob")]
     assert same(room, ann, bob)
     with pytest.raises(NotFoundError, match="not a member"):
         ann.rooms.remove_member(room, bob.key).result()
