@@ -71,6 +71,8 @@ class Arg:
     """One letter that stands for an option as well: `f` for `-f`."""
     rest: bool = False
     """True for the positional that takes what stands behind `--`, and nothing else."""
+    secret: bool = False
+    """True for what gives access to whoever has it: `-` stands for it where a command line is shown or kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

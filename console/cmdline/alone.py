@@ -84,6 +84,12 @@ def _import_room(line: Line) -> Result:
     return import_room(line)
 
 
+def _join_room(line: Line) -> Result | None:
+    from console.cmdline.joining import join
+
+    return join(line)
+
+
 def _pin_set(line: Line) -> Result | None:
     from console.cmdline.pin import pin_set
 
@@ -169,6 +175,7 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "restore": _restore,
         "rooms export": _export_room,
         "rooms import": _import_room,
+        "rooms join": _join_room,
         "pin set": _pin_set,
         "unlock": _unlock,
         "agents try": _try_agent,

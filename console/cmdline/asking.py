@@ -1,4 +1,4 @@
-"""Passphrases and PINs typed on the terminal, never shown; what is said goes to the terminal, not to stdout."""
+"""Passphrases, PINs and invitations typed on the terminal, never shown; what is said goes to the terminal, not to stdout."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from console.cmdline.connect import passphrase
 from console.cmdline.options import Options
 from runtime.errors import UsageError
 
-__all__ = ["asked", "asked_twice", "hidden", "needed"]
+__all__ = ["asked", "asked_twice", "hidden", "needed", "needs_terminal"]
 
 
 def asked(question: str, *, missing: str = "no passphrase was typed") -> bytes:
@@ -46,6 +46,20 @@ def asked_twice(question: str, *, again: str) -> bytes:
     return first
 
 
+def needs_terminal(what: str, *, hint: str) -> None:
+    """To be called before something is asked.
+
+    Args:
+        what: is asked for, such as `a PIN`.
+        hint: how else it can be given.
+
+    Raises:
+        UsageError: there is nobody to ask.
+    """
+    if sys.stdin is None or not sys.stdin.isatty() or not os.isatty(2):
+        raise UsageError(f"asks for {what}, and there is no terminal", hint=hint)
+
+
 def needed(options: Options, environ: Mapping[str, str], *, command: str, twice: bool, what: str = "backup") -> bytes:
     """The passphrase of a sealed file: from its file, from the service manager, else from the terminal.
 
@@ -61,9 +75,7 @@ def needed(options: Options, environ: Mapping[str, str], *, command: str, twice:
     """
     found = passphrase(options.passphrase_file, environ)
     if found is None:
-        if sys.stdin is None or not sys.stdin.isatty() or not os.isatty(2):
-            hint = "name a file that holds it with --passphrase-file"
-            raise UsageError("asks for a passphrase, and there is no terminal", hint=hint)
+        needs_terminal("a passphrase", hint="name a file that holds it with --passphrase-file")
         question = f"passphrase of the {what}"
         found = asked_twice(question, again=command) if twice else asked(question)
     if not found:

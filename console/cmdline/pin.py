@@ -1,11 +1,10 @@
 """`orlop pin set` and `orlop unlock` on the command line: digits and passphrases that are typed, never shown."""
 
 import os
-import sys
 from collections.abc import Callable
 
 from console.client import Result
-from console.cmdline.asking import asked, hidden
+from console.cmdline.asking import asked, hidden, needs_terminal
 from console.cmdline.connect import passphrase
 from console.cmdline.files import Files
 from console.cmdline.verbline import Line
@@ -45,7 +44,7 @@ def _passed_on(line: Line, name: str, secret: Callable[[], bytes]) -> Result:
 
 
 def _pin(question: str) -> bytes:
-    _needs_terminal("a PIN", "--pin-file")
+    needs_terminal("a PIN", hint="name a file that holds it with --pin-file")
     return asked(question, missing=_NO_PIN)
 
 
@@ -59,11 +58,6 @@ def _asked_twice() -> bytes:
 def _passphrase(line: Line) -> bytes:
     found = passphrase(line.options.passphrase_file, os.environ)
     if found is None:
-        _needs_terminal("a passphrase", "--passphrase-file")
+        needs_terminal("a passphrase", hint="name a file that holds it with --passphrase-file")
         found = asked("passphrase of the vault")
     return found
-
-
-def _needs_terminal(what: str, option: str) -> None:
-    if sys.stdin is None or not sys.stdin.isatty() or not os.isatty(2):
-        raise UsageError(f"asks for {what}, and there is no terminal", hint=f"name a file that holds it with {option}")

@@ -35,15 +35,26 @@ COMMANDS: tuple[Command, ...] = (
         help="Join the room of an invitation.",
         handler="console.verbs.sharing:join",
         args=(
-            Arg(name="invitation", kind=Kind.TEXT, help="the line that orlop rooms invite printed", required=True),
+            Arg(
+                name="invitation",
+                kind=Kind.TEXT,
+                help="the line that orlop rooms invite printed; - reads it from stdin, without it the terminal asks",
+                secret=True,
+            ),
             option("name", Kind.NAME, "what the others see you as; the node's name without it", metavar="NAME"),
         ),
         changes=True,
         detail=(
             "A member of the room must be there to let you in. Until one is, joining goes on in the background of the"
-            " orlop that runs, or of the next one."
+            " orlop that runs, or of the next one. An invitation is a secret, and others on this machine can read a"
+            " command line while it runs: without one the terminal asks, and shows nothing of what is typed; - reads"
+            " one line from stdin."
         ),
-        examples=(f"orlop rooms join {_INVITATION}", f"orlop rooms join {_INVITATION} --name mara"),
+        examples=(
+            "orlop rooms join",
+            "orlop rooms join - --name mara",
+            f"orlop rooms join {_INVITATION}",
+        ),
     ),
     Command(
         name="rooms leave",

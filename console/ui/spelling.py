@@ -11,7 +11,7 @@ __all__ = ["command_line", "summary"]
 
 
 def command_line(command: Command, args: Args) -> str:
-    """`orlop agents delete faulty --room demo`, quoted for a shell and harmless to look at.
+    """`orlop agents delete faulty --room demo`, quoted for a shell, harmless to look at, and without secrets.
 
     Args:
         command: the registry's entry.
@@ -25,6 +25,8 @@ def command_line(command: Command, args: Args) -> str:
         if value is None or value == arg.default:
             continue
         items = [value] if isinstance(value, str) else list(value)
+        if arg.secret:
+            items = ["-"] * len(items)
         if not arg.option:
             (rest if arg.rest else words).extend(_quoted(item) for item in items)
             continue

@@ -14,6 +14,7 @@ from console.ui.actions import Actions
 from console.ui.desk import Desk
 from console.ui.panes.pane import Pane
 from console.ui.spelling import command_line
+from runtime.rooms.invite import PREFIX
 from runtime.sanitise import clean
 
 __all__ = ["TableKeys"]
@@ -67,7 +68,7 @@ class TableKeys(App[int], inherit_bindings=False):
     def _typed(self, line: str | None) -> None:
         if not line:
             return
-        if line not in self.lines[-1:]:
+        if PREFIX not in line and line not in self.lines[-1:]:  # an invitation is a secret
             self.lines.append(line)
             del self.lines[:-_KEPT_LINES]
         words = shlex.split(line)
@@ -78,6 +79,10 @@ class TableKeys(App[int], inherit_bindings=False):
             from console.ui.screens.pin import PinScreen
 
             self.push_screen(PinScreen(self.actions))
+        elif words == ["rooms", "join"] and self.actions.allowed("rooms join"):
+            from console.ui.screens.invite import JoinScreen
+
+            self.push_screen(JoinScreen(self.actions))
         elif words[0] == "theme":
             self.call_later(self.run_action, f"look({words[1] if len(words) > 1 else ''!r})")
         else:

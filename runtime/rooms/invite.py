@@ -15,14 +15,27 @@ from urllib.parse import urlsplit
 
 from runtime.errors import RefusedError
 
-__all__ = ["Invite", "InviteError", "invite_proof", "new_secret", "parse_invite", "proof_fits"]
+__all__ = [
+    "CHARACTERS",
+    "PREFIX",
+    "Invite",
+    "InviteError",
+    "invite_proof",
+    "new_secret",
+    "parse_invite",
+    "proof_fits",
+]
 
-_PREFIX: Final = "orlop-room:1:"
+PREFIX: Final = "orlop-room:1:"
+"""How every invitation begins."""
+
+CHARACTERS: Final = 2048
+"""No invitation is longer."""
+
 _HEX32: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _PROOF_DOMAIN: Final = b"orlop-invite:v1:"
 _RELAY_CHARACTERS: Final = 512
 _NAME_CHARACTERS: Final = 64
-_LIMIT: Final = 2048
 
 
 class InviteError(RefusedError):
@@ -49,7 +62,7 @@ class Invite:
 
     def __str__(self) -> str:
         """The text that `parse_invite` reads."""
-        return f"{_PREFIX}{self.room}:{_packed(self.relay)}:{self.secret}:{self.creator}:{_packed(self.name)}"
+        return f"{PREFIX}{self.room}:{_packed(self.relay)}:{self.secret}:{self.creator}:{_packed(self.name)}"
 
     def __repr__(self) -> str:
         return f"<Invite {self.room}>"
@@ -65,9 +78,11 @@ def parse_invite(text: str) -> Invite:
         InviteError: anything else, with what is wrong in one line.
     """
     stripped = text.strip()
-    if not stripped.startswith(_PREFIX) or len(stripped) > _LIMIT:
-        raise InviteError(f"does not begin with `{_PREFIX}`", where="invitation", hint="paste the whole line")
-    parts = stripped.removeprefix(_PREFIX).split(":")
+    if not stripped.startswith(PREFIX):
+        raise InviteError(f"does not begin with `{PREFIX}`", where="invitation", hint="paste the whole line")
+    if len(stripped) > CHARACTERS:
+        raise InviteError(f"is longer than {CHARACTERS:,} characters", where="invitation", hint="paste one line only")
+    parts = stripped.removeprefix(PREFIX).split(":")
     if len(parts) != len(Invite.__slots__):
         why = f"has {len(parts)} parts behind its beginning, not {len(Invite.__slots__)}"
         raise InviteError(why, where="invitation", hint="paste the whole line")
