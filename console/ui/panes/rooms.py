@@ -31,6 +31,7 @@ from console.ui.text.tasks import (
     task_rows,
     task_sheet,
 )
+from console.ui.widgets.banner import Banner
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.ribbon import Ribbon
 from console.view import Changes
@@ -105,7 +106,7 @@ class RoomsPane(RoomKeys):
                 )
                 tasks.border_title = "Tasks"
                 yield tasks
-                yield Ribbon(name="room-banner")
+                yield Banner(name="room-banner")
                 yield Ribbon(name="room-line")
                 yield Chat(self.desk.clock)
 
@@ -167,8 +168,8 @@ class RoomsPane(RoomKeys):
             return
         if room.room in changes.rooms:
             self._show_state()
-        if any(key[0] == room.room for key in changes.agents):
-            self._show_members(room)
+        if self.contents is not None and any(key[0] == room.room for key in changes.agents):
+            self._show_members(room)  # else agents would come first, and the cursor would stay on one
         if any(
             isinstance(record.event, _CONTENT) and getattr(record.event, "room", "") == room.room for record in records
         ):

@@ -19,6 +19,7 @@ GAVE_UP = "unreachable instruction executed (`__builtin_trap`, `abort` or a fail
 OUT_OF_BOUNDS = (
     "out of bounds memory access (a bad pointer or index, or the guest's own stack in linear memory overflowed)"
 )
+NO_RELAY = "the relay cannot be reached: connection refused"
 EXHAUSTED = "call stack exhausted (recursion without an end)"
 
 

@@ -158,7 +158,11 @@ STATES = {
     "re-establishing": (("1", "enter"), told(events.RoomReestablishing(room=world.HARBOR, missing=(world.JO,)))),
     "offline": (
         ("1", "enter"),
-        told(events.RoomDisconnected(room=world.HARBOR, reason="the relay does not answer", retries=True)),
+        told(
+            events.RoomDisconnected(
+                room=world.HARBOR, reason="the relay cannot be reached: connection refused", retries=True
+            )
+        ),
     ),
     "unread": (
         ("1", "c"),

@@ -13,6 +13,7 @@ from console.ui.screens.confirm import ConfirmScreen
 from console.ui.screens.invite import InviteScreen, JoinScreen, RelayScreen
 from console.ui.screens.lock import LockScreen
 from console.ui.screens.pin import PinScreen
+from console.ui.screens.prompt import PromptScreen
 from console.ui.screens.safety import SafetyScreen
 from console.ui.text.qr import qr_rows
 from console.view import View
@@ -24,6 +25,7 @@ from tests.console.ui.fake_core import NOW, FakeCore
 from tests.console.ui.harbor import HARBOR, JO, MINUTE, PIER, SELF, harbor
 from tests.console.ui.screen import (
     NARROW,
+    WIDE,
     opened,
     pane,
     press,
@@ -117,6 +119,36 @@ async def test_a_room_without_a_relay_is_asked_for_one_first() -> None:
         await press(pilot, "ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, InviteScreen))
         assert core.changing() == [("rooms invite", {"room": PIER, "relay": "ws://127.0.0.1:8484"})]
+
+
+async def test_the_prompt_asks_for_an_invitation_in_the_dialog() -> None:
+    async with opened(harbor()) as (app, pilot):
+        await press(pilot, "colon")
+        await typed(pilot, "rooms join")
+        await press(pilot, "enter")
+        assert isinstance(app.screen, JoinScreen)
+
+
+async def test_an_invitation_is_kept_in_no_history() -> None:
+    core = harbor()
+    async with opened(core) as (app, pilot):
+        for line in (f"rooms join {INVITE}", f"rooms joni {INVITE}", "rooms list"):
+            await press(pilot, "colon")
+            app.screen.query_one("#line", Input).value = line
+            await press(pilot, "enter")
+            await until(pilot, lambda: not isinstance(app.screen, PromptScreen))
+            if line == "rooms list":
+                await press(pilot, "escape")
+        await press(pilot, "plus")
+        app.screen.query_one("#invitation", Input).value = INVITE
+        await press(pilot, "ctrl+s")
+        await until(pilot, lambda: len(core.changing()) == 2)
+        assert core.changing() == [("rooms join", {"invitation": INVITE})] * 2
+        assert app.lines == ["rooms list"]
+        assert [done.line for done in app.desk.done if "join" in done.line] == ["orlop rooms join -"] * 2
+        await press(pilot, "at")
+        assert "orlop rooms join -" in said(app)
+        assert "cdcdcdcd" not in said(app)
 
 
 async def test_the_prompt_shows_an_invitation_as_the_key_does() -> None:
@@ -304,6 +336,20 @@ async def test_a_room_of_which_nothing_is_on_the_disk_bears_a_flame() -> None:
         assert "♨ ephemeral" in row_of(app, "room-line")
 
 
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x40", "80x24"])
+async def test_why_a_room_is_offline_stands_there_in_full(size: tuple[int, int]) -> None:
+    core = harbor()
+    async with opened(core, size) as (app, pilot):
+        await press(pilot, "enter")
+        core.emit(events.RoomDisconnected(room=HARBOR, reason=world.NO_RELAY, retries=True))
+        await until(pilot, lambda: world.NO_RELAY in row_of(app, "room-banner"))
+        await settled(pilot)
+        place = app.query_one("#room-banner").region
+        rows = shown(app).splitlines()[place.y : place.bottom]
+        told = " ".join(" ".join(row[place.x : place.right] for row in rows).split())
+        assert told == f"○ not connected: {world.NO_RELAY}; tried again by itself, nothing is lost"
+
+
 async def test_a_message_that_cannot_be_read_is_explained_in_the_chat() -> None:
     core = harbor()
     async with opened(core) as (app, pilot):
@@ -311,6 +357,27 @@ async def test_a_message_that_cannot_be_read_is_explained_in_the_chat() -> None:
         await until(pilot, lambda: "unable to decrypt this message" in shown(app))
         assert "its key was never shared" in sheet(app, "chat-text")
         assert "\x1b" not in shown(app)
+
+
+async def test_the_cursor_in_members_stands_on_a_member_also_where_agents_are_known_first() -> None:
+    core = harbor()
+    answer = core.answers["rooms show"]
+    core.refuse("rooms show", "the log is still being read")
+    async with opened(core) as (app, pilot):
+        core.emit(events.AgentActivated(room=HARBOR, agent="unblock", hash="ab" * 32))
+        await until(pilot, lambda: app.desk.view.agents[(HARBOR, "unblock")].hash == "ab" * 32)
+        await settled(pilot)
+        core.answers["rooms show"] = answer
+        core.emit(events.MessagePosted(room=HARBOR, id="ab" * 16, author=JO, text="here"))
+        members = rooms_of(app).members
+        await until(pilot, lambda: len(members.model.rows) > 2)
+        assert members.model.cursor == SELF
+        await press(pilot, "shift+tab", "j")
+        chosen = members.model.cursor
+        assert chosen != SELF
+        core.emit(events.AgentActivated(room=HARBOR, agent="faulty", hash="ab" * 32))
+        await settled(pilot)
+        assert members.model.cursor == chosen
 
 
 async def test_a_due_task_and_a_warning_are_toasts() -> None:
@@ -330,10 +397,76 @@ async def test_who_comes_and_goes_is_a_toast_but_not_who_makes_a_room() -> None:
             events.RoomCreated(room="ab" * 16, name="far-pier"),
             events.MemberJoined(room="ab" * 16, key=SELF, name="mara"),
             events.MemberJoined(room=HARBOR, key="K" * 43, name="bo\x1b[2J"),
-            events.MemberLeft(room=HARBOR, key="K" * 43),
+            events.MemberLeft(room=HARBOR, key="K" * 43, name="bo\x1b[2J"),
         )
         await until(pilot, lambda: len(toasts(app)) == 2)
-        assert toasts(app) == ["bo\\x1b[2J is a member now", "KKKKKKK… has left"]
+        assert toasts(app) == ["bo\\x1b[2J is a member now", "bo\\x1b[2J has left the room"]
+
+
+def told(*happened: events.Event) -> list[tuple[str, str]]:
+    """The toasts of events in two rooms with names, as title and text."""
+    view = View()
+    for room, name in ((HARBOR, "quiet-harbor"), (PIER, "north-pier")):
+        view.apply([Record(view.seq + 1, NOW, events.RoomCreated(room=room, name=name))])
+    records = [Record(view.seq + number, NOW, event) for number, event in enumerate(happened, 1)]
+    view.apply(records)
+    return [(notice.title, notice.text) for notice in notices(records, view, 0)]
+
+
+def test_toasts_name_members_and_shorten_a_key_only_where_no_name_is_known() -> None:
+    assert told(
+        events.MemberLeft(room=HARBOR, key=JO, name="jo"),
+        events.MemberLeft(room=PIER, key="K" * 43),
+        events.RoomWarning(room=HARBOR, key=JO, about="fork", reason="two devices write in this name", name="jo"),
+    ) == [
+        ("quiet-harbor", "jo: two devices write in this name"),
+        ("quiet-harbor", "jo has left the room"),
+        ("north-pier", "KKKKKKK… has left the room"),
+    ]
+
+
+def test_who_is_removed_is_a_toast_and_so_is_that_it_was_oneself() -> None:
+    assert told(
+        events.MemberRemoved(room=HARBOR, key=JO, name="jo"),
+        events.MemberRemoved(room=PIER, key=SELF, own=True, name="mara"),
+    ) == [
+        ("north-pier", "you were removed; what came until then stays to be read"),
+        ("quiet-harbor", "jo was removed; the room's keys are others now"),
+    ]
+
+
+def test_of_several_who_come_or_go_together_one_toast_is_said() -> None:
+    crew = [events.MemberJoined(room=HARBOR, key=name * 4, already=True, name=name) for name in ("ann", "bob", "cy")]
+    more = [events.MemberJoined(room=HARBOR, key=f"k{number}", already=True, name=f"m{number}") for number in range(9)]
+    assert told(*crew) == [("quiet-harbor", "you are in, with ann, bob and cy")]
+    assert told(*crew, *more) == [("quiet-harbor", "you are in, with ann, bob and 10 more")]
+    assert told(
+        events.MemberLeft(room=HARBOR, key=JO, name="jo"), events.MemberLeft(room=HARBOR, key="K" * 43, name="kit")
+    ) == [("quiet-harbor", "jo and kit have left the room")]
+
+
+def test_what_one_did_oneself_is_no_toast() -> None:
+    assert (
+        told(
+            events.MemberLeft(room=HARBOR, key=SELF, own=True, name="mara"),
+            events.MemberJoined(room=PIER, key=JO, already=True, name="jo"),
+            events.RoomImported(room=PIER, name="north-pier", entries=3),
+        )
+        == []
+    )
+
+
+def lease(agent: str, runner: str, term: int, *, own: bool = False) -> events.AgentLeased:
+    name = "mara" if own else "jo\x1b[2J"
+    return events.AgentLeased(room=HARBOR, agent=agent, runner=runner, term=term, own=own, name=name)
+
+
+def test_where_an_agent_runs_is_a_toast_when_that_changes() -> None:
+    assert told(lease("digest", SELF, 1, own=True), lease("triage", "", 0)) == []
+    assert told(lease("digest", SELF, 2, own=True)) == [("quiet-harbor", "digest runs here now")]
+    assert told(lease("digest", JO, 3), lease("triage", JO, 1)) == [
+        ("quiet-harbor", "digest and triage run at jo\\x1b[2J; here they stand by")
+    ]
 
 
 def test_a_burst_of_notices_does_not_cover_the_screen() -> None:
