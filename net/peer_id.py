@@ -23,6 +23,7 @@ _PROTOBUF: Final = bytes.fromhex("08011220")
 """Before the key: `PublicKey{1 type: Ed25519, 2 data}`."""
 _MULTIHASH: Final = bytes.fromhex("0024")
 """Before the protobuf: the hash that keeps all, and 36 bytes."""
+_MULTIHASH_BYTES: Final = 38
 _CID: Final = bytes.fromhex("0172")
 """Before the multihash: version 1, of a libp2p key."""
 _SHA256: Final = bytes.fromhex("1220")
@@ -84,7 +85,7 @@ class PeerId:
         Raises:
             AddressError: not 38 bytes of an Ed25519 key.
         """
-        if raw.startswith(_MULTIHASH + _PROTOBUF):
+        if raw.startswith(_MULTIHASH + _PROTOBUF) and len(raw) == _MULTIHASH_BYTES:
             return cls.from_protobuf(raw.removeprefix(_MULTIHASH))
         if _is_foreign(raw):
             raise AddressError("is the PeerId of another kind of key: orlop speaks to Ed25519 keys")
