@@ -897,8 +897,7 @@ class PeerFault(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerTrusted(Event):
-    """What an operator allows a peer: `worker`: its receipts are believed, and jobs are given to it; `submitter`: it
-    may give this node jobs. Both false: nothing any more."""
+    """What a peer may: as `worker` its receipts are believed and jobs are given to it, as `submitter` it gives jobs."""
 
     TYPE: ClassVar[str] = "peer.trusted"
     peer: str

@@ -1,15 +1,16 @@
 """What a work of the store writes with, and where its events get their numbers."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from runtime.clock import Clock
 from runtime.codec import to_body
 from runtime.errors import UnavailableError
 from runtime.events import Event, Record
+from runtime.places import AT, Places
 
-__all__ = ["Parameters", "Pending", "Row", "SeqCounter", "Transaction"]
+__all__ = ["Parameters", "Pending", "Queries", "Row", "SeqCounter", "Transaction"]
 
 Row = tuple[Any, ...]
 """A row as SQLite gives it."""
@@ -20,6 +21,14 @@ Pending = tuple[Record, str]
 """A record that waits for its commit, and its journal body."""
 
 _RESERVE = 1000
+
+
+class Queries(Protocol):
+    """What readers ask: a connection of the store, or a transaction of it."""
+
+    def execute(self, sql: str, params: Parameters = ..., /) -> sqlite3.Cursor:
+        """Runs one statement."""
+        ...
 
 
 class SeqCounter:
@@ -70,19 +79,19 @@ class Transaction:
         connection: the one that writes.
         counter: gives seqs.
         clock: gives the time.
-        unkept: ids of rooms of which nothing is journalled.
+        places: where rows of rooms are; of those in memory nothing is journalled.
     """
 
-    __slots__ = ("_begun", "_clock", "_connection", "_counter", "_unkept", "hooks", "now_ms", "pending")
+    __slots__ = ("_begun", "_clock", "_connection", "_counter", "_places", "hooks", "now_ms", "pending")
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         counter: SeqCounter,
         clock: Clock,
-        unkept: Collection[str] = (),
+        places: Places,
     ) -> None:
-        self._unkept = unkept
+        self._places = places
         self._connection = connection
         self._counter = counter
         self._clock = clock
@@ -114,6 +123,11 @@ class Transaction:
         """Another work begins: its time is now."""
         self.now_ms = self._clock.wall_ms()
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where rows of rooms can be, by the names that SQLite knows: the file, and memory where there is one."""
+        return self._places.all
+
     def execute(self, sql: str, params: Parameters = ()) -> sqlite3.Cursor:
         """Runs one statement.
 
@@ -123,6 +137,36 @@ class Transaction:
         """
         self.check()
         return self._connection.execute(sql, params)
+
+    def execute_in(self, room: str, sql: str, params: Parameters = ()) -> sqlite3.Cursor:
+        """Runs one statement where the rows of a room are.
+
+        Args:
+            room: its id.
+            sql: says `{at}.` before each table that it changes.
+            params: its parameters.
+
+        Raises:
+            sqlite3.Error: as `execute`.
+            UnavailableError: as `execute`.
+        """
+        return self.execute(sql.replace(AT, self._places.of(room)), params)
+
+    def execute_everywhere(self, sql: str, params: Parameters = ()) -> int:
+        """Runs one statement wherever there are rows of rooms.
+
+        Args:
+            sql: as in `execute_in`.
+            params: its parameters.
+
+        Returns:
+            How many rows it changed.
+
+        Raises:
+            sqlite3.Error: as `execute`.
+            UnavailableError: as `execute`.
+        """
+        return sum(self.execute(sql.replace(AT, place), params).rowcount for place in self.places)
 
     def one(self, sql: str, params: Parameters = ()) -> Row | None:
         """The first row of a query."""
@@ -145,7 +189,7 @@ class Transaction:
             The event's seq.
         """
         body = to_body(event)
-        kept = journal and not event.LIVE_ONLY and not (self._unkept and _names(body, self._unkept))
+        kept = journal and not event.LIVE_ONLY and not self._places.named_in(body)
         if kept or not self._counter.owner:
             self.begin()
         seq = self._counter.take()
@@ -182,7 +226,3 @@ class Transaction:
         """Keeps a small fact of the whole database."""
         sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         self.execute(sql, (key, value))
-
-
-def _names(body: str, rooms: Collection[str]) -> bool:
-    return any(room in body for room in rooms)

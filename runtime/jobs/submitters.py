@@ -1,7 +1,6 @@
 """Who may give this node jobs: nobody but itself, unless an operator put a key on the list. Pure but for SQL."""
 
 import re
-import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +8,7 @@ from runtime.columns import Columns
 from runtime.errors import NotFoundError, RefusedError, UsageError
 from runtime.sanitise import clean
 from runtime.store import Transaction
+from runtime.transaction import Queries
 
 __all__ = ["SIZE_MAX", "NotAuthorisedError", "Submitter", "add", "allowed", "listed", "remove", "signer_of"]
 
@@ -65,7 +65,7 @@ def remove(tx: Transaction, key: str) -> None:
         raise NotFoundError("is not on the list", where=f"submitter {key[:16]}")
 
 
-def listed(db: sqlite3.Connection) -> list[Submitter]:
+def listed(db: Queries) -> list[Submitter]:
     """All keys on the list.
 
     Raises:
@@ -75,7 +75,7 @@ def listed(db: sqlite3.Connection) -> list[Submitter]:
     return [Submitter(*_COLUMNS.checked(row)) for row in rows]
 
 
-def allowed(db: sqlite3.Connection, key: str) -> bool:
+def allowed(db: Queries, key: str) -> bool:
     """Whether a key is on the list."""
     return db.execute("SELECT 1 FROM submitters WHERE key = ?", (key,)).fetchone() is not None
 

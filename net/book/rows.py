@@ -1,0 +1,36 @@
+"""How peers come into the book, and how those go of whom nobody spoke."""
+
+from typing import Final
+
+from net.peer_id import PeerId
+from runtime.store import Transaction
+
+__all__ = ["PEERS_MOST", "remember"]
+
+PEERS_MOST: Final = 1_000
+
+_FORGETTABLE: Final = "name = '' AND note = '' AND trusted_ms IS NULL AND banned_ms IS NULL AND lied_ms IS NULL"
+"""Nobody said anything of it; submitters are looked at apart, since they are listed by key."""
+
+
+def remember(tx: Transaction, peer: PeerId) -> None:
+    """Puts a peer into the book, or says that it was seen now."""
+    sql = (
+        "INSERT INTO peers VALUES (?, '', '', NULL, NULL, '', NULL, '', ?, NULL, 0, 0, NULL, '')"
+        " ON CONFLICT (peer) DO UPDATE SET seen_ms = excluded.seen_ms"
+    )
+    tx.execute(sql, (str(peer), tx.now_ms))
+    _forget_one(tx)
+
+
+def _forget_one(tx: Transaction) -> None:
+    """Makes room, when there are too many: each that comes lets one go, the longest not seen."""
+    count = tx.one("SELECT count(*) FROM peers")
+    if count is None or count[0] <= PEERS_MOST:
+        return
+    allowed = {key for (key,) in tx.execute("SELECT key FROM submitters")}
+    for (text,) in tx.rows(f"SELECT peer FROM peers WHERE {_FORGETTABLE} ORDER BY seen_ms, peer"):  # noqa: S608 - constants
+        if PeerId.parse(text).key.hex() not in allowed:
+            tx.execute("DELETE FROM peer_addresses WHERE peer = ?", (text,))
+            tx.execute("DELETE FROM peers WHERE peer = ?", (text,))
+            return
