@@ -15,7 +15,7 @@ from console._version import __version__
 from console.config import Config
 from console.lock import CoreLock
 from runtime.clock import Clock, SystemClock
-from runtime.errors import OrlopError, RefusedError, UnavailableError
+from runtime.errors import OrlopError, UnavailableError
 from runtime.events import CoreError, StorageLow, StorageOk
 from runtime.node import NodeParts
 from runtime.quantities import format_size
@@ -123,9 +123,10 @@ class Parts(NodeParts):
         from runtime.agents.trust import Demand
 
         def required(room: str) -> Demand:
-            if self.rooms.is_ephemeral(room):
-                why = "no agent runs in an ephemeral room, since module and state of agents are kept on the disk"
-                raise RefusedError(why, where=self.rooms.state(room).name)
+            if not self.rooms.roster(room).creator:
+                why = "nothing of it has come yet, so nobody knows which agents it takes, and whether it keeps them"
+                where, hint = self.rooms.state(room).name, "it comes when a member is there"
+                raise UnavailableError(why, where=where, hint=hint)
             by_room = self.rooms.settings(room).require_signed
             return Demand(signed=self.config.agents.require_signature, by_room=by_room)
 

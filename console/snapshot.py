@@ -142,12 +142,9 @@ async def _agents(core: "Core") -> Json:
     agents = core.agents if core.built("agents") else None
     figures = None if agents is None else agents.figures
 
-    def query(connection: sqlite3.Connection) -> list[Json]:
-        names = dict(connection.execute("SELECT room, name FROM rooms").fetchall())
-        rows = read_rows(connection, figures)
-        return [{**row, "room_name": str(names.get(row["room"], ""))} for row in rows]
-
-    return await asyncio.wrap_future(core.store.read(query))
+    rows = await asyncio.wrap_future(core.store.read(lambda connection: read_rows(connection, figures)))
+    names = {info.room: info.name for info in await asyncio.to_thread(core.rooms.list)}
+    return [{**row, "room_name": names.get(str(row["room"]), "")} for row in rows]
 
 
 async def _jobs(core: "Core") -> Json:

@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runtime.durable import sync_directory
@@ -114,7 +114,7 @@ def scrub(connection: sqlite3.Connection, database: Path) -> None:
         sqlite3.Error: as SQLite says; what was not written anew is as it was.
     """
     connection.execute("VACUUM")
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    busy, _, _ = connection.execute("PRAGMA main.wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
         why = "what was deleted could not be wiped, because somebody reads the database"
         raise UnavailableError(why, where=str(database), hint="it is wiped at the next start")
@@ -175,10 +175,14 @@ def open_writer(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(database: Path) -> sqlite3.Connection:
+def open_reader(database: Path, join: Callable[[sqlite3.Connection], None] | None = None) -> sqlite3.Connection:
     """A connection that writes no row.
 
     It is opened for writing all the same, so that the last one that closes folds the WAL away.
+
+    Args:
+        database: the file.
+        join: puts another database beside it, if there is one.
 
     Raises:
         UsageError: the database is of another version.
@@ -190,6 +194,8 @@ def open_reader(database: Path) -> sqlite3.Connection:
         try:
             if _check(connection, database) < VERSION:
                 raise UsageError("its schema is older than this version", where=str(database), hint="start orlop once")
+            if join is not None:
+                join(connection)
             connection.execute("PRAGMA query_only=ON")
         except BaseException:
             connection.close()

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from runtime.database import open_reader, told
 from runtime.errors import UnavailableError
+from runtime.places import Places
 
 __all__ = ["Readers", "read_with"]
 
@@ -43,10 +44,12 @@ class Readers:
 
     Args:
         database: the file; it exists.
+        places: where rows of rooms are.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, places: Places) -> None:
         self._database = database
+        self._places = places
         self._door = threading.Lock()
         self._closed = False
         self._idle: list[sqlite3.Connection] = []
@@ -103,7 +106,7 @@ class Readers:
         with self._door:
             connection = self._idle.pop() if self._idle else None
         if connection is None:
-            connection = open_reader(self._database)
+            connection = open_reader(self._database, self._places.join)
         try:
             yield connection
         finally:

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from runtime.clock import Clock
 from runtime.database import DatabaseDamagedError, damaged, open_reader, open_writer, scrub, told
 from runtime.events import Event
+from runtime.places import MemoryDatabase, Places
 from runtime.readers import Readers, read_with
 from runtime.transaction import Parameters, Pending, Row, SeqCounter, Transaction
 from runtime.writer import Apart, Publisher, Work, Writer
@@ -42,7 +43,8 @@ class Store:
         database: the file.
         clock: gives events their time.
         connection: the one that writes; the store closes it.
-        owner: whether this process holds the directory alone.
+        owner: whether this process holds the directory alone. Then there is a second database, in memory, for rooms
+            of which nothing is kept.
     """
 
     def __init__(self, database: Path, clock: Clock, connection: sqlite3.Connection, *, owner: bool) -> None:
@@ -59,8 +61,12 @@ class Store:
         """Every event of this process has a greater seq; every event before it has none greater."""
         self.watched: Callable[[], bool] = lambda: False
         """Whether anybody wants the content of events now: what costs much need not be made else."""
-        self._readers = Readers(database)
-        self._writer = Writer(connection, database, clock, SeqCounter(self.first_seq, owner=owner))
+        self._memory = MemoryDatabase() if owner else None
+        self._places = Places(None if self._memory is None else self._memory.join)
+        if self._memory is not None:
+            self._memory.join(connection)
+        self._readers = Readers(database, self._places)
+        self._writer = Writer(connection, database, clock, SeqCounter(self.first_seq, owner=owner), self._places)
 
     @classmethod
     def open(cls, database: Path, clock: Clock, *, owner: bool) -> "Store":
@@ -108,13 +114,23 @@ class Store:
         self._writer.put(Work(work, future, urgent))
         return future
 
-    def keep_no_events_of(self, room: str) -> None:
-        """Journals nothing from now on that names a room: it is in memory only. Faces hear of it all the same.
+    def keep_in_memory(self, room: str) -> None:
+        """Keeps nothing of a room from now on: its rows are in memory only, and no event that names it is journalled.
+
+        Faces hear of it all the same.
 
         Args:
             room: its id.
         """
-        self._writer.unkept.add(room)
+        self._places.add(room)
+
+    def in_memory(self, room: str) -> bool:
+        """Whether a room is one of those of which nothing is kept.
+
+        Args:
+            room: its id.
+        """
+        return room in self._places.in_memory
 
     def scrub(self) -> "Future[None]":
         """Leaves no byte in the files of what was deleted: writes the database anew and empties the log beside it.
@@ -123,8 +139,13 @@ class Store:
         query kept the log from being emptied, or room is short; it can be called again.
         """
         future: Future[None] = Future()
-        self._writer.put(Apart(lambda connection: scrub(connection, self.database), future))
+        self._writer.put(Apart(self._scrub, future))
         return future
+
+    def _scrub(self, connection: sqlite3.Connection) -> None:
+        hidden = contextlib.nullcontext() if self._memory is None else self._memory.hidden(connection)
+        with hidden:
+            scrub(connection, self.database)
 
     def emit(self, event: Event, *, journal: bool = True) -> None:
         """Says that something happened, without waiting for it to be written.
@@ -154,6 +175,8 @@ class Store:
         """Commits what is queued, answers it, and closes the database; does nothing the second time."""
         self._writer.close()
         self._readers.close()
+        if self._memory is not None:
+            self._memory.close()
 
     def __enter__(self) -> Self:
         return self

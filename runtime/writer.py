@@ -19,6 +19,7 @@ from runtime.codec import to_body
 from runtime.database import is_busy, set_patience, told
 from runtime.errors import UnavailableError
 from runtime.events import CoreError, Record
+from runtime.places import Places
 from runtime.transaction import Pending, SeqCounter, Transaction
 
 __all__ = ["Apart", "Publisher", "Work", "Writer"]
@@ -68,9 +69,12 @@ class Writer:
         database: its file, for messages.
         clock: gives events their time.
         counter: gives them their seq.
+        places: where rows of rooms are.
     """
 
-    def __init__(self, connection: sqlite3.Connection, database: Path, clock: Clock, counter: SeqCounter) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, database: Path, clock: Clock, counter: SeqCounter, places: Places
+    ) -> None:
         self._connection = connection
         self._database = database
         self._clock = clock
@@ -82,8 +86,7 @@ class Writer:
         self._trouble = ""
         self._waited = False
         self.publisher: Publisher | None = None
-        self.unkept: set[str] = set()
-        """Ids of rooms of which nothing is journalled. A change is seen by the next work."""
+        self._places = places
         self._thread = threading.Thread(target=self._run, name="orlop-store", daemon=True)
         self._thread.start()
 
@@ -150,7 +153,7 @@ class Writer:
                 apart.future.set_result(value)
 
     def _commit(self, batch: list[Work]) -> None:
-        transaction = Transaction(self._connection, self._counter, self._clock, self.unkept)
+        transaction = Transaction(self._connection, self._counter, self._clock, self._places)
         answers: list[_Answer] = []
         try:
             for work in batch:

@@ -32,8 +32,6 @@ async def create(core: "Core", call: Call) -> Result:
     admission: Admission = "open" if call.flag("open") else "invite"
     history: History = "all" if call.text("history") == "all" else "joined"
     ephemeral = call.flag("ephemeral")
-    if ephemeral and call.flag("with_demo"):
-        raise UsageError("no agent runs in an ephemeral room", where="--with-demo", hint="leave one of the two out")
     made = core.rooms.create(call.need("name"), history=history, admission=admission, ephemeral=ephemeral)
     info = await asyncio.wrap_future(made)
     if relay is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from runtime.agents.emission import Dropped
-from runtime.agents.keys import AgentKey, Connection
+from runtime.agents.keys import AgentKey, Connection, Rows
 from runtime.canonical import Json
 from runtime.sanitise import clean
 from runtime.vault import SealBrokenError
@@ -119,11 +119,11 @@ class Diagnostics:
         self._seal = seal
         self._added: dict[AgentKey, int] = {}
 
-    def add(self, connection: Connection, key: AgentKey, said: Said, now_ms: int) -> None:
+    def add(self, tx: Rows, key: AgentKey, said: Said, now_ms: int) -> None:
         """Keeps what a call left, and forgets the oldest beyond the bounds.
 
         Args:
-            connection: the transaction.
+            tx: the transaction.
             key: whose.
             said: nothing is written when it is empty.
             now_ms: wall time.
@@ -132,14 +132,15 @@ class Diagnostics:
             return
         body = json.dumps({"log": said.log, "drops": said.drops, "notes": said.notes, "failure": said.failure})
         sealed = self._seal.seal(key.room, body.encode(), _aad(key, now_ms))
-        connection.execute(
-            "INSERT INTO agent_diagnostics (room, agent, ts_ms, kind, sealed) VALUES (?, ?, ?, 'call', ?)",
+        tx.execute_in(
+            key.room,
+            "INSERT INTO {at}.agent_diagnostics (room, agent, ts_ms, kind, sealed) VALUES (?, ?, ?, 'call', ?)",
             (*key, now_ms, sealed),
         )
         count = self._added.get(key, 0)
         self._added[key] = count + 1
         if count % _SWEEP_EVERY == 0:
-            self._sweep(connection, key)
+            self._sweep(tx, key)
 
     def read(self, connection: Connection, key: AgentKey) -> list[DiagnosticEntry]:
         """Everything that is kept of an agent.
@@ -177,9 +178,10 @@ class Diagnostics:
             entries.append(DiagnosticEntry(ts_ms, "failure", body["failure"]))
         return entries
 
-    def _sweep(self, connection: Connection, key: AgentKey) -> None:
-        connection.execute(
-            "DELETE FROM agent_diagnostics WHERE id IN (SELECT id FROM ("
+    def _sweep(self, tx: Rows, key: AgentKey) -> None:
+        tx.execute_in(
+            key.room,
+            "DELETE FROM {at}.agent_diagnostics WHERE id IN (SELECT id FROM ("
             " SELECT id, row_number() OVER newest AS place, sum(length(sealed)) OVER newest AS total"
             " FROM agent_diagnostics WHERE room = ? AND agent = ? WINDOW newest AS (ORDER BY id DESC))"
             " WHERE place > ? OR total > ?)",

@@ -1,7 +1,7 @@
 """One version of an agent takes the place of another: everything of it that is one transaction of the store."""
 
 from runtime.agents.breaker import CLOSED
-from runtime.agents.files import ModuleFiles
+from runtime.agents.files import ModuleBytes
 from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.records import newest_upload, read_breaker, read_record, save_breaker, save_record
 from runtime.agents.state import AgentStates, StoredState, delete_state
@@ -58,13 +58,13 @@ def exchange(
 
 
 def kept_version(
-    connection: Connection, files: ModuleFiles, key: AgentKey, reference: str | None
+    connection: Connection, modules: ModuleBytes, key: AgentKey, reference: str | None
 ) -> tuple[AgentRecord, AgentRecord, StoredState | None]:
     """The older version that a person means, once it may be started again.
 
     Args:
         connection: of the store.
-        files: has its module.
+        modules: has its module.
         key: whose.
         reference: the text of its version, or the number of its upload; None for the one before the present.
 
@@ -86,7 +86,7 @@ def kept_version(
         builtin=before.builtin,
         manifest=kept.manifest,
         hash=kept.hash,
-        size_bytes=len(files.read(kept.hash)),
+        size_bytes=len(modules.read(kept.hash)),
         uploaded_ms=kept.uploaded_ms,
         mark=kept.mark,
         granted=kept.granted,

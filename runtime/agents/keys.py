@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["AgentKey", "Connection"]
+__all__ = ["AgentKey", "Connection", "Rows"]
 
 
 class Connection(Protocol):
@@ -12,6 +12,16 @@ class Connection(Protocol):
 
     def execute(self, sql: str, params: Sequence[str | int | float | bytes | None] = ..., /) -> sqlite3.Cursor:
         """Runs one statement."""
+        ...
+
+
+class Rows(Connection, Protocol):
+    """A transaction of the store, as far as it changes rows."""
+
+    def execute_in(
+        self, room: str, sql: str, params: Sequence[str | int | float | bytes | None] = ..., /
+    ) -> sqlite3.Cursor:
+        """Runs one statement where the rows of a room are; `{at}.` stands before the tables that it changes."""
         ...
 
 

@@ -35,17 +35,17 @@ class ModuleLoader:
             OrlopError: the file was changed or is gone, nobody vouches for it any more, or it cannot be compiled.
         """
         await self._stored.vouched(record)
-        wasm = await asyncio.to_thread(self._stored.files.read, record.hash)
+        wasm = await asyncio.to_thread(self._stored.bytes_in(record.key.room).read, record.hash)
         known = self._modules.get(record.hash)
         if known is not None:
             return known
         task = self._compiling.get(record.hash)
         if task is None:
-            task = asyncio.get_running_loop().create_task(asyncio.to_thread(self._compile, wasm))
+            task = asyncio.get_running_loop().create_task(asyncio.to_thread(self._compile, record.key.room, wasm))
             self._compiling[record.hash] = task
             task.add_done_callback(lambda _: self._compiling.pop(record.hash, None))
         module = await asyncio.shield(task)
         return self._modules.setdefault(record.hash, module)
 
-    def _compile(self, wasm: bytes) -> AgentModule:
-        return AgentModule.of(self._stored.compile(wasm))
+    def _compile(self, room: str, wasm: bytes) -> AgentModule:
+        return AgentModule.of(self._stored.compile(room, wasm))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from runtime.agents.binary import BinaryRefusedError, check_binary, invalid_binary
 from runtime.agents.diagnostics import Diagnostics, RoomSeal
 from runtime.agents.exchange import exchange, kept_version
-from runtime.agents.files import ModuleFiles
+from runtime.agents.files import ModuleBytes, ModuleFiles, ModulesInMemory
 from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.manifest import Permission
 from runtime.agents.records import (
@@ -63,6 +63,14 @@ __all__ = ["AgentModules", "ModuleDetails", "Upload", "Uploaded"]
 _T = TypeVar("_T")
 
 
+class _OnlyALookError(Exception):
+    """Takes back what a transaction did, once it was seen."""
+
+    def __init__(self, done: Uploaded) -> None:
+        super().__init__()
+        self.done = done
+
+
 class AgentModules(ModuleShelf):
     """Stored agents.
 
@@ -92,10 +100,19 @@ class AgentModules(ModuleShelf):
         self._states = AgentStates(vault)
         self._required = required
 
-    def compile(self, wasm: bytes) -> "wasmtime.Module":
+    def bytes_in(self, room: str) -> ModuleBytes:
+        """Where the modules of a room are.
+
+        Args:
+            room: its id.
+        """
+        return ModulesInMemory(self.store, room) if self.store.in_memory(room) else self.files
+
+    def compile(self, room: str, wasm: bytes) -> "wasmtime.Module":
         """Compiles a module, in a child with limits, or finds it compiled; blocks.
 
         Args:
+            room: in which it is to run.
             wasm: passed `check_binary`.
 
         Returns:
@@ -106,7 +123,7 @@ class AgentModules(ModuleShelf):
             UnavailableError: the host could not compile it.
         """
         try:
-            return self._compiler.module("agent", wasm, agent_engine())
+            return self._compiler.module("agent", wasm, agent_engine(), keep=self.bytes_in(room).on_disk)
         except ModuleRefusedError as error:
             raise invalid_binary(error) from None
 
@@ -136,7 +153,7 @@ class AgentModules(ModuleShelf):
             checked = await asyncio.to_thread(check_binary, upload.wasm, upload.manifest)
             demand = await asyncio.to_thread(self._required, upload.room)
             verdict = await self._read(lambda connection: self._vouched(connection, upload, demand))
-            await asyncio.to_thread(self.compile, upload.wasm)
+            await asyncio.to_thread(self.compile, upload.room, upload.wasm)
         except (BinaryRefusedError, SignatureRefusedError) as error:
             check = error.check if isinstance(error, BinaryRefusedError) else "signature"
             event = AgentRefused(room=upload.room, name=upload.key.agent, check=check, reason=error.why)
@@ -160,13 +177,14 @@ class AgentModules(ModuleShelf):
             SignatureRefusedError: a key was distrusted since.
             UnavailableError: it cannot be written; then everything is as it was.
         """
-        digest = await asyncio.to_thread(self.files.put, upload.wasm)
+        modules = self.bytes_in(upload.room)
+        digest = await asyncio.to_thread(modules.put, upload.wasm)
         demand = await asyncio.to_thread(self._required, upload.room)
 
         def work(tx: Transaction) -> tuple[Uploaded, tuple[str, ...]]:
             verdict = self._vouched(tx, upload, demand)
             before = read_agent(tx, upload.key)
-            self.files.put(upload.wasm)  # a deletion in between may have taken it
+            modules.secure(tx, upload.wasm)
             number = newest_upload(tx, upload.key) + 1
             granted = settled_grants(upload, before)
             record = new_record(upload, digest, now_ms=tx.now_ms, number=number, mark=verdict.mark, granted=granted)
@@ -176,7 +194,7 @@ class AgentModules(ModuleShelf):
             return replace(done, warnings=(*warnings, *done.warnings), versions=number), unused
 
         uploaded, unused = await self._write(work)
-        await self._sweep(unused)
+        await self._sweep(modules, unused)
         return uploaded
 
     async def check_roll_back(self, key: AgentKey, reference: str | None) -> None:
@@ -191,9 +209,11 @@ class AgentModules(ModuleShelf):
             AmbiguousError: several versions fit.
             RefusedError: its module is gone or was changed, or those who vouched for it do so no more.
         """
-        await self._read(lambda connection: kept_version(connection, self.files, key, reference))
+        await self._read(lambda connection: kept_version(connection, self.bytes_in(key.room), key, reference))
 
-    async def roll_back(self, key: AgentKey, reference: str | None, *, by: str, keep_state: bool) -> Uploaded:
+    async def roll_back(
+        self, key: AgentKey, reference: str | None, *, by: str, keep_state: bool, preview: bool = False
+    ) -> Uploaded:
         """Puts an older version in the place of the present one, which stays. The agent must not run.
 
         Module, manifest and grants are those of then, and so is the state, unless both versions share theirs.
@@ -203,21 +223,28 @@ class AgentModules(ModuleShelf):
             reference: as in `check_roll_back`.
             by: who does it.
             keep_state: the older module goes on with the present state.
+            preview: only look: nothing is changed, nobody is told, and the agent may run.
 
         Returns:
-            What is stored now.
+            What is stored now, or would be.
 
         Raises:
             OrlopError: as `check_roll_back`, or it cannot be written; then everything is as it was.
         """
 
         def work(tx: Transaction) -> Uploaded:
-            before, record, waiting = kept_version(tx, self.files, key, reference)
-            return exchange(
+            before, record, waiting = kept_version(tx, self.bytes_in(key.room), key, reference)
+            done = exchange(
                 tx, self._states, before, record, by=by, keep_state=keep_state, waiting=waiting, rolled_back=True
             )
+            if preview:
+                raise _OnlyALookError(done)
+            return done
 
-        return await self._write(work)
+        try:
+            return await self._write(work)
+        except _OnlyALookError as seen:
+            return seen.done
 
     async def vouched(self, record: AgentRecord) -> None:
         """Looks again, before an agent starts, whether those who vouched for it still do.
@@ -328,7 +355,7 @@ class AgentModules(ModuleShelf):
 
         hashes = await self._write(work)
         self.diagnostics.forget(key)
-        await self._sweep((*hashes, record.hash) if record.hash else hashes)
+        await self._sweep(self.bytes_in(key.room), (*hashes, record.hash) if record.hash else hashes)
 
     async def collect(self) -> None:
         """Removes modules that no agent and no version leads to, such as one whose upload died; an hour old at least.
@@ -337,11 +364,11 @@ class AgentModules(ModuleShelf):
             UnavailableError: the store cannot be read.
         """
         before_ms = self.store.clock.wall_ms() - GRACE_MS
-        await self._sweep(await asyncio.to_thread(self.files.older_than, before_ms))
+        await self._sweep(self.files, await asyncio.to_thread(self.files.older_than, before_ms))
 
-    async def _sweep(self, hashes: Sequence[str]) -> None:
+    async def _sweep(self, modules: ModuleBytes, hashes: Sequence[str]) -> None:
         for digest in hashes:
-            await self._write(partial(self.files.sweep, digest=digest))
+            await self._write(partial(modules.sweep, digest=digest))
 
     async def _write(self, work: Callable[[Transaction], _T]) -> _T:
         return await asyncio.wrap_future(self.store.write(work))

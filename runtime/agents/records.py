@@ -6,12 +6,13 @@ from typing import Final
 
 from runtime.agents import breaker as breakers
 from runtime.agents.breaker import Breaker
-from runtime.agents.keys import AgentKey, Connection
+from runtime.agents.keys import AgentKey, Connection, Rows
 from runtime.agents.manifest import Permission
 from runtime.agents.state import delete_state
 from runtime.agents.stored import AGENT, AgentRecord, DamagedAgent, StoredAgent, stored_agent
 from runtime.agents.versions import permission_names
 from runtime.errors import AmbiguousError, NotFoundError
+from runtime.places import AT
 from runtime.sanitise import clean
 
 __all__ = [
@@ -144,16 +145,17 @@ def find_record(records: Iterable[StoredAgent], reference: str) -> StoredAgent:
     return found[0]
 
 
-def save_record(connection: Connection, record: AgentRecord) -> None:
+def save_record(tx: Rows, record: AgentRecord) -> None:
     """Stores an agent in place of the one before of its name.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         record: the new one.
     """
     manifest = json.dumps(dict(record.manifest.document), ensure_ascii=False)
-    connection.execute(
-        f"INSERT OR REPLACE INTO agents ({AGENT.names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+    tx.execute_in(
+        record.key.room,
+        f"INSERT OR REPLACE INTO {AT}.agents ({AGENT.names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
         (
             *record.key,
             int(record.builtin),
@@ -169,59 +171,54 @@ def save_record(connection: Connection, record: AgentRecord) -> None:
     )
 
 
-def set_active(connection: Connection, key: AgentKey, *, active: bool) -> None:
+def set_active(tx: Rows, key: AgentKey, *, active: bool) -> None:
     """Stores whether an agent is started with the program.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         key: whose.
         active: the flag.
 
     Raises:
         NotFoundError: there is no such agent.
     """
-    _changed(
-        connection.execute("UPDATE agents SET active = ? WHERE room = ? AND agent = ?", (int(active), *key)).rowcount,
-        key,
-    )
+    sql = "UPDATE {at}.agents SET active = ? WHERE room = ? AND agent = ?"
+    _changed(tx.execute_in(key.room, sql, (int(active), *key)).rowcount, key)
 
 
-def set_granted(connection: Connection, key: AgentKey, granted: tuple[Permission, ...]) -> None:
+def set_granted(tx: Rows, key: AgentKey, granted: tuple[Permission, ...]) -> None:
     """Stores what an agent may do.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         key: whose.
         granted: exactly these.
 
     Raises:
         NotFoundError: there is no such agent.
     """
-    sql = "UPDATE agents SET granted = ? WHERE room = ? AND agent = ?"
-    _changed(connection.execute(sql, (permission_names(granted), *key)).rowcount, key)
+    sql = "UPDATE {at}.agents SET granted = ? WHERE room = ? AND agent = ?"
+    _changed(tx.execute_in(key.room, sql, (permission_names(granted), *key)).rowcount, key)
 
 
-def delete_record(connection: Connection, key: AgentKey) -> None:
+def delete_record(tx: Rows, key: AgentKey) -> None:
     """Deletes an agent with its versions, breaker, state and diagnostics.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         key: whose.
 
     Raises:
         NotFoundError: there is no such agent.
     """
-    _changed(connection.execute("DELETE FROM agents WHERE room = ? AND agent = ?", key).rowcount, key)
-    connection.execute("DELETE FROM agent_versions WHERE room = ? AND agent = ?", key)
-    connection.execute("DELETE FROM agent_breakers WHERE room = ? AND agent = ?", key)
-    delete_state(connection, key)
-    connection.execute("DELETE FROM agent_diagnostics WHERE room = ? AND agent = ?", key)
-    connection.execute("DELETE FROM agent_minutes WHERE room = ? AND agent = ?", key)
-    connection.execute("DELETE FROM agent_hours WHERE room = ? AND agent = ?", key)
+    _changed(tx.execute_in(key.room, "DELETE FROM {at}.agents WHERE room = ? AND agent = ?", key).rowcount, key)
+    delete_state(tx, key)
+    for table in ("agent_versions", "agent_breakers", "agent_diagnostics", "agent_minutes", "agent_hours"):
+        tx.execute_in(key.room, f"DELETE FROM {AT}.{table} WHERE room = ? AND agent = ?", key)  # noqa: S608 - constants
 
 
 def hash_in_use(connection: Connection, module_hash: str) -> bool:
-    """Whether the module of some agent, or of a version that it can be rolled back to, has this hash.
+    """Whether the module of some agent, or of a version that it can be rolled back to, is the file of this hash.
 
     Args:
         connection: of the store.
@@ -231,8 +228,8 @@ def hash_in_use(connection: Connection, module_hash: str) -> bool:
         True when its file is needed.
     """
     sql = (
-        "SELECT 1 FROM agents WHERE hash = ?1 UNION ALL"
-        " SELECT 1 FROM agent_versions WHERE hash = ?1 AND manifest != '' LIMIT 1"
+        "SELECT 1 FROM main.agents WHERE hash = ?1 UNION ALL"
+        " SELECT 1 FROM main.agent_versions WHERE hash = ?1 AND manifest != '' LIMIT 1"
     )
     return connection.execute(sql, (module_hash,)).fetchone() is not None
 
@@ -265,18 +262,19 @@ def read_breakers(connection: Connection) -> dict[AgentKey, Breaker]:
     return {AgentKey(room, agent): breakers.from_body(body) for room, agent, body in rows}
 
 
-def save_breaker(connection: Connection, key: AgentKey, breaker: Breaker) -> None:
+def save_breaker(tx: Rows, key: AgentKey, breaker: Breaker) -> None:
     """Stores a breaker; one that has seen nothing needs no row.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         key: whose.
         breaker: as it is now.
     """
     if breaker == breakers.CLOSED:
-        connection.execute("DELETE FROM agent_breakers WHERE room = ? AND agent = ?", key)
+        tx.execute_in(key.room, "DELETE FROM {at}.agent_breakers WHERE room = ? AND agent = ?", key)
     else:
-        connection.execute("INSERT OR REPLACE INTO agent_breakers VALUES (?, ?, ?)", (*key, breakers.to_body(breaker)))
+        sql = "INSERT OR REPLACE INTO {at}.agent_breakers VALUES (?, ?, ?)"
+        tx.execute_in(key.room, sql, (*key, breakers.to_body(breaker)))
 
 
 def _changed(rows: int, key: AgentKey) -> None:

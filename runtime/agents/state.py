@@ -12,7 +12,7 @@ from base64 import b64decode
 from dataclasses import dataclass
 from typing import Final
 
-from runtime.agents.keys import AgentKey, Connection
+from runtime.agents.keys import AgentKey, Connection, Rows
 from runtime.agents.limits import MAX_STATE_BYTES
 from runtime.columns import Columns
 from runtime.errors import RefusedError
@@ -201,16 +201,17 @@ class AgentStates:
             raise SealBrokenError("it was changed, moved or sealed under another key") from None
 
 
-def save_state(connection: Connection, state: SealedState, now_ms: int) -> None:
+def save_state(tx: Rows, state: SealedState, now_ms: int) -> None:
     """Stores a state in place of the one before.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         state: from `AgentStates.seal`.
         now_ms: wall time.
     """
-    connection.execute(
-        "INSERT INTO agent_state (room, agent, hash, version, updated_ms, sealed) VALUES (?, ?, ?, ?, ?, ?)"
+    tx.execute_in(
+        state.key.room,
+        "INSERT INTO {at}.agent_state (room, agent, hash, version, updated_ms, sealed) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (room, agent) DO UPDATE SET hash = excluded.hash, version = excluded.version,"
         " updated_ms = excluded.updated_ms, sealed = excluded.sealed",
         (*state.key, state.hash, state.version, now_ms, state.sealed),
@@ -238,11 +239,11 @@ def read_state(connection: Connection, key: AgentKey) -> StoredState | None:
     return StoredState(module_hash, version, sealed)
 
 
-def set_aside(connection: Connection, key: AgentKey) -> tuple[int, str]:
+def set_aside(tx: Rows, key: AgentKey) -> tuple[int, str]:
     """Keeps a copy of a state that does not open, so that nothing that is stored later is written over it.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         key: whose; there is a state of it.
 
     Returns:
@@ -252,27 +253,28 @@ def set_aside(connection: Connection, key: AgentKey) -> tuple[int, str]:
     Raises:
         RowDamagedError: its row is not one that `save_state` wrote.
     """
-    stored = read_state(connection, key)
+    stored = read_state(tx, key)
     if stored is None:
         return 0, ""
     name = f"{key.agent}{_ASIDE}{hashlib.sha256(stored.sealed).hexdigest()[:_ASIDE_CHARACTERS]}"
-    connection.execute(
-        "INSERT OR IGNORE INTO agent_state (room, agent, hash, version, updated_ms, sealed)"
-        " SELECT room, ?, hash, version, updated_ms, sealed FROM agent_state WHERE room = ? AND agent = ?",
+    tx.execute_in(
+        key.room,
+        "INSERT OR IGNORE INTO {at}.agent_state (room, agent, hash, version, updated_ms, sealed)"
+        " SELECT room, ?, hash, version, updated_ms, sealed FROM {at}.agent_state WHERE room = ? AND agent = ?",
         (name, *key),
     )
     return stored.version, name
 
 
-def delete_state(connection: Connection, key: AgentKey) -> None:
+def delete_state(tx: Rows, key: AgentKey) -> None:
     """Deletes a state, if there is one, and those that were set aside.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         key: whose.
     """
-    sql = "DELETE FROM agent_state WHERE room = ? AND (agent = ? OR agent GLOB ?)"
-    connection.execute(sql, (*key, f"{key.agent}{_ASIDE}*"))
+    sql = "DELETE FROM {at}.agent_state WHERE room = ? AND (agent = ? OR agent GLOB ?)"
+    tx.execute_in(key.room, sql, (*key, f"{key.agent}{_ASIDE}*"))
 
 
 def state_sizes(connection: Connection) -> dict[AgentKey, int]:

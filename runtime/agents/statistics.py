@@ -12,6 +12,7 @@ from runtime.agents.keys import AgentKey, Connection
 from runtime.agents.quota import MINUTE_MS, Minute
 from runtime.canonical import Json
 from runtime.errors import OrlopError
+from runtime.places import AT
 from runtime.store import Store, Transaction
 
 __all__ = ["NO_HISTORY", "History", "Span", "Statistics", "read_history"]
@@ -219,22 +220,23 @@ def _plus(spans: tuple[Span, ...], last: Span) -> tuple[Span, ...]:
     return (*spans, last)
 
 
-def _add(connection: Connection, table: str, column: str, key: AgentKey, span: Span) -> None:
-    connection.execute(
-        f"INSERT INTO {table} (room, agent, {column}, {_SUMS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+def _add(tx: Transaction, table: str, column: str, key: AgentKey, span: Span) -> None:
+    tx.execute_in(
+        key.room,
+        f"INSERT INTO {AT}.{table} (room, agent, {column}, {_SUMS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
         f" ON CONFLICT (room, agent, {column}){_ADDED}",
         (*key, *span),
     )
 
 
-def _sweep(connection: Connection, minute: int, hour: int) -> None:
+def _sweep(tx: Transaction, minute: int, hour: int) -> None:
     """Turns minutes before `minute` into hours, and forgets hours before `hour`."""
-    connection.execute(
-        f"INSERT INTO agent_hours (room, agent, hour, {_SUMS})"  # noqa: S608 - constants
+    tx.execute_everywhere(
+        f"INSERT INTO {AT}.agent_hours (room, agent, hour, {_SUMS})"  # noqa: S608 - constants
         " SELECT room, agent, minute / 60, sum(calls), sum(failures), sum(emitted), sum(dropped), sum(cpu_us),"
-        " max(p95_us) FROM agent_minutes WHERE minute < ? GROUP BY room, agent, minute / 60"
+        " max(p95_us) FROM {at}.agent_minutes WHERE minute < ? GROUP BY room, agent, minute / 60"
         f" ON CONFLICT (room, agent, hour){_ADDED}",
         (minute,),
     )
-    connection.execute("DELETE FROM agent_minutes WHERE minute < ?", (minute,))
-    connection.execute("DELETE FROM agent_hours WHERE hour < ?", (hour,))
+    tx.execute_everywhere("DELETE FROM {at}.agent_minutes WHERE minute < ?", (minute,))
+    tx.execute_everywhere("DELETE FROM {at}.agent_hours WHERE hour < ?", (hour,))

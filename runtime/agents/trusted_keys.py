@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from runtime.agents.keys import Connection
 from runtime.columns import Columns
 from runtime.errors import NotFoundError
+from runtime.places import AT
 from runtime.store import Store, Transaction
 
 __all__ = ["EVERYWHERE", "TrustedKey", "TrustedKeys", "read_keys"]
@@ -102,16 +103,16 @@ def read_keys(connection: Connection, room: str | None = None) -> list[TrustedKe
 
 def _add(tx: Transaction, room: str, key: str, note: str) -> TrustedKey:
     sql = (
-        "INSERT INTO agent_trust VALUES (?, ?, ?, ?) ON CONFLICT (room, key) DO UPDATE SET note = excluded.note"
+        "INSERT INTO {at}.agent_trust VALUES (?, ?, ?, ?) ON CONFLICT (room, key) DO UPDATE SET note = excluded.note"
         " RETURNING added_ms"
     )
-    (added,) = tx.execute(sql, (room, key, tx.now_ms, note)).fetchone()
+    (added,) = tx.execute_in(room, sql, (room, key, tx.now_ms, note)).fetchone()
     return TrustedKey(room=room, key=key, added_ms=added, note=note)
 
 
 def _remove(tx: Transaction, room: str | None, key: str) -> int:
     where, params = ("", ()) if room is None else (" AND room = ?", (room,))
-    gone = tx.execute(f"DELETE FROM agent_trust WHERE key = ?{where}", (key, *params)).rowcount  # noqa: S608 - a constant
+    gone = tx.execute_everywhere(f"DELETE FROM {AT}.agent_trust WHERE key = ?{where}", (key, *params))  # noqa: S608 - constants
     if not gone:
         raise NotFoundError("is not trusted there", where=f"{key[:16]}…", hint="`orlop agents trusted` lists all keys")
     return gone

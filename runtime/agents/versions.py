@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from runtime.agents.keys import AgentKey, Connection
+from runtime.agents.keys import AgentKey, Connection, Rows
 from runtime.agents.manifest import AgentManifest, ManifestRefusedError, Permission, parse_manifest
 from runtime.agents.state import (
     AgentStates,
@@ -118,23 +118,25 @@ def permission_names(granted: tuple[Permission, ...]) -> str:
     return json.dumps([permission.value for permission in granted])
 
 
-def remember(connection: Connection, record: AgentRecord) -> None:
+def remember(tx: Rows, record: AgentRecord) -> None:
     """Notes an upload; what has the same module and manifest as it is not kept twice.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         record: the new one.
     """
     key, number = record.key, record.upload_no
     manifest = _manifest_text(record)
-    connection.execute(
-        "UPDATE agent_versions SET manifest = '', sealed_state = NULL WHERE room = ? AND agent = ? AND hash = ?"
+    tx.execute_in(
+        key.room,
+        "UPDATE {at}.agent_versions SET manifest = '', sealed_state = NULL WHERE room = ? AND agent = ? AND hash = ?"
         " AND manifest = ?",
         (*key, record.hash, manifest),
     )
-    connection.execute(
-        "INSERT OR REPLACE INTO agent_versions (room, agent, upload_no, version, hash, uploaded_ms, manifest, granted,"
-        " mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    tx.execute_in(
+        key.room,
+        "INSERT OR REPLACE INTO {at}.agent_versions (room, agent, upload_no, version, hash, uploaded_ms, manifest,"
+        " granted, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *key,
             number,
@@ -146,21 +148,21 @@ def remember(connection: Connection, record: AgentRecord) -> None:
             record.mark,
         ),
     )
-    connection.execute(
-        "DELETE FROM agent_versions WHERE room = ? AND agent = ? AND upload_no <= ?", (*key, number - _REMEMBERED)
-    )
+    sql = "DELETE FROM {at}.agent_versions WHERE room = ? AND agent = ? AND upload_no <= ?"
+    tx.execute_in(key.room, sql, (*key, number - _REMEMBERED))
 
 
-def park(connection: Connection, record: AgentRecord, state: StoredState | None) -> None:
+def park(tx: Rows, record: AgentRecord, state: StoredState | None) -> None:
     """Keeps what an agent was until now with its version: what it was granted, and its state.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         record: the present one, which another takes the place of.
         state: what it leaves; None when it has none, or the next one goes on with it.
     """
-    connection.execute(
-        "UPDATE agent_versions SET manifest = ?, granted = ?, mark = ?, state_version = ?, sealed_state = ?"
+    tx.execute_in(
+        record.key.room,
+        "UPDATE {at}.agent_versions SET manifest = ?, granted = ?, mark = ?, state_version = ?, sealed_state = ?"
         " WHERE room = ? AND agent = ? AND upload_no = ?",
         (
             _manifest_text(record),
@@ -175,7 +177,7 @@ def park(connection: Connection, record: AgentRecord, state: StoredState | None)
 
 
 def switch_state(
-    connection: Connection,
+    tx: Rows,
     states: AgentStates,
     before: AgentRecord,
     after: AgentRecord,
@@ -187,7 +189,7 @@ def switch_state(
     """Settles what the next module finds as its state, and keeps the rest with the version that leaves.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         states: seals and opens.
         before: the present version.
         after: the next one.
@@ -198,30 +200,30 @@ def switch_state(
     Returns:
         What became of it.
     """
-    present = _readable(connection, before.key)
+    present = _readable(tx, before.key)
     if before.hash == after.hash:
-        park(connection, before, None)
+        park(tx, before, None)
         return "kept" if present is not None else "none"
-    park(connection, before, present)
-    delete_state(connection, before.key)
+    park(tx, before, present)
+    delete_state(tx, before.key)
     goes_on = keep or _same_layout(before, after)
     chosen = present if goes_on and present is not None else waiting
     if chosen is None:
         return "none" if present is None else "set aside"
     writes = max(one.version for one in (present, waiting) if one is not None) + 1
     try:
-        save_state(connection, states.reseal(before.key, chosen, after.hash, writes), now_ms)
+        save_state(tx, states.reseal(before.key, chosen, after.hash, writes), now_ms)
     except StateBrokenError:
         return "broken"
-    _clear_state(connection, after)
+    _clear_state(tx, after)
     return "kept" if chosen is present else "restored"
 
 
-def forget_content(connection: Connection, key: AgentKey, present: int) -> tuple[str, ...]:
+def forget_content(tx: Rows, key: AgentKey, present: int) -> tuple[str, ...]:
     """Keeps module, manifest, grants and state of the newest few versions only.
 
     Args:
-        connection: the transaction.
+        tx: the transaction.
         key: whose.
         present: the number of the upload that is the present version.
 
@@ -232,10 +234,11 @@ def forget_content(connection: Connection, key: AgentKey, present: int) -> tuple
         "SELECT upload_no, hash FROM agent_versions WHERE room = ? AND agent = ? AND manifest != '' AND upload_no != ?"
         " ORDER BY upload_no DESC LIMIT -1 OFFSET ?"
     )
-    beyond = list(connection.execute(sql, (*key, present, KEPT)))
+    beyond = list(tx.execute(sql, (*key, present, KEPT)))
     for number, _ in beyond:
-        connection.execute(
-            "UPDATE agent_versions SET manifest = '', granted = '[]', sealed_state = NULL"
+        tx.execute_in(
+            key.room,
+            "UPDATE {at}.agent_versions SET manifest = '', granted = '[]', sealed_state = NULL"
             " WHERE room = ? AND agent = ? AND upload_no = ?",
             (*key, number),
         )
@@ -377,9 +380,9 @@ def _readable(connection: Connection, key: AgentKey) -> StoredState | None:
         return None
 
 
-def _clear_state(connection: Connection, record: AgentRecord) -> None:
-    sql = "UPDATE agent_versions SET sealed_state = NULL WHERE room = ? AND agent = ? AND upload_no = ?"
-    connection.execute(sql, (*record.key, record.upload_no))
+def _clear_state(tx: Rows, record: AgentRecord) -> None:
+    sql = "UPDATE {at}.agent_versions SET sealed_state = NULL WHERE room = ? AND agent = ? AND upload_no = ?"
+    tx.execute_in(record.key.room, sql, (*record.key, record.upload_no))
 
 
 def _manifest_text(record: AgentRecord) -> str:

@@ -14,13 +14,14 @@ from typing import Final
 
 from runtime.errors import NotFoundError, UnavailableError
 from runtime.events import RoomBurned
+from runtime.places import AT
 from runtime.store import Store, Transaction
 
 __all__ = ["Burned", "burn_rows", "finish", "forget_rows", "remove_copies"]
 
 _MARK: Final = "scrub"
 _TABLES: Final = (
-    "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c"
+    "SELECT m.name FROM {at}.sqlite_master AS m JOIN pragma_table_info(m.name, ?) AS c"
     " WHERE m.type = 'table' AND c.name = 'room' AND m.name != 'rooms' ORDER BY m.name"
 )
 
@@ -59,7 +60,8 @@ def burn_rows(
     hashes = [
         str(row[0])
         for row in tx.rows(
-            "SELECT hash FROM agents WHERE room = ? UNION SELECT hash FROM agent_versions WHERE room = ?", (room, room)
+            "SELECT hash FROM main.agents WHERE room = ? UNION SELECT hash FROM main.agent_versions WHERE room = ?",
+            (room, room),
         )
     ]
     if not forget_rows(tx, room) and not ephemeral:
@@ -79,8 +81,9 @@ def forget_rows(tx: Transaction, room: str) -> bool:
         Whether there was such a room.
     """
     found = tx.execute("DELETE FROM rooms WHERE room = ?", (room,)).rowcount > 0
-    for (table,) in tx.rows(_TABLES):
-        tx.execute(f'DELETE FROM "{table}" WHERE room = ?', (room,))  # noqa: S608 - a name from the schema
+    for place in tx.places:
+        for (table,) in tx.rows(_TABLES.replace(AT, place), (place,)):
+            tx.execute(f'DELETE FROM {place}."{table}" WHERE room = ?', (room,))  # noqa: S608 - names from the schema
     tx.execute("DELETE FROM journal WHERE instr(body, ?)", (room,))
     tx.execute("DELETE FROM meta WHERE instr(key, ?)", (room,))
     tx.set_meta(_MARK, 1)

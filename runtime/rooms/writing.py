@@ -237,7 +237,7 @@ class WritingRooms:
         if row is not None and row[0] is not None:
             link = decode(self._vault.open(row[0], link_aad(room), held.key), limit=len(row[0]))
             held.link = link if isinstance(link, Mapping) else {}
-        self._store.keep_no_events_of(room)
+        self._store.keep_in_memory(room)
         forget_rows(tx, room)
         held.log = held.replica.entries()
         self._held.add_ephemeral(tx, held)
@@ -288,7 +288,7 @@ class WritingRooms:
         if not self._store.owner:
             hint = "start orlop, and make it there"
             raise UsageError("an ephemeral room ends with the program that holds it", where=clean(name), hint=hint)
-        self._store.keep_no_events_of(room)
+        self._store.keep_in_memory(room)
         me = Member(identity_key=self.self_key, display_name=self._display_name, is_self=True)
         info = RoomInfo(room=room, name=name, created_ms=tx.now_ms)
         held = HeldRoom(info, self._vault.new_key(), owner, me, Replica(room, owner))

@@ -109,7 +109,7 @@ class Compiler:
         """
         self._process.start()
 
-    def compile(self, kind: EngineKind, wasm: bytes) -> bytes:
+    def compile(self, kind: EngineKind, wasm: bytes, *, keep: bool = True) -> bytes:
         """Compiles a module, or finds it compiled; blocks, up to the budget.
 
         The caps of `modulecheck` are checked here too. Several threads that ask for the same module wait for one child.
@@ -117,6 +117,7 @@ class Compiler:
         Args:
             kind: for which engine.
             wasm: the module's file.
+            keep: whether the code may be kept in the cache.
 
         Returns:
             Native code for `load`.
@@ -135,16 +136,19 @@ class Compiler:
             mine = Future[bytes]()
             shared = self._running.setdefault(key, mine)
         if shared is mine:
-            self._settle(key, mine, lambda: self._find(kind, key, bare))
+            self._settle(key, mine, lambda: self._find(kind, key, bare, keep=keep))
         return shared.result()
 
-    def module(self, kind: EngineKind, wasm: bytes, engine: "wasmtime.Engine") -> "wasmtime.Module":
+    def module(
+        self, kind: EngineKind, wasm: bytes, engine: "wasmtime.Engine", *, keep: bool = True
+    ) -> "wasmtime.Module":
         """Compiles and loads; an entry that this engine does not take is dropped and compiled once more.
 
         Args:
             kind: for which engine.
             wasm: the module's file.
             engine: of that kind.
+            keep: as for `compile`.
 
         Returns:
             The module.
@@ -155,10 +159,10 @@ class Compiler:
             StaleModuleError: the engine takes not even fresh code.
         """
         try:
-            return load(engine, self.compile(kind, wasm))
+            return load(engine, self.compile(kind, wasm, keep=keep))
         except StaleModuleError:
             self.forget(kind, wasm)
-            return load(engine, self.compile(kind, wasm))
+            return load(engine, self.compile(kind, wasm, keep=keep))
 
     def forget(self, kind: EngineKind, wasm: bytes) -> None:
         """Drops what is known and kept of a module.
@@ -187,14 +191,14 @@ class Compiler:
         with self._lock:
             del self._running[key]
 
-    def _find(self, kind: EngineKind, key: str, bare: bytes) -> bytes:
+    def _find(self, kind: EngineKind, key: str, bare: bytes, *, keep: bool) -> bytes:
         kept = self._cache.get(key) if self._cache is not None else None
         if kept is not None:
             return kept
         budget = self._budget(kind, len(bare))
         answer = self._process.ask(kind, bare, budget)
         if answer.status == 0 and answer.out:
-            if self._cache is not None:
+            if self._cache is not None and keep:
                 self._cache.put(key, answer.out)
             return answer.out
         error = _failure(answer, budget)

@@ -121,7 +121,7 @@ def test_a_module_that_is_removed_meanwhile_is_in_it_with_the_row_or_neither_is(
         if path.exists():
             path.unlink()
             with Store.open(state.database, CLOCK, owner=True) as store:
-                store.write(lambda tx: tx.execute("DELETE FROM agents").rowcount).result()
+                store.write(lambda tx: tx.execute("DELETE FROM main.agents").rowcount).result()
 
     monkeypatch.setattr(module, "copy_database", delete_then)
     assert back_up(state, out).missing == ()

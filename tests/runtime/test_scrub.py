@@ -69,7 +69,7 @@ def test_events_that_name_a_room_in_memory_are_told_and_never_journalled(store: 
     heard: list[str] = []
     journal = Journal(store)
     journal.subscribe(store.first_seq, lambda records: heard.extend(record.event.TYPE for record in records))
-    store.keep_no_events_of(WORD)
+    store.keep_in_memory(WORD)
     store.write(lambda tx: tx.emit(RoomCreated(room=WORD, name="memory"))).result()
     store.emit(CoreError(where=f"agent {WORD}:quiet", error="it failed"))
     store.write(lambda tx: tx.emit(RoomCreated(room="other", name="disk"))).result()

@@ -801,7 +801,7 @@ async def test_w40_a_state_that_does_not_open_is_reported_and_counts_as_none(wor
     await world.run("counts_ticks")
     await world.tick(2)
     await world.executor.deactivate(KEY)
-    spoil = "UPDATE agent_state SET sealed = zeroblob(length(sealed))"
+    spoil = "UPDATE main.agent_state SET sealed = zeroblob(length(sealed))"
     await asyncio.wrap_future(world.store.write(lambda tx: tx.execute(spoil).rowcount))
     await world.executor.activate(KEY)
     (error,) = world.events(CoreError)

@@ -6,7 +6,9 @@ import json
 import os
 import sqlite3
 from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -42,9 +44,16 @@ KEY = AgentKey(ROOM, "guest")
 HASH = "00" * 32
 
 
+class Rows(sqlite3.Connection):
+    """A database that says where rows are as a transaction of the store does."""
+
+    def execute_in(self, _room: str, sql: str, params: Sequence[Any] = ()) -> sqlite3.Cursor:
+        return self.execute(sql.replace("{at}", "main"), params)
+
+
 @pytest.fixture
-def connection() -> sqlite3.Connection:
-    made = sqlite3.connect(":memory:")
+def connection() -> Iterator[Rows]:
+    made = sqlite3.connect(":memory:", factory=Rows)
     for script in MIGRATIONS:
         made.executescript(script)
     yield made
@@ -55,21 +64,21 @@ class TestStates:
     states = AgentStates(Vault(bytes(32)))
 
     @pytest.mark.parametrize("state", [b"", b"x", os.urandom(MAX_STATE_BYTES)], ids=["empty", "one", "largest"])
-    def test_a_state_comes_back(self, connection: sqlite3.Connection, state: bytes) -> None:
+    def test_a_state_comes_back(self, connection: Rows, state: bytes) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 7, state), 1)
         assert self.states.load(connection, KEY, HASH) == (state, 7)
         assert state_sizes(connection) == {KEY: len(state)}
 
-    def test_none_is_none(self, connection: sqlite3.Connection) -> None:
+    def test_none_is_none(self, connection: Rows) -> None:
         assert self.states.load(connection, KEY, HASH) is None
         assert set_aside(connection, KEY) == (0, "")
 
-    def test_a_newer_one_takes_the_place_of_the_older(self, connection: sqlite3.Connection) -> None:
+    def test_a_newer_one_takes_the_place_of_the_older(self, connection: Rows) -> None:
         for version in (1, 2):
             save_state(connection, self.states.seal(KEY, HASH, version, b"%d" % version), 1)
         assert self.states.load(connection, KEY, HASH) == (b"2", 2)
 
-    def test_deleting_leaves_the_others(self, connection: sqlite3.Connection) -> None:
+    def test_deleting_leaves_the_others(self, connection: Rows) -> None:
         other = AgentKey("cd" * 16, "guest")
         for key in (KEY, other):
             save_state(connection, self.states.seal(key, HASH, 1, key.room.encode()), 1)
@@ -86,7 +95,7 @@ class TestStates:
         assert self.states.seal(KEY, HASH, 1, b"x").sealed != self.states.seal(KEY, HASH, 1, b"x").sealed
 
     @pytest.mark.parametrize("change", ["room = 'x'", "agent = 'x'", "hash = 'x'", "version = 2"])
-    def test_w10_the_seal_binds_room_agent_hash_and_version(self, connection: sqlite3.Connection, change: str) -> None:
+    def test_w10_the_seal_binds_room_agent_hash_and_version(self, connection: Rows, change: str) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
         connection.execute(f"UPDATE agent_state SET {change}")
         key = AgentKey("x" if "room" in change else KEY.room, "x" if "agent" in change else KEY.agent)
@@ -94,15 +103,13 @@ class TestStates:
             self.states.load(connection, key, "x" if "hash" in change else HASH)
 
     @pytest.mark.parametrize("spoil", ["zeroblob(60)", "x''", "x'7b'", "substr(sealed, 1, 20)", "sealed || x'00'"])
-    def test_what_was_tampered_with_does_not_open(self, connection: sqlite3.Connection, spoil: str) -> None:
+    def test_what_was_tampered_with_does_not_open(self, connection: Rows, spoil: str) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
         connection.execute(f"UPDATE agent_state SET sealed = {spoil}")
         with pytest.raises(StateBrokenError):
             self.states.load(connection, KEY, HASH)
 
-    def test_what_does_not_open_is_kept_aside_once_and_goes_with_its_agent(
-        self, connection: sqlite3.Connection
-    ) -> None:
+    def test_what_does_not_open_is_kept_aside_once_and_goes_with_its_agent(self, connection: Rows) -> None:
         for key in (KEY, AgentKey(ROOM, "guest2")):
             save_state(connection, self.states.seal(key, HASH, 7, b"secret"), 1)
         connection.execute("UPDATE agent_state SET sealed = x'00'")
@@ -117,19 +124,19 @@ class TestStates:
         assert connection.execute("SELECT agent FROM agent_state").fetchall() == [("guest2",)]
 
     @pytest.mark.parametrize("value", ["'x'", "1.5", "x'00'", "9e99"])
-    def test_a_version_that_is_no_number_is_a_damaged_row(self, connection: sqlite3.Connection, value: str) -> None:
+    def test_a_version_that_is_no_number_is_a_damaged_row(self, connection: Rows, value: str) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
         connection.execute(f"UPDATE agent_state SET version = {value}")
         for read in (read_state, set_aside):
             with pytest.raises(RowDamagedError, match=f"table `agent_state`, row {ROOM}:guest: `version` holds "):
                 read(connection, KEY)
 
-    def test_another_vault_does_not_open_it(self, connection: sqlite3.Connection) -> None:
+    def test_another_vault_does_not_open_it(self, connection: Rows) -> None:
         save_state(connection, self.states.seal(KEY, HASH, 1, b"secret"), 1)
         with pytest.raises(StateBrokenError):
             AgentStates(Vault(b"\1" * 32)).load(connection, KEY, HASH)
 
-    def test_w10_a_state_in_the_originals_form_is_read(self, connection: sqlite3.Connection) -> None:
+    def test_w10_a_state_in_the_originals_form_is_read(self, connection: Rows) -> None:
         seed, nonce = bytes(32), os.urandom(12)
         info = f"agent-state:{ROOM}:guest".encode()
         key = HKDF(algorithm=SHA256(), length=32, salt=b"weave-agent-state-v1", info=info).derive(seed)
@@ -144,7 +151,7 @@ class TestStates:
     @pytest.mark.parametrize(
         "record", [b"{", b"{}", b'{"iv":"AA==","ciphertext":"AA=="}', b'{"iv":1,"ciphertext":2}', b'{"iv":"?"}']
     )
-    def test_a_damaged_one_in_the_originals_form_does_not(self, connection: sqlite3.Connection, record: bytes) -> None:
+    def test_a_damaged_one_in_the_originals_form_does_not(self, connection: Rows, record: bytes) -> None:
         connection.execute("INSERT INTO agent_state VALUES (?, ?, '', 3, 0, ?)", (*KEY, record))
         with pytest.raises(StateBrokenError):
             self.states.load(connection, KEY, HASH)
@@ -255,7 +262,7 @@ class TestRecords:
         with pytest.raises(NotFoundError):
             await world.modules.find("echo", "cd" * 16)
 
-    def test_the_same_name_in_two_rooms_needs_the_room(self, connection: sqlite3.Connection) -> None:
+    def test_the_same_name_in_two_rooms_needs_the_room(self, connection: Rows) -> None:
         assert read_record(connection, KEY) is None
         with pytest.raises(NotFoundError):
             find_record([], "echo")
@@ -279,7 +286,7 @@ class TestDamagedRows:
     async def spoil(self, world: World, change: str) -> None:
         for name in ("balance", "guest"):
             await world.run("quiet", name)
-        sql = f"UPDATE agents SET {change} WHERE agent = 'guest'"
+        sql = f"UPDATE main.agents SET {change} WHERE agent = 'guest'"
         await asyncio.wrap_future(world.store.write(lambda tx: tx.execute(sql).rowcount))
 
     @pytest.mark.parametrize(("change", "said"), SPOILT.items())
@@ -327,7 +334,7 @@ class Seal:
 
 
 class TestDiagnostics:
-    def test_everything_comes_back_harmless_and_in_order(self, connection: sqlite3.Connection) -> None:
+    def test_everything_comes_back_harmless_and_in_order(self, connection: Rows) -> None:
         kept = Diagnostics(Seal())
         said = Said.of(log=["\x1b[2Jhello\n"], drops=[Dropped("no", {"a": 1})], notes=["note"], failure="trap")
         kept.add(connection, KEY, said, 5)
@@ -344,11 +351,11 @@ class TestDiagnostics:
         assert all(one.text.isprintable() for one in entries)
         assert entries[1].event == '{"a":1}'
 
-    def test_nothing_is_no_row(self, connection: sqlite3.Connection) -> None:
+    def test_nothing_is_no_row(self, connection: Rows) -> None:
         Diagnostics(Seal()).add(connection, KEY, Said(), 5)
         assert connection.execute("SELECT count(*) FROM agent_diagnostics").fetchone() == (0,)
 
-    def test_w9_the_ring_is_bounded_by_rows_and_by_bytes(self, connection: sqlite3.Connection) -> None:
+    def test_w9_the_ring_is_bounded_by_rows_and_by_bytes(self, connection: Rows) -> None:
         kept = Diagnostics(Seal())
         for number in range(ROWS_KEPT + 100):
             kept.add(connection, KEY, Said.of(log=[str(number)]), number)
@@ -362,7 +369,7 @@ class TestDiagnostics:
         kept.forget(KEY)
         kept.forget(KEY)
 
-    def test_a_row_that_does_not_open_says_so(self, connection: sqlite3.Connection) -> None:
+    def test_a_row_that_does_not_open_says_so(self, connection: Rows) -> None:
         kept = Diagnostics(Seal())
         kept.add(connection, KEY, Said.of(log=["x"]), 5)
         connection.execute("UPDATE agent_diagnostics SET ts_ms = 6")

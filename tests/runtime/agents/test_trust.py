@@ -209,7 +209,7 @@ class TestStarts:
         self, world: World, column: str, value: str, said: str
     ) -> None:
         await self.stored(world, signed())
-        sql = f"UPDATE agents SET {column} = ?"
+        sql = f"UPDATE main.agents SET {column} = ?"
         await asyncio.wrap_future(world.store.write(lambda tx: tx.execute(sql, (value,)).rowcount))
         await self.refused(world, said)
 

@@ -142,7 +142,7 @@ class TestState:
         record = {name: b64encode(value).decode() for name, value in (("iv", nonce), ("ciphertext", sealed))}
 
         def plant(tx: Transaction) -> None:
-            tx.execute("INSERT INTO agent_state VALUES (?, ?, '', 3, 0, ?)", (*KEY, json.dumps(record).encode()))
+            tx.execute("INSERT INTO main.agent_state VALUES (?, ?, '', 3, 0, ?)", (*KEY, json.dumps(record).encode()))
 
         await asyncio.wrap_future(world.store.write(plant))
         await upload(world, 2)
@@ -212,6 +212,30 @@ class TestRollback:
         assert (await world.row(KEY))["state"] == "off"
         assert await world.restart() == 0
 
+    @pytest.mark.parametrize("keep_state", [False, True])
+    async def test_w10_a_preview_says_what_would_change_and_changes_nothing(
+        self, world: World, keep_state: bool
+    ) -> None:
+        await upload(world, 1, granted=(KEEPS,))
+        assert await ticked(world, 3) == 3
+        await upload(world, 2)
+        assert await ticked(world, 5) == 5
+        await world.executor.activate(KEY)
+        before = await world.show(KEY)
+        await world.idle()
+        world.records.clear()
+        seen = await world.modules.roll_back(KEY, None, by="operator", keep_state=keep_state, preview=True)
+        await world.idle()
+        assert world.records == []
+        assert await world.show(KEY) == before
+        assert (await world.row(KEY))["state"] == "active"
+        done = await world.executor.roll_back(KEY, keep_state=keep_state)
+        assert (done.record, done.versions, done.warnings) == (seen.record, seen.versions, seen.warnings)
+        assert seen.change is not None
+        assert done.change is not None
+        assert (seen.change.state, seen.change.lost) == (done.change.state, done.change.lost)
+        assert seen.change.state == ("kept" if keep_state else "restored")
+
     async def test_the_grants_that_count_are_those_when_it_was_replaced(self, world: World) -> None:
         await upload(world, 1)
         await world.executor.grant(KEY, (READS,))
@@ -272,7 +296,7 @@ class TestRollback:
         await upload(world, 1)
         await ticked(world, 1)
         await upload(world, 2)
-        spoil = "UPDATE agent_versions SET sealed_state = zeroblob(60) WHERE upload_no = 1"
+        spoil = "UPDATE main.agent_versions SET sealed_state = zeroblob(60) WHERE upload_no = 1"
         await asyncio.wrap_future(world.store.write(lambda tx: tx.execute(spoil).rowcount))
         done = await world.executor.roll_back(KEY)
         assert done.warnings == ("the state that was kept with it does not open; it starts without one",)
@@ -288,7 +312,7 @@ class TestKeeping:
 
     async def test_what_an_earlier_orlop_stored_can_be_gone_back_to(self, world: World) -> None:
         first = await upload(world, 1, granted=(READS,))
-        older = "UPDATE agent_versions SET manifest = '', granted = '[]', mark = ''"
+        older = "UPDATE main.agent_versions SET manifest = '', granted = '[]', mark = ''"
         await asyncio.wrap_future(world.store.write(lambda tx: tx.execute(older).rowcount))
         await upload(world, 2)
         assert (await world.executor.roll_back(KEY)).record == first.record
@@ -359,7 +383,7 @@ class TestKeeping:
     async def test_a_damaged_row_of_versions_is_one_line_and_hinders_no_upload(self, world: World) -> None:
         await upload(world, 1)
         await upload(world, 2)
-        spoil = "UPDATE agent_versions SET manifest = '{' WHERE upload_no = 1"
+        spoil = "UPDATE main.agent_versions SET manifest = '{' WHERE upload_no = 1"
         await asyncio.wrap_future(world.store.write(lambda tx: tx.execute(spoil).rowcount))
         with pytest.raises(
             RowDamagedError, match="table `agent_versions`, row 1: `manifest` or `granted` cannot be read"
