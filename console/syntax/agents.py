@@ -52,6 +52,7 @@ COMMANDS: tuple[Command, ...] = (
             AGENT,
             Arg(name="version", kind=Kind.NAME, help="its version, or the number of its upload; else the one before"),
             flag("keep_state", "let the older module go on with the present state"),
+            flag("preview", "only say what it would change"),
             IN_ROOM,
         ),
         changes=True,
@@ -60,7 +61,11 @@ COMMANDS: tuple[Command, ...] = (
             "Module, manifest and grants are those of then, and so is the state, unless both versions share theirs"
             " (stateVersion in the manifest). The agent is off afterwards. agents show lists the versions."
         ),
-        examples=("orlop agents rollback echo", "orlop agents rollback echo 1.2.0 --room quiet-harbor"),
+        examples=(
+            "orlop agents rollback echo --preview",
+            "orlop agents rollback echo",
+            "orlop agents rollback echo 1.2.0 --room quiet-harbor",
+        ),
     ),
     Command(
         name="agents keygen",

@@ -83,10 +83,18 @@ class TableKeys(App[int], inherit_bindings=False):
             from console.ui.screens.invite import JoinScreen
 
             self.push_screen(JoinScreen(self.actions))
+        elif words[:2] == ["agents", "rollback"]:
+            self.run_worker(self._roll_back(words), group="action")
         elif words[0] == "theme":
             self.call_later(self.run_action, f"look({words[1] if len(words) > 1 else ''!r})")
         else:
             self.run_worker(self._run_line(words), group="action")
+
+    async def _roll_back(self, words: list[str]) -> None:
+        from console.ui.screens.roll_back import roll_back_line
+
+        if not await roll_back_line(self.actions, words):
+            await self._run_line(words)
 
     async def _run_line(self, words: list[str]) -> None:
         result = await self.actions.line(words)

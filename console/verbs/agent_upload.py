@@ -59,9 +59,14 @@ async def upload(core: "Core", call: Call) -> Result:
 
 
 async def roll_back(core: "Core", call: Call) -> Result:
-    """`agents rollback`: an older version is the present one; off."""
+    """`agents rollback`: an older version is the present one; off. With `--preview` only what that would change."""
     key = await find_agent(core, call)
     keep_state = call.flag("keep_state")
+    if call.flag("preview"):
+        seen = await core.modules.roll_back(
+            key, call.text("version"), by=call.face, keep_state=keep_state, preview=True
+        )
+        return Result(ok=True, value={**_stored(seen), "preview": True, "notice": "nothing was changed"})
     done = await core.agents.roll_back(key, call.text("version"), by=call.face, keep_state=keep_state)
     return Result(ok=True, value=_stored(done))
 

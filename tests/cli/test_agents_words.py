@@ -183,6 +183,12 @@ def test_w10_w13_an_update_shows_what_it_adds_and_is_taken_back(harbor: Path, tm
     text = upload("3.0", ["read_tasks", "emit_events", "read_members"], "--grant", "all").text
     assert "it now asks for  read_members\n" in text
     assert "now granted      read_members, emit_events\n" in text
+    seen = orlop(harbor, "agents", "rollback", "mine", "--preview", "--json").json
+    assert (seen["version"], seen["preview"], seen["change"]["lost"]) == ("2.0", True, ["read_members", "emit_events"])
+    told = orlop(harbor, "agents", "rollback", "mine", "--preview")
+    assert "no more granted  read_members, emit_events\n" in told.text
+    assert told.talk == "orlop: agents rollback: nothing was changed\n"
+    assert orlop(harbor, "agents", "show", "mine", "--json").json["version"] == "3.0"
     back = orlop(harbor, "agents", "rollback", "mine", "--json").json
     assert (back["version"], back["granted"]) == ("2.0", ["read_tasks"])
     assert orlop(harbor, "agents", "rollback", "mine", "1.0", "--json").json["upload_no"] == 1

@@ -43,6 +43,7 @@ class AgentsPane(Pane):
         command_binding("space", "switch", "agents activate", "on/off"),
         command_binding("P", "probe", "agents probe", "probe"),
         command_binding("u", "upload", "agents upload", "upload"),
+        command_binding("R", "roll_back", "agents rollback", "roll back", show=False),
         command_binding("c", "consent", "agents grant", "permissions"),
         command_binding("t", "trust", "agents trust", "trust"),
         command_binding("L", "log", "agents logs", "log"),
@@ -197,6 +198,15 @@ class AgentsPane(Pane):
         from console.ui.screens.consent import ConsentScreen
 
         self.app.push_screen(ConsentScreen(self.actions, row))
+
+    def action_roll_back(self) -> None:
+        """Opens the versions that are kept, and what going back to one changes."""
+        row = self.row
+        if row is None or not self.actions.allowed("agents rollback"):
+            return
+        from console.ui.screens.roll_back import roll_back
+
+        self.run_worker(roll_back(self.actions, row), group="action")
 
     def action_trust(self) -> None:
         """Opens the keys that the room trusts."""

@@ -14,7 +14,18 @@ from runtime.agents.trust import HASH_ONLY, SHIPPED, SIGNED, UNSIGNED, judge
 from runtime.agents.trusted_keys import TrustedKey
 from runtime.sanitise import clean
 
-__all__ = ["MEANING", "Vouching", "added_since", "key_lines", "mark_cell", "mark_span", "update_lines", "vouching"]
+__all__ = [
+    "MEANING",
+    "Vouching",
+    "added_since",
+    "kept_versions",
+    "key_lines",
+    "mark_cell",
+    "mark_span",
+    "roll_back_lines",
+    "update_lines",
+    "vouching",
+]
 
 MEANING: Mapping[str, str] = {
     "read_tasks": "see the room's tasks",
@@ -23,6 +34,15 @@ MEANING: Mapping[str, str] = {
     "persist_state": "keep a state of its own",
 }
 """Of each permission."""
+
+_STATES: Mapping[str, str] = {
+    "none": "There is no state.",
+    "kept": "The present state goes on.",
+    "set aside": "The present state waits with {was}; it begins without one.",
+    "restored": "Its state of then is back; the present one waits with {was}.",
+    "broken": "▲ Its state of then does not open: it begins without one.",
+}
+"""What becomes of the state when an older version is back."""
 
 _SHORT = 8
 _LISTED = 6
@@ -118,6 +138,48 @@ def added_since(document: Json) -> str:
     added = [name for name in texts(present, "permissions") if name not in asked]
     said = ", ".join(added) or "nothing"
     return f"New since {text(before, 'version', limit=20)}: {said}."
+
+
+def kept_versions(document: Json) -> list[Object]:
+    """The versions that an agent can go back to, newest first; those that are later than the present one behind.
+
+    Args:
+        document: the answer of `agents show`.
+    """
+    versions = objects(document, "versions")
+    present = next((_number(one) for one in versions if flag(one, "present")), 0)
+    kept = [one for one in versions if flag(one, "kept") and not flag(one, "present")]
+    return sorted(kept, key=lambda one: (_number(one) > present, -_number(one)))
+
+
+def roll_back_lines(document: Json) -> str:
+    """What going back to a version changes.
+
+    Args:
+        document: the answer of `agents rollback --preview`.
+    """
+    was, now = text(document, "change", "version", limit=20), text(document, "version", limit=20)
+    named = f"{was} → {now}, {text(document, 'mark', limit=60)}."
+    asks = [
+        f"It {what} asks for {', '.join(names)}."
+        for key, what in (("asks_more", "also"), ("asks_less", "no longer"))
+        if (names := texts(document, "change", key))
+    ]
+    may = [
+        f"{word} {', '.join(names)}."
+        for key, word in (("gained", "▲ It gains"), ("lost", "It loses"))
+        if (names := texts(document, "change", key))
+    ]
+    granted = f"Granted is what was granted then: {', '.join(texts(document, 'granted')) or 'nothing'}."
+    state = _STATES.get(text(document, "change", "state"), "")
+    lines = [
+        named,
+        " ".join(asks) or "It asks for the same permissions.",
+        " ".join([granted, *may]),
+        state.format(was=was),
+        *(f"▲ {clean(one, 200)}." for one in texts(document, "warnings")),
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def key_lines(keys: Json, where: str) -> str:

@@ -6,18 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from console.client import Args, Json, Result
 from console.ui.app import OrlopApp
 from console.ui.text.agents import agent_key
-from console.ui.text.trust import added_since, key_lines, mark_cell, mark_span, update_lines, vouching
+from console.ui.text.trust import (
+    added_since,
+    kept_versions,
+    key_lines,
+    mark_cell,
+    mark_span,
+    roll_back_lines,
+    update_lines,
+    vouching,
+)
 from console.ui.widgets.frame_view import FrameView
 from runtime.agents.manifest import parse_manifest
 from runtime.agents.signature import sign_manifest
 from runtime.identity import Identity
 from tests.console.ui.fake_core import FakeCore, clock
 from tests.console.ui.harbor import HARBOR, NOW, agent, harbor
-from tests.console.ui.screen import opened, pane, press, settled, sheet, shown, typed, until
+from tests.console.ui.screen import opened, pane, press, settled, sheet, shown, toasts, typed, until
 
 Compare = Callable[..., bool]
 SIZES = pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["120x40", "80x24"])
@@ -76,7 +86,27 @@ def trusting(mark: str = f"signed by {MARA.public_hex[:16]}", signer: str = MARA
         return Result(ok=True, value=document if args["agent"] == "notify" else {"runs": []})
 
     core.answers["agents show"] = show
+    core.answers["agents rollback"] = lambda args: Result(ok=True, value=going_back(args))
     return core
+
+
+def going_back(args: Args) -> dict[str, Json]:
+    """What the core says of a roll-back to upload 2: it loses a permission, and its state of then is back."""
+    return {
+        "v": 1,
+        "version": "1.1",
+        "mark": f"signed by {MARA.public_hex[:16]}",
+        "granted": ["read_tasks"],
+        "warnings": [],
+        "change": {
+            "version": "1.2",
+            "asks_more": [],
+            "asks_less": ["emit_events"],
+            "gained": [],
+            "lost": ["emit_events"],
+            "state": "kept" if "keep_state" in args else "restored",
+        },
+    }
 
 
 def picture(compare: Compare, core: FakeCore, keys: tuple[str, ...], size: tuple[int, int]) -> bool:
@@ -100,8 +130,8 @@ def picture(compare: Compare, core: FakeCore, keys: tuple[str, ...], size: tuple
 @SIZES
 @pytest.mark.parametrize(
     ("name", "keys"),
-    [("consent", ("c",)), ("trust", ("t",)), ("detail", ("enter",))],
-    ids=["consent", "trust", "detail"],
+    [("consent", ("c",)), ("trust", ("t",)), ("roll-back", ("R",)), ("detail", ("enter",))],
+    ids=["consent", "trust", "roll-back", "detail"],
 )
 def test_picture(snap_compare: Compare, name: str, keys: tuple[str, ...], size: tuple[int, int]) -> None:
     assert picture(snap_compare, trusting(), keys, size)
@@ -178,6 +208,64 @@ async def test_w12_an_upload_for_which_nobody_vouches_needs_a_tick_of_its_own(tm
         assert core.changing()[-1][1]["unsigned"] == "true"
 
 
+async def test_w10_a_roll_back_asks_first_and_shows_what_it_changes() -> None:
+    core = trusting()
+    async with opened(core) as (app, pilot):
+        await press(pilot, "2")
+        pane(app).main.select(agent_key(HARBOR, "notify"))
+        await press(pilot, "R")
+        await until(pilot, lambda: "It no longer asks for emit_events." in shown(app))
+        assert "notify 1.2 in quiet-harbor" in shown(app)
+        assert "(•) 2: 1.1" in shown(app)
+        assert "Granted is what was granted then: read_tasks. It loses emit_events." in shown(app)
+        assert "Its state of then is back; the present one waits with 1.2." in shown(app)
+        asked = {"agent": "notify", "version": "2", "room": HARBOR}
+        assert core.changing() == [("agents rollback", {**asked, "preview": "true"})]
+        await press(pilot, "tab", "space")
+        await until(pilot, lambda: "The present state goes on." in shown(app))
+        await press(pilot, "ctrl+s")
+        assert core.changing()[-1] == ("agents rollback", {**asked, "keep_state": "true"})
+        assert len(app.screen_stack) == 1
+
+
+async def test_w10_a_roll_back_that_is_not_wanted_changes_nothing() -> None:
+    core = trusting()
+    async with opened(core) as (app, pilot):
+        await press(pilot, "2")
+        pane(app).main.select(agent_key(HARBOR, "notify"))
+        await press(pilot, "R", "escape")
+        assert all(args.get("preview") for _, args in core.changing())
+        pane(app).main.select(agent_key(HARBOR, "unblock"))
+        await press(pilot, "R")
+        assert toasts(app)[-1] == "unblock: no other version of it is kept"
+
+
+@pytest.mark.parametrize("line", ["agents rollback notify", f"agents rollback notify 1.1 --room {HARBOR}"])
+async def test_w10_the_prompt_asks_before_a_roll_back_too(line: str) -> None:
+    core = trusting()
+    async with opened(core) as (app, pilot):
+        await press(pilot, "colon")
+        app.screen.query_one("#line", Input).value = line
+        await press(pilot, "enter")
+        await until(pilot, lambda: "It no longer asks for emit_events." in shown(app))
+        assert all(args.get("preview") for _, args in core.changing())
+
+
+async def test_what_cannot_be_gone_back_to_is_the_cores_to_refuse() -> None:
+    core = trusting()
+    core.refuse("agents rollback", "there is no such agent")
+    async with opened(core) as (app, pilot):
+        await press(pilot, "colon")
+        app.screen.query_one("#line", Input).value = "agents rollback nobody"
+        await press(pilot, "enter")
+        await until(pilot, lambda: bool(toasts(app)))
+        assert "there is no such agent" in toasts(app)[-1]
+        await press(pilot, "2")
+        pane(app).main.select(agent_key(HARBOR, "notify"))
+        await press(pilot, "R")
+        await until(pilot, lambda: "✗ agents rollback: there is no such agent" in shown(app))
+
+
 async def test_w10_the_detail_lists_the_versions_and_who_signed_each() -> None:
     async with opened(trusting()) as (app, pilot):
         await press(pilot, "2")
@@ -242,6 +330,38 @@ class TestWords:
         assert added_since({"versions": VERSIONS[2:]}) == ""
         assert added_since({"versions": VERSIONS[:2]}) == ""
         assert added_since(None) == ""
+
+    def test_w10_each_fate_of_the_state_is_told_before_a_roll_back(self) -> None:
+        document = going_back({})
+        change = document["change"]
+        assert isinstance(change, dict)
+        said = {
+            fate: roll_back_lines({**document, "change": {**change, "state": fate}}).splitlines()[-1]
+            for fate in ("none", "kept", "set aside", "restored", "broken")
+        }
+        assert said == {
+            "none": "There is no state.",
+            "kept": "The present state goes on.",
+            "set aside": "The present state waits with 1.2; it begins without one.",
+            "restored": "Its state of then is back; the present one waits with 1.2.",
+            "broken": "▲ Its state of then does not open: it begins without one.",
+        }
+
+    def test_w10_a_roll_back_to_a_version_that_may_more_says_so(self) -> None:
+        more = {"asks_more": ["emit_events"], "asks_less": [], "gained": ["emit_events"], "lost": [], "state": "none"}
+        warned = {**going_back({}), "warnings": ["THE SIGNER CHANGED: it was a, it is b"], "granted": ["emit_events"]}
+        assert roll_back_lines({**warned, "change": {"version": "1.2\x1b", **more}}).splitlines() == [
+            f"1.2\\x1b → 1.1, signed by {MARA.public_hex[:16]}.",
+            "It also asks for emit_events.",
+            "Granted is what was granted then: emit_events. ▲ It gains emit_events.",
+            "There is no state.",
+            "▲ THE SIGNER CHANGED: it was a, it is b.",
+        ]
+
+    def test_the_version_before_the_present_one_is_proposed_first(self) -> None:
+        kept = [{**one, "kept": True, "present": one["upload_no"] == 2} for one in VERSIONS]
+        assert [one["upload_no"] for one in kept_versions({"versions": kept})] == [1, 3]
+        assert kept_versions({"versions": VERSIONS[2:]}) == []
 
     def test_keys_are_listed_but_not_without_end(self) -> None:
         assert key_lines(None, "harbor") == "No key is trusted in harbor yet."
