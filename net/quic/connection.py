@@ -90,6 +90,7 @@ class QuicConnection:
         self._established = asyncio.Event()
         self._over = asyncio.Event()
         self._heard = asyncio.Event()
+        self._draining = False
         self._error: OrlopError | None = None
 
     @property
@@ -143,7 +144,7 @@ class QuicConnection:
             UnsupportedProtocolError: the peer does not speak that.
             ConnectionLostError: the connection is closed, or closes meanwhile.
         """
-        if self._session.ended:
+        if self._session.ended or self._draining:
             raise self._lost()
         stream = self._stream(self._session.open(bulk=bulk))
         try:
@@ -173,6 +174,14 @@ class QuicConnection:
         self.end()
         others = [task for task in self._tasks if task is not asyncio.current_task()]
         await asyncio.gather(*others, return_exceptions=True)
+
+    async def drain(self) -> None:
+        """Opens and takes no more streams, and closes when those that stand have ended."""
+        self._draining = True
+        while self._streams and not self._session.ended:
+            self._heard.clear()
+            await self._heard.wait()
+        await self.close()
 
     async def wait_closed(self) -> None:
         """Returns when it is closed, by whomever."""
@@ -227,10 +236,10 @@ class QuicConnection:
         """Tells everybody what came of the last step."""
         for event in self._session.events():
             self._handle(event)
-        self._heard.set()
         for stream in tuple(self._streams.values()):
             stream.look_for_room()
         self._forget_finished()
+        self._heard.set()
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -262,8 +271,8 @@ class QuicConnection:
                 task.cancel()
         self._established.set()
         self._over.set()
-        if isinstance(error, PeerFaultError):
-            self._owner.blamed(self, error)
+        if isinstance(error, PeerFaultError) and not (self.dialled and not self._session.established):
+            self._owner.blamed(self, error)  # else the one who dials hears of it
         self._owner.ended(self)
 
     def _forget_finished(self) -> None:
@@ -307,7 +316,7 @@ class QuicConnection:
         return stream
 
     async def _propose(self, stream: QuicStream, protocol: str) -> None:
-        negotiation = Multistream(dialler=True, names=[protocol])
+        negotiation = Multistream(dialler=True, names=[protocol], limits=self._limits)
         found = None
         while found is None:
             await stream.write(negotiation.take())
@@ -321,7 +330,8 @@ class QuicConnection:
 
     def _accept(self, stream_id: int) -> None:
         stream = self._stream(stream_id)
-        if len(self._tasks) >= self._limits.streams:  # streams that the peer has ended, and our handlers have not
+        # Of streams that the peer has ended and our handlers have not, the library knows nothing any more.
+        if self._draining or len(self._tasks) >= self._limits.streams:
             stream.reset()
             return
         task = self._loop.create_task(self._serve(stream))
@@ -335,13 +345,13 @@ class QuicConnection:
             return
         fault = await run_handler(served.handler, self, stream)
         stream.abandon()
-        self._forget_finished()
+        self._settle()
         if fault is not None:
             self._owner.blamed(self, fault)
 
     async def _agree(self, stream: QuicStream) -> Served | None:
         """Lets the peer say what it wants to speak; None when nothing comes of it."""
-        negotiation = Multistream(dialler=False, names=list(self._protocols))
+        negotiation = Multistream(dialler=False, names=list(self._protocols), limits=self._limits)
         try:
             async with asyncio.timeout(self._limits.upgrade_s):
                 while True:

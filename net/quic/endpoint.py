@@ -211,7 +211,7 @@ class QuicEndpoint:
     def _terms(self) -> Terms:
         if self._clock.wall_ms() >= self._credentials.renew_ms:
             self._credentials = make_credentials(self._identity, self._clock.wall_ms())
-        return Terms(self._credentials, self._limits, self._clock, self._unread)
+        return Terms(PeerId(self._identity.public), self._credentials, self._limits, self._clock, self._unread)
 
     def _open(self, place: Multiaddr) -> UdpSocket:
         if self._closed:

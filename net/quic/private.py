@@ -71,6 +71,9 @@ class Libp2pQuic(QuicConnection):
         streams: how many of its streams may be open at once.
         original: of an accepted connection, the id that the dialler chose first.
         retried: of one that had to ask twice, the id that it was told to use.
+
+    Attributes:
+        reason: in words of the library, why it closed.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Libp2pQuic(QuicConnection):
         self._judge = judge
         self._windows = windows
         self._proven = False
+        self.reason = ""
         self._local_max_streams_bidi.value = self._local_max_streams_bidi.sent = streams
         self._local_max_streams_uni.value = self._local_max_streams_uni.sent = 0
 
@@ -131,6 +135,11 @@ class Libp2pQuic(QuicConnection):
     def stream_entries(self) -> int:
         """How many streams the library keeps."""
         return len(self._streams)
+
+    def close(self, error_code: int = 0, frame_type: int | None = None, reason_phrase: str = "") -> None:
+        """Closes, by the library or by us. The peer is told a code; the words stay here."""
+        self.reason = self.reason or reason_phrase
+        super().close(error_code=error_code, frame_type=frame_type)
 
     # --- overridden --------------------------------------------------------------------------------------------------
 

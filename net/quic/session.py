@@ -61,12 +61,14 @@ class Terms:
     """What all connections of an endpoint have in common.
 
     Attributes:
+        own: our PeerId, which nobody else may have.
         credentials: what we show.
         limits: what the peer may do.
         clock: by whose wall time certificates hold.
         unread: counts what all connections hold.
     """
 
+    own: PeerId
     credentials: Credentials
     limits: NetLimits
     clock: Clock
@@ -112,6 +114,7 @@ class Session:
     ) -> None:
         self.dialled: Final = accepts is None
         self.peer: PeerId | None = None
+        self._own = terms.own
         self._clock = terms.clock
         self._limits = terms.limits
         self._expected = expected
@@ -390,6 +393,8 @@ class Session:
             self.peer = proven_peer(certificate, chain, self._clock.wall_ms())
             if self._expected is not None and self.peer != self._expected:
                 raise WrongPeerError(str(self._expected), str(self.peer))
+            if self.peer == self._own:
+                raise PeerFaultError("has this node's own key", rule="own-key", score=0)
         except PeerFaultError as fault:
             self._fault = fault
             return False
@@ -400,11 +405,11 @@ class Session:
         closing = self._quic.closing
         code = 0 if closing is None else closing.error_code
         if self._quic.close_pending:
+            detail = _detail(code, self._quic.reason)
             if code >= _CRYPTO_ERROR:
-                return self._blame(f"failed the TLS handshake ({code:#x})", "handshake", _SLOW)
-            return self._blame(f"broke the rules of QUIC ({code:#x})", "bad-quic", _NONSENSE)
-        said = clean(closing.reason_phrase, 80) if closing is not None and closing.reason_phrase else ""
-        detail = f"{code:#x}: {said}" if said else f"{code:#x}"
+                return self._blame(f"failed the TLS handshake ({detail})", "handshake", _SLOW)
+            return self._blame(f"broke the rules of QUIC ({detail})", "bad-quic", _NONSENSE)
+        detail = _detail(code, "" if closing is None else closing.reason_phrase)
         if self._established:
             return ConnectionLostError(f"the peer closed the connection ({detail})")
         return UnreachableError(f"refused the connection ({detail})")
@@ -422,3 +427,8 @@ class Session:
         # An address that nobody has proven may be somebody else's: it is not made to pay.
         certain = self.dialled or self.peer is not None or self._retried is not None
         return PeerFaultError(why, rule=rule, score=score if certain else 0)
+
+
+def _detail(code: int, said: str) -> str:
+    words = clean(said, 80)
+    return f"{code:#x}: {words}" if words else f"{code:#x}"
