@@ -72,6 +72,10 @@ class Chain:
         """What its structural entries say, in the order of the sequence, as far as they count."""
         return [self._statements[seq] for seq in sorted(self._statements) if self.counts(seq)]
 
+    def statement(self, seq: int) -> Statement | None:
+        """What the structural entry at a place says; None when there is none, or it says nothing that could count."""
+        return self._statements.get(seq)
+
     def counts(self, seq: int) -> bool:
         """Whether a place lies before every contradiction."""
         return self.cut is None or seq < self.cut

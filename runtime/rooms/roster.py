@@ -5,8 +5,8 @@ the creator takes back whom it has removed. One identity key has one card: the c
 others, who is vouched for over fewer others before who is over more, and the earlier word before the later.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from runtime.rooms.cards import Card
@@ -22,6 +22,7 @@ __all__ = [
     "opening_of",
     "resolve",
     "signer_of",
+    "with_newcomer",
 ]
 
 MEMBERS: Final = 128
@@ -77,7 +78,7 @@ class RosterMember:
     @property
     def is_in(self) -> bool:
         """Whether they are in the room now."""
-        return any(one.end == _FOREVER for one in self.ranges)
+        return _FOREVER in [one.end for one in self.ranges]
 
     @property
     def end(self) -> int:
@@ -156,6 +157,27 @@ def resolve(opening: Statement, said: Mapping[str, Sequence[Statement]]) -> Rost
         message = "the room's first entry opens it"
         raise TypeError(message)
     return _Closing(opening, fact.card, said).closed()
+
+
+def with_newcomer(roster: Roster, said: Statement) -> Roster | None:
+    """The roster that `resolve` finds once somebody is vouched for of whom nothing else is known.
+
+    Args:
+        roster: as `resolve` found it, without that word.
+        said: the word. Whom it is for has said nothing and was never removed.
+
+    Returns:
+        None when that cannot be said without looking at everything else.
+    """
+    fact = said.fact
+    if not isinstance(fact, Vouch) or not roster.counts(said.author, said.seq):
+        return None
+    key = fact.card.identity_key
+    if key in roster.everybody or len(roster.everybody) >= MEMBERS:
+        return None
+    newcomer = RosterMember(card=fact.card, ranges=(Range(fact.after),), since_ms=said.ts_ms, vouched_by=said.author)
+    everybody = {**roster.everybody, key: newcomer}
+    return replace(roster, everybody=_in_order(everybody.values()))
 
 
 def signer_of(card: Card) -> str:
@@ -287,12 +309,17 @@ class _Closing:
             for one in said
             if key in self._cards and not _same_account(_card_of(one), self._cards[key])
         }
-        ordered = sorted(members, key=lambda one: (not one.is_creator, one.since_ms, one.card.identity_key))
         return Roster(
-            everybody={one.card.identity_key: one for one in ordered},
+            everybody=_in_order(members),
             creator=self._creator,
             contested=frozenset(contested),
         )
+
+
+def _in_order(members: Iterable[RosterMember]) -> dict[str, RosterMember]:
+    """By identity key, the creator first, then in the order in which they came."""
+    ordered = sorted(members, key=lambda one: (not one.is_creator, one.since_ms, one.card.identity_key))
+    return {one.card.identity_key: one for one in ordered}
 
 
 def _card_of(statement: Statement) -> Card:
