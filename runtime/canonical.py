@@ -6,7 +6,7 @@ integers only. Two programs that hold the same value write the same bytes. Loads
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from runtime.errors import RefusedError
@@ -29,6 +29,9 @@ _SIGNED_TIME = re.compile(
 )
 
 
+_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 class CanonicalError(RefusedError):
     """A value that has no canonical form, or text that is not the JSON that was asked for."""
 
@@ -43,8 +46,19 @@ def encode(value: Json) -> bytes:
     Raises:
         CanonicalError: the value contains anything else; the message names the place.
     """
-    plain = _plain(value, "$", 0)
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _WRITER.encode(value if _is_canonical(value, 0) else _plain(value, "$", 0)).encode()
+
+
+def _is_canonical(value: object, depth: int) -> bool:
+    """Whether a value is made of what `json` writes as it should be, so that it needs no copy; most are."""
+    items: Iterable[object]
+    if type(value) is list:
+        items = value
+    elif type(value) is dict and all(type(key) is str and key.isascii() for key in value):
+        items = value.values()
+    else:
+        return False
+    return depth < _DEPTH_MAX and all(_is_plain(item) or _is_canonical(item, depth + 1) for item in items)
 
 
 def _plain(value: object, path: str, depth: int) -> object:
@@ -80,9 +94,11 @@ def _plain(value: object, path: str, depth: int) -> object:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is one of the two that signed documents are full of: they need no path and no copy."""
+    """Whether a value is one of those that signed documents are full of: they need no path and no copy."""
     kind = type(value)
-    return (kind is int and -INTEGER_MAX <= value <= INTEGER_MAX) or (kind is str and value.isascii())  # type: ignore[operator,attr-defined]
+    if kind is str:
+        return value.isascii()  # type: ignore[attr-defined]
+    return value is None or kind is bool or (kind is int and -INTEGER_MAX <= value <= INTEGER_MAX)  # type: ignore[operator]
 
 
 def _text(value: str, path: str) -> str:
@@ -124,7 +140,9 @@ def decode(raw: bytes, *, limit: int, floats: bool = False) -> Json:
         raise CanonicalError(f"not JSON: line {error.lineno} column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise CanonicalError(f"nested deeper than {_DEPTH_MAX}") from None
-    _check(value, 0, escapes="\\u" in text)
+    escapes = "\\u" in text
+    if escapes or text.count("{") + text.count("[") > _DEPTH_MAX:  # else nothing could be wrong
+        _check(value, 0, escapes=escapes)
     return value
 
 

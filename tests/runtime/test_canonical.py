@@ -2,6 +2,8 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections import UserList
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -40,6 +42,34 @@ def test_order_of_keys_does_not_matter(value: dict[str, int], random: Any) -> No
 def test_keys_are_sorted_by_their_utf_8_bytes(keys: list[str]) -> None:
     written = list(json.loads(encode(dict.fromkeys(keys, 0))))
     assert written == sorted(keys, key=lambda key: key.encode())
+
+
+def _in_other_types(value: Any) -> Any:
+    """The same in types of which `json` knows nothing."""
+    if isinstance(value, dict):
+        return MappingProxyType({key: _in_other_types(item) for key, item in value.items()})
+    return UserList(map(_in_other_types, value)) if isinstance(value, list) else value
+
+
+@given(VALUES)
+def test_what_is_written_without_a_copy_is_the_same_as_with_one(value: Any) -> None:
+    assert encode(value) == encode(_in_other_types(value))
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])
+@pytest.mark.parametrize("inner", [[], {}, 1, "a", [1]])
+@pytest.mark.parametrize("levels", [63, 64, 65])
+def test_the_greatest_depth_is_the_same_with_and_without_a_copy(wrap: Any, inner: Any, levels: int) -> None:
+    value = inner
+    for _ in range(levels):
+        value = wrap(value)
+    told = []
+    for one in (value, _in_other_types(value)):
+        try:
+            told.append(encode(one))
+        except CanonicalError as error:
+            told.append(error.why.encode())
+    assert told[0] == told[1]
 
 
 def test_sorting_is_not_that_of_utf_16() -> None:
