@@ -66,11 +66,11 @@ class MemoryLog:
             self._replica = Replica(self._room, creator.fingerprint)
         return _done(None)
 
-    def add_member(self, card: Card) -> "Future[None]":
-        """Vouches for a newcomer."""
-        entry = self.write("member", {"card": card.to_json(), "after": 0})
+    def add_members(self, cards: Sequence[Card]) -> "Future[None]":
+        """Vouches for newcomers."""
+        entries = tuple(self.write("member", {"card": card.to_json(), "after": 0}) for card in cards)
         if self.on_entries is not None:
-            self.on_entries((entry,))
+            self.on_entries(entries)
         return _done(None)
 
     def write(self, kind: str, content: Mapping[str, Json]) -> SignedEntry:

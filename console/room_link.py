@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from console.room_log import Log
 from runtime.agents.lease import Lease
+from runtime.canonical import Json
 from runtime.errors import LockedError, NotFoundError, OrlopError
 from runtime.events import (
     Event,
@@ -49,7 +50,7 @@ from runtime.rooms.transport import (
     Turned,
 )
 from runtime.sanitise import clean
-from runtime.shapes import ShapeError, from_wire, to_wire
+from runtime.shapes import ShapeError, from_wire
 
 if TYPE_CHECKING:
     from console.core import Core
@@ -179,7 +180,8 @@ class RoomLink:
 
     def lease(self, lease: Lease) -> None:
         """Says something about the lease of an agent."""
-        self._act(lambda: self._driver.lease(to_wire(lease)))
+        said: dict[str, Json] = {"agent": lease.agent, "hash": lease.hash, "term": lease.term}
+        self._act(lambda: self._driver.lease(lease.agent, said))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """A room's log as the session of its members reads and writes it, in a running core."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,13 @@ class Log(RoomLog):
         super().__init__(core.rooms, room)
         self._core = core
 
-    def add_member(self, card: Card) -> "Future[None]":
-        """Vouches for a newcomer."""
+    def add_members(self, cards: Sequence[Card]) -> "Future[None]":
+        """Vouches for newcomers."""
         rooms = self._core.rooms
         if self.roster().creator == rooms.self_key and self.settings().history == "joined":
             # A newcomer is to see what is said from now on: the snapshot stands for what was said before.
             rooms.snapshot(self._room).add_done_callback(self._snapshot_done)
-        return super().add_member(card)
+        return super().add_members(cards)
 
     def adopt(self, creator: Card) -> "Future[None]":
         """Keeps the room from now on."""

@@ -105,7 +105,7 @@ class Shifts:
             self._done(lease.key, candidacy, before, candidacy.hear(lease, now), now)
 
     def tick(self, now: float) -> None:
-        """Lets time pass.
+        """Lets time pass. Where something is said of one agent, renewals of others join in that are due soon.
 
         Args:
             now: monotonic seconds.
@@ -113,9 +113,16 @@ class Shifts:
         if self._next is None or now < self._next:
             return
         self._next = None
+        speaking = set()
         for key, candidacy in list(self._candidacies.items()):
             before = candidacy.holder
-            self._done(key, candidacy, before, candidacy.tick(now), now)
+            leases = candidacy.tick(now)
+            if leases:
+                speaking.add(key.room)
+            self._done(key, candidacy, before, leases, now)
+        for key, candidacy in list(self._candidacies.items()):
+            if key.room in speaking:
+                self._tell(candidacy.join_in(now))
 
     def next_due(self) -> float | None:
         """When to look again, in monotonic seconds; None without others. It may be too early, never too late."""

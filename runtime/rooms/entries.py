@@ -4,6 +4,7 @@ An entry is signed by its author's account over canonical JSON, and named by the
 verifies its content. Each names the one before it in its author's sequence: nothing can be left out or put between.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -119,7 +120,7 @@ class SignedEntry:
         Args:
             ed25519_key: 43 characters of base64.
         """
-        return verify(key_bytes(ed25519_key), _DOMAIN, self.message(), self.signature)
+        return _fits(ed25519_key, self.message(), self.signature)
 
     def _signed(self) -> dict[str, Json]:
         return {
@@ -236,6 +237,12 @@ def entry_from_json(value: Json, room: str) -> SignedEntry:
         content=content,
         signature=bytes.fromhex(signature),
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _fits(ed25519_key: str, message: bytes, signature: bytes) -> bool:
+    """Whether a signature fits. Entries come again, and to each member in this program: the answer never changes."""
+    return verify(key_bytes(ed25519_key), _DOMAIN, message, signature)
 
 
 def _canonical(fields: Mapping[str, Json]) -> bytes:

@@ -28,19 +28,23 @@ class NoSessionError(MegolmError):
 class Outbound:
     """This member's sender session."""
 
-    __slots__ = ("_session", "session_id")
+    __slots__ = ("_session", "_shared", "session_id")
 
     def __init__(self) -> None:
         self._session = GroupSession()
+        self._shared: SharedKey | None = None
         self.session_id: str = self._session.session_id
         """43 characters; the public key of the session."""
 
     def shared(self) -> SharedKey:
         """The key from which everything can be read that is said from now on."""
-        return SharedKey(session_id=self.session_id, session_key=self._session.session_key.to_base64())
+        if self._shared is None:  # many get the same one when they come together
+            self._shared = SharedKey(session_id=self.session_id, session_key=self._session.session_key.to_base64())
+        return self._shared
 
     def encrypt(self, padded: bytes) -> str:
         """Encrypts for everybody who has the key; base64 without padding."""
+        self._shared = None
         return self._session.encrypt(padded).to_base64().rstrip("=")
 
 

@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runtime.canonical import Json, encode
+from runtime.canonical import Json
 from runtime.errors import RefusedError
-from runtime.identity import verify
 from runtime.rooms.cards import Card, key_bytes
 from runtime.rooms.entries import SignedEntry
 from runtime.rooms.invite import Invite
 from runtime.rooms.megolm import MegolmError, NoSessionError
 from runtime.rooms.olm import OlmError
 from runtime.rooms.plaintext import Broadcast, from_megolm
-from runtime.rooms.session_effects import Effect, Gone, LeaseHeard, LegacyMessage, Send, Undecryptable
+from runtime.rooms.session_effects import Effect, Gone, LegacyMessage, Send, Undecryptable
 from runtime.rooms.session_gaps import Gaps
 from runtime.rooms.session_keys import KeyExchange
+from runtime.rooms.session_leases import Leases
 from runtime.rooms.session_pace import Pace
 from runtime.rooms.session_state import Book, Me, Now, Peer, SessionState
 from runtime.rooms.session_wire import MessageError, entries_json, pieces_of, read_hello, read_piece
@@ -38,7 +38,6 @@ from runtime.rooms.transport import (
 
 __all__ = ["RoomSession"]
 
-_LEASE_DOMAIN: Final = b"orlop-lease:v1:"
 _EARLY_S: Final = 20.0
 _EARLY_MAX: Final = 64
 _OWN_PIECES: Final = 64
@@ -77,6 +76,7 @@ class RoomSession:
         self._state = SessionState(room, me, book, invite, pace or Pace())
         self._keys = KeyExchange(self._state, ephemeral=ephemeral)
         self._gaps = Gaps(self._state)
+        self._leases = Leases(self._state)
         self._early: list[_Early] = []
         self._connected = False
 
@@ -94,6 +94,7 @@ class RoomSession:
             case Disconnected() | Turned():
                 self._connected = False
                 self._keys.disconnected()
+                self._leases.clear()
             case MemberList():
                 self._keys.listed(message.members)
             case NewMember():
@@ -113,12 +114,13 @@ class RoomSession:
             self._expire()
             self._keys.tick()
             self._gaps.tick()
+            self._leases.flush()
         return self._done()
 
     @property
     def waiting(self) -> bool:
         """Whether messages wait for their turn."""
-        return self._state.pace.waiting
+        return self._state.pace.waiting or self._leases.waiting
 
     def entries(self, entries: Sequence[SignedEntry], now: Now) -> list[Effect]:
         """This member has written into the log: says so to all. The log's word on who is a member may have changed."""
@@ -160,21 +162,23 @@ class RoomSession:
         self._keys.rotate("asked for")
         return self._done()
 
-    def lease(self, lease: Mapping[str, Json], now: Now) -> list[Effect]:
-        """Says something about the lease of an agent, signed.
+    def lease(self, agent: str, lease: Mapping[str, Json], now: Now) -> list[Effect]:
+        """Says something about the lease of an agent, signed: at the next tick, together with others.
 
         Args:
-            lease: as it is read back at the others; has `room` and `runner`.
+            agent: its name.
+            lease: as it is read back at the others, without `room` and `runner`, which they know.
             now: the time.
         """
         self._state.now = now
-        signature = self._state.me.account.sign(_LEASE_DOMAIN, encode(lease)).hex()
-        self._state.broadcast({"v": 1, "t": "lease", "lease": lease, "sig": signature})
+        if self._connected:
+            self._leases.say(agent, lease)
         return self._done()
 
     def bye(self, now: Now) -> list[Effect]:
         """Says to all that this member goes."""
         self._state.now = now
+        self._leases.flush()
         self._state.broadcast({"v": 1, "t": "bye"})
         return self._done()
 
@@ -293,28 +297,12 @@ class RoomSession:
                 self._gaps.offer(peer, read_piece(orlop, state.room))
             case "heads":
                 self._gaps.heads(peer, orlop)
-            case "lease":
-                state.tell(LeaseHeard(self._signed_lease(peer, orlop)))
+            case "leases":
+                self._leases.heard(peer, orlop)
             case "bye":
                 state.tell(Gone(peer.identity_key))
             case _:
                 pass  # of a later version
-
-    def _signed_lease(self, peer: Peer, orlop: Mapping[str, Json]) -> Mapping[str, Json]:
-        lease, signature = orlop.get("lease"), orlop.get("sig")
-        if not isinstance(lease, Mapping) or not isinstance(signature, str):
-            raise MessageError("its lease is not in the protocol's form")
-        member = self._state.book.roster().member(peer.identity_key)
-        card = peer.card if member is None else member.card
-        if card is None or lease.get("runner") != peer.identity_key or lease.get("room") != self._state.room:
-            raise MessageError("its lease is that of another member or room")
-        try:
-            fits = verify(key_bytes(card.ed25519_key), _LEASE_DOMAIN, encode(lease), bytes.fromhex(signature))
-        except ValueError:
-            fits = False
-        if not fits:
-            raise MessageError("the signature of its lease does not fit")
-        return lease
 
     def _for_originals(self, piece: Sequence[SignedEntry]) -> tuple[str, Mapping[str, Json] | None]:
         """What clients of the original show of one entry; in open rooms only, since nowhere else do they have keys."""

@@ -42,8 +42,8 @@ class Log(Protocol):
         """
         ...
 
-    def add_member(self, card: Card) -> "Future[None]":
-        """Vouches for a newcomer."""
+    def add_members(self, cards: Sequence[Card]) -> "Future[None]":
+        """Vouches for newcomers."""
         ...
 
     def adopt(self, creator: Card) -> "Future[None]":
@@ -119,9 +119,9 @@ class SessionDriver:
         """This member wants another key."""
         self._do(self._session.rotate(self._clock()))
 
-    def lease(self, lease: Mapping[str, Json]) -> None:
+    def lease(self, agent: str, lease: Mapping[str, Json]) -> None:
         """This member says something about the lease of an agent."""
-        self._do(self._session.lease(lease, self._clock()))
+        self._do(self._session.lease(agent, lease, self._clock()))
 
     def bye(self) -> None:
         """This member goes."""
@@ -141,11 +141,18 @@ class SessionDriver:
                 case Offer(sender, entries):
                     self._offered(sender, self._log.offer(entries))
                 case Vouch(card):
-                    self._done(self._log.add_member(card), lambda: None)
+                    self._done(self._log.add_members(self._newcomers(card)), lambda: None)
                 case Adopt(card):
                     self._done(self._log.adopt(card), self._session.adopt_failed)
                 case said:
                     self._say(said)
+
+    def _newcomers(self, first: Card) -> list[Card]:
+        """All who are to be vouched for: many may come at once, and one entry after another would take long."""
+        cards = [first, *(one.card for one in self._effects if isinstance(one, Vouch))]
+        if len(cards) > 1:
+            self._effects = deque(one for one in self._effects if not isinstance(one, Vouch))
+        return list({card.identity_key: card for card in cards}.values())
 
     def _sent(self, message: Outgoing) -> None:
         if not self._account.changed:

@@ -1,45 +1,41 @@
 """Who gets the key of this member's sender session, and from whom keys are taken.
 
-Whoever is there already greets who comes: with a hello that shows its card, proves that it knows the secret of the
-invitation, and names the sender session of the other that it holds. It contains its own sender session's key when the
-other is trusted already: a member of the log, whose identity Olm proves, or one that has proven itself. Each hello that
-shows that the other lacks the key is answered with it. What is lost is said again, more and more slowly.
+Who is there already greets who comes: one of them at once, and the others when it is let in. A hello shows a card,
+proves that its sender knows the secret of the invitation, and names the sender session of the other that it holds. It
+contains its own sender session's key when the other is trusted already: a member of the log, whose identity Olm proves,
+or one that has proven itself. Each hello that shows that the other lacks the key is answered with it. What is lost is
+said again, more and more slowly.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from runtime.canonical import Json
-from runtime.errors import RefusedError
-from runtime.rooms.cards import Card, key_bytes
+from runtime.rooms.cards import Card
 from runtime.rooms.invite import invite_proof, proof_fits
 from runtime.rooms.megolm import Outbound
 from runtime.rooms.olm import OlmError
 from runtime.rooms.plaintext import shared_key
+from runtime.rooms.roster import Roster
 from runtime.rooms.session_effects import (
     Adopt,
-    Impostor,
-    Proven,
     Reestablishing,
     Refused,
     Rotated,
     Undecryptable,
-    Vouch,
 )
+from runtime.rooms.session_presence import Presence
 from runtime.rooms.session_state import Peer, SessionState
+from runtime.rooms.session_vouching import Vouching
 from runtime.rooms.session_wire import Hello, MessageError
-from runtime.rooms.transport import Join, Seen
+from runtime.rooms.settings import RoomSettings
+from runtime.rooms.transport import Seen
 
 __all__ = ["KeyExchange"]
 
 _GREET_S: Final = 5.0
 _GREET_MAX_S: Final = 60.0
 _ASK_S: Final = 5.0
-_REJOIN_S: Final = 10.0
-_REJOIN_MAX_S: Final = 300.0
-_ALONE_S: Final = 60.0
-_VOUCH_S: Final = 2.0
-_KEYS_LOW: Final = 8
 _NO_PROOF: Final = "it does not know the secret of the present invitation"
 
 
@@ -53,59 +49,29 @@ class KeyExchange:
 
     def __init__(self, state: SessionState, *, ephemeral: bool) -> None:
         self._state = state
-        self._ephemeral = ephemeral
-        self._rejoin_s = 0.0
-        self._rejoin_after_s = _REJOIN_S
-        self._alone_s = 0.0
-        self._wanted = False
+        self._presence = Presence(state, ephemeral=ephemeral)
+        self._vouching = Vouching(state)
         self._missing: frozenset[str] | None = None
         self._previous = ""
-        self._mark = ""
+        self._looked_at: tuple[Roster, RoomSettings] | None = None
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
     def connected(self) -> None:
-        """Joins, under keys that nobody has seen; whoever was there before must come again."""
-        state = self._state
-        state.peers.clear()
-        state.inbound.clear()
-        state.pace.clear()
-        state.tell_present()
-        self._rejoin_after_s = _REJOIN_S
+        """Joins; whoever was there before must come again."""
         self._missing = frozenset()
-        self._join(afresh=True)
-
-    def _join(self, *, afresh: bool) -> None:
-        state = self._state
-        card = state.me.card
-        keys = state.me.account.offer(state.room, afresh=afresh)
-        self._mark = max(keys, default="")
-        seen = Seen(
-            identity_key=card.identity_key,
-            ed25519_key=card.ed25519_key,
-            display_name=card.name,
-            one_time_keys=keys,
-            fallback_key=state.me.account.fallback_key(),
-        )
-        state.pace.put(Join(me=seen, create=True, ephemeral=self._ephemeral))
-        self._rejoin_s = state.now.s + self._rejoin_after_s
-        self._alone_s = state.now.s + _ALONE_S
-        self._wanted = False
+        self._presence.connected()
 
     def disconnected(self) -> None:
         """Nobody can be reached."""
-        state = self._state
-        for peer in state.peers.values():
-            peer.present = False
-        state.pace.clear()
-        state.tell_present()
+        self._presence.disconnected()
 
     def listed(self, members: Iterable[Seen]) -> None:
         """Those who are there; they will greet."""
         state = self._state
         keys = set()
         for seen in members:
-            peer = self._known(seen)
+            peer = self._presence.known(seen)
             if peer is not None:
                 keys.add(peer.identity_key)
                 if not peer.greet_s:
@@ -116,17 +82,23 @@ class KeyExchange:
         self.tell_missing()
 
     def arrived(self, seen: Seen) -> None:
-        """Somebody has come, or has published new keys."""
+        """Somebody has come, or has published new keys.
+
+        It is greeted at once by who is to let it in, and by all who know it already; the others wait until it is in,
+        or it is their turn. Most of what a room of many would say to a newcomer is not said in vain so.
+        """
         state = self._state
         before = state.peers.get(seen.identity_key)
         again = before is not None and before.is_same(seen)
-        peer = self._known(seen)
-        if peer is None or (again and peer.link.usable):
+        peer = self._presence.known(seen)
+        if peer is None or (again and peer.reachable):
             return
         state.tell_present()
         peer.holds, peer.greeted, peer.impostor, peer.out = "", 0, False, False
         peer.proven, peer.vouch_s = False, None  # who has left since, and comes again, proves itself again
-        if self._open(peer, self._key_for(peer)):
+        peer.first_key = self._presence.key_for(peer)
+        peer.turn_s = peer.greet_s = state.now.s + self._vouching.turn_s()
+        if peer.turn_s <= state.now.s or state.trusts(peer):
             self.greet(peer)
 
     def left(self, identity_key: str) -> None:
@@ -140,58 +112,32 @@ class KeyExchange:
         if peer.holds and state.book.roster().member(identity_key) is None:
             self.rotate("somebody has left")
 
-    def _known(self, seen: Seen) -> Peer | None:
-        state = self._state
-        if seen.identity_key == state.key:
-            state.tell(Impostor(seen.identity_key, "somebody else is there under this member's own key"))
-            return None
-        try:
-            key_bytes(seen.identity_key)
-        except RefusedError:
-            return None
-        peer = state.peer(seen.identity_key)
-        if peer is not None:
-            peer.learn(seen)
-            # As it stands now: who leaves later must not be taken for somebody who comes with an invitation.
-            member = state.book.roster().member(peer.identity_key) is not None
-            if peer.member and not member:
-                peer.proven, peer.welcomed = False, False
-            peer.member = member
-        return peer
+    def _reach(self, peer: Peer) -> bool:
+        """Whether there is a way to somebody; the first is opened only when there is something to be said."""
+        key, peer.first_key = peer.first_key, ""
+        if key:
+            self._open(peer, key)
+        return peer.link.usable
 
-    def _key_for(self, peer: Peer) -> str:
-        """A key of the newcomer that no other member takes: the one at our rank among those who are there (W16).
-
-        The last of its keys stays unused: by it, new keys of the same connection are told from those of another.
-        """
-        others = (one.identity_key for one in self._state.present if one is not peer)
-        rank = sorted([*others, self._state.key]).index(self._state.key)
-        keys = [key for _, key in sorted(peer.one_time_keys.items())]
-        if not peer.fallback_key:
-            return keys[rank % len(keys)] if keys else ""
-        return keys[rank] if rank < len(keys) - 1 else peer.fallback_key
-
-    def _open(self, peer: Peer, one_time_key: str) -> bool:
+    def _open(self, peer: Peer, one_time_key: str) -> None:
         try:
             peer.link.open(one_time_key)
         except OlmError as error:
             self._state.tell(Undecryptable(peer.identity_key, error.why))
-            return False
-        return True
 
     # --- greeting ---------------------------------------------------------------------------------------------------
 
     def greet(self, peer: Peer, *, rotated: bool = False) -> None:
         """Says hello, with the key if the other is trusted."""
         state = self._state
-        if peer.impostor or not peer.link.usable:
+        if peer.impostor or not self._reach(peer):
             return
         trusted = state.trusts(peer)
         hello = Hello(
             card=state.me.card,
             proof=self._proof_for(peer),
-            have=state.inbound.newest(peer.identity_key),
-            mark=self._mark,
+            have=state.inbound.newest(peer.identity_key) if trusted else "",  # who is to prove itself must answer
+            mark=self._presence.mark,
             refused="" if trusted or peer.card is None else _NO_PROOF,
             new=not state.book.roster().creator,
             creator=self._creator_for(peer) if trusted else None,
@@ -200,6 +146,8 @@ class KeyExchange:
         if trusted:
             content |= self._key_fields(rotated=rotated)
             peer.holds = state.outbound.session_id
+        if not hello.have:
+            peer.ask_s = state.now.s + _ASK_S
         if state.send(peer, content):
             peer.greet_s = state.now.s + min(_GREET_MAX_S, _GREET_S * 2**peer.greeted)
             peer.greeted = min(peer.greeted + 1, 10)
@@ -230,7 +178,7 @@ class KeyExchange:
         state = self._state
         if why := self._contradiction(peer, said):
             if not peer.impostor:
-                self.want_rejoin()  # the list that comes then may be a true one
+                self._presence.want_rejoin()  # the list that comes then may be a true one
             state.suspect(peer, why)
             return
         first = peer.card is None
@@ -245,7 +193,7 @@ class KeyExchange:
             self._adopt(peer, said)
         self.take_key(peer, content)
         if trusted:
-            self._welcome(peer)
+            self._vouching.welcome(peer)
         if peer.holds != state.outbound.session_id if trusted else first or not peer.greeted:
             self.greet(peer)
 
@@ -270,33 +218,6 @@ class KeyExchange:
         state.adopted = True
         state.tell(Adopt(said.creator))
 
-    def _welcome(self, peer: Peer) -> None:
-        """Tells of a newcomer, and decides when this member would put it into the log."""
-        if not peer.welcomed and peer.card is not None:
-            peer.welcomed = True
-            self._state.tell(Proven(peer.identity_key, peer.card.shown_name))
-        self._take_turn(peer)
-
-    def _take_turn(self, peer: Peer) -> None:
-        """Who is longest in the room puts a newcomer into the log at once; each other one waits for those before."""
-        state = self._state
-        roster = state.book.roster()
-        if peer.vouch_s is None and roster.member(peer.identity_key) is None and roster.member(state.key) is not None:
-            there = {one.identity_key for one in state.present} | {state.key}
-            peer.vouch_s = state.now.s + _VOUCH_S * [key for key in roster.members if key in there].index(state.key)
-            self._vouch(peer)
-
-    def _vouch(self, peer: Peer) -> None:
-        state = self._state
-        if peer.vouch_s is None or state.now.s < peer.vouch_s or peer.card is None:
-            return
-        roster = state.book.roster()
-        if roster.member(peer.identity_key) is not None or not state.trusts(peer):
-            peer.vouch_s = None
-        elif peer.proven or roster.creator == state.key:
-            peer.vouch_s = state.now.s + _GREET_MAX_S  # once more, should that entry get lost
-            state.tell(Vouch(peer.card))
-
     def take_key(self, peer: Peer, content: Mapping[str, Json]) -> None:
         """The key that a message by Olm shares, if it shares one.
 
@@ -306,13 +227,13 @@ class KeyExchange:
         shared = shared_key(content, peer.identity_key)
         if shared is not None:
             self._state.inbound.add(peer.identity_key, shared)
-            self.tell_missing()
+            self._is_missing_no_more(peer.identity_key)
 
     def lacks(self, peer: Peer) -> None:
         """A message of this member cannot be read because its key is missing: asks for it, not too often."""
         state = self._state
-        if not peer.link.usable or not peer.present:
-            self.want_rejoin()
+        if not peer.reachable or not peer.present:
+            self._presence.want_rejoin()
         elif state.now.s >= peer.ask_s:
             peer.ask_s = state.now.s + _ASK_S
             self.greet(peer)
@@ -333,13 +254,18 @@ class KeyExchange:
     def misheard(self, identity_key: str) -> None:
         """A message for this member alone cannot be read: if its sender's key is missing, all are to greet anew."""
         if not self._state.inbound.newest(identity_key):
-            self.want_rejoin()
+            self._presence.want_rejoin()
 
     # --- being cut off ----------------------------------------------------------------------------------------------
 
     def want_rejoin(self) -> None:
         """Somebody is there who cannot be spoken to: joining again, all greet anew."""
-        self._wanted = True
+        self._presence.want_rejoin()
+
+    def _is_missing_no_more(self, identity_key: str) -> None:
+        if self._missing and identity_key in self._missing:
+            self._missing -= {identity_key}
+            self._state.tell(Reestablishing(self._missing))
 
     def tell_missing(self) -> None:
         """Says whose keys are still missing after a connection, whenever that changes."""
@@ -372,48 +298,59 @@ class KeyExchange:
         """The log has changed: whoever is a member no more must not read on, and who has become one may."""
         state = self._state
         members = state.book.roster().members
-        for peer in state.peers.values():
+        touched = self._touched()
+        for peer in touched:
             if peer.member and peer.identity_key not in members:
                 peer.proven, peer.welcomed, peer.out = False, False, True
             peer.member = peer.identity_key in members
-        holders = [peer for peer in state.peers.values() if peer.holds]
-        gone = [peer for peer in holders if not state.trusts(peer)]
+        gone = [peer for peer in touched if peer.holds and not state.trusts(peer)]
         for peer in gone:
             peer.holds = ""
             state.inbound.drop(peer.identity_key)
         if gone:
             self.rotate("a member is one no more")
-        for peer in state.present:
-            if state.trusts(peer) and peer.holds != state.outbound.session_id and peer.link.usable:
+        for peer in touched:
+            if peer.present and peer.holds != state.outbound.session_id and peer.reachable and state.trusts(peer):
                 self.greet(peer)
-            if peer.welcomed:
-                self._take_turn(peer)
-        self.tell_missing()
+            if peer.present and peer.welcomed:
+                self._vouching.take_turn(peer)
+        if touched:
+            self.tell_missing()
+
+    def _touched(self) -> list[Peer]:
+        """Those for whom the log may say something else than when it was looked at last."""
+        state = self._state
+        roster, settings = state.book.roster(), state.book.settings()
+        before, self._looked_at = self._looked_at, (roster, settings)
+        peers = list(state.peers.values())
+        if before is None or settings is not before[1]:
+            return peers
+        then, now = before[0].everybody, roster.everybody
+        if then.get(state.key) is not now.get(state.key):
+            return peers
+        return [peer for peer in peers if then.get(peer.identity_key) is not now.get(peer.identity_key)]
 
     # --- time -------------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Says again what may have been lost; publishes keys when few are left (W17)."""
+        """Says again what may have been lost."""
         state = self._state
         for peer in state.present:
-            self._vouch(peer)
-            if not peer.impostor and state.now.s >= peer.greet_s and not state.inbound.newest(peer.identity_key):
+            self._vouching.vouch(peer)
+            lacks = not state.inbound.newest(peer.identity_key) or not state.trusts(peer)
+            if lacks and not peer.impostor and state.now.s >= peer.greet_s:
                 self._say_again(peer)
-        if self._wanted and state.now.s >= self._rejoin_s:
-            self._rejoin_after_s = min(_REJOIN_MAX_S, 2 * self._rejoin_after_s)
-            self._join(afresh=True)
-        elif state.present and state.me.account.unused(state.room) <= _KEYS_LOW:
-            self._join(afresh=False)
-        elif not state.present and state.now.s >= self._alone_s:
-            self._join(afresh=False)  # perhaps somebody is there of whom the relay did not tell
+        self._presence.tick()
 
     def _say_again(self, peer: Peer) -> None:
         state = self._state
-        if not peer.link.usable:
+        if not peer.reachable:
             roster = state.book.roster()
-            if roster.member(state.key) is None or roster.member(peer.identity_key) is not None:
-                self.want_rejoin()
+            # Who is new is greeted by one member at least; who is none cannot know which of the others are.
+            alone = roster.member(state.key) is None and not any(one.reachable for one in state.present)
+            if alone or roster.member(peer.identity_key) is not None:
+                self._presence.want_rejoin()
             return
-        if not peer.link.answered and peer.greeted and peer.fallback_key:
+        if not peer.first_key and not peer.link.answered and peer.greeted and peer.fallback_key:
             self._open(peer, peer.fallback_key)  # its one-time key may have been used by somebody else
         self.greet(peer)

@@ -72,9 +72,9 @@ class RoomLog:
         """Takes entries of others; whether some wait for others before them."""
         return _mapped(self._rooms.offer(self._room, entries), _lacking)
 
-    def add_member(self, card: Card) -> "Future[None]":
-        """Vouches for a newcomer."""
-        return self._rooms.add_member(self._room, card)
+    def add_members(self, cards: Sequence[Card]) -> "Future[None]":
+        """Vouches for newcomers."""
+        return self._rooms.add_member(self._room, *cards)
 
     def adopt(self, creator: Card) -> "Future[None]":
         """Keeps the room from now on; nothing happens when it is there."""

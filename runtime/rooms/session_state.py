@@ -88,6 +88,8 @@ class Peer:
         ed25519_key: as the transport says; empty when it says none.
         one_time_keys: likewise.
         fallback_key: likewise.
+        first_key: with which Olm with it is to be opened once there is something to be said; empty when it was.
+        turn_s: when it is this member's turn to let it in, should nobody have done it; 0 when that is not known.
         mark: id of one of its keys that stays unused, as it says itself.
         present: whether it is there, as the transport says.
         card: its own, after a hello that fits.
@@ -109,6 +111,8 @@ class Peer:
     ed25519_key: str = ""
     one_time_keys: Mapping[str, str] = field(default_factory=dict)
     fallback_key: str = ""
+    first_key: str = ""
+    turn_s: float = 0.0
     mark: str = ""
     present: bool = True
     card: Card | None = None
@@ -123,6 +127,11 @@ class Peer:
     ask_s: float = 0.0
     vouch_s: float | None = None
     welcomed: bool = False
+
+    @property
+    def reachable(self) -> bool:
+        """Whether there is a way to it, or one could be opened."""
+        return bool(self.first_key) or self.link.usable
 
     def is_same(self, seen: Seen) -> bool:
         """Whether this one has been there all the time, and only publishes more keys."""

@@ -100,25 +100,19 @@ class SharedRooms(WritingRooms):
         """
         return self._held.look(room, lambda replica: replica.roster)
 
-    def add_member(self, room: str, card: Card) -> "Future[None]":
-        """Vouches for somebody; takes them back when they were out.
+    def add_member(self, room: str, *cards: Card) -> "Future[None]":
+        """Vouches for somebody, or for several at once; takes them back when they were out.
 
         Args:
             room: its id.
-            card: theirs, its signatures verified.
+            cards: theirs, one of each, their signatures verified.
 
         Returns:
-            Done; nothing happens when they are in the room already, under this card.
+            Done; nothing is said of those who are in the room already, under this card.
         """
 
         def said(replica: Replica) -> list[Said]:
-            key = card.identity_key
-            known = replica.roster.everybody.get(key)
-            if known is not None and known.is_in and known.card == card:
-                return []
-            chain = replica.chain(key)
-            after = 0 if known is None or chain is None or known.is_in else max(chain.last_seq, known.end)
-            return [Said("member", {"card": card.to_json(), "after": after})]
+            return [word for card in cards for word in _vouch(replica, card)]
 
         return self._say_to(room, said)
 
@@ -277,3 +271,13 @@ class SharedRooms(WritingRooms):
     def _check_creator(self, room: str, replica: Replica, what: str) -> None:
         if replica.roster.creator != self.self_key:
             raise RefusedError(f"only its creator can {what}", where=f"room {room}")
+
+
+def _vouch(replica: Replica, card: Card) -> list[Said]:
+    key = card.identity_key
+    known = replica.roster.everybody.get(key)
+    if known is not None and known.is_in and known.card == card:
+        return []
+    chain = replica.chain(key)
+    after = 0 if known is None or chain is None or known.is_in else max(chain.last_seq, known.end)
+    return [Said("member", {"card": card.to_json(), "after": after})]

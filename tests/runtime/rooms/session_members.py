@@ -103,11 +103,12 @@ class MemoryLog:
         self.refused.extend(one.why for one in offered.refused)
         return done(bool(offered.held))
 
-    def add_member(self, card: Card) -> "Future[None]":
-        after = 0
-        if self.replica is not None and (chain := self.replica.chain(card.identity_key)) is not None:
-            after = max((entry.seq for entry in chain.entries()), default=0)
-        self.written.append(self.write("member", {"card": card.to_json(), "after": after}))
+    def add_members(self, cards: Sequence[Card]) -> "Future[None]":
+        for card in cards:
+            after = 0
+            if self.replica is not None and (chain := self.replica.chain(card.identity_key)) is not None:
+                after = max((entry.seq for entry in chain.entries()), default=0)
+            self.written.append(self.write("member", {"card": card.to_json(), "after": after}))
         return done(None)
 
     def adopt(self, creator: Card) -> "Future[None]":

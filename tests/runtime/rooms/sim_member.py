@@ -199,8 +199,8 @@ class _Log:
     def offer(self, entries: Sequence[SignedEntry]) -> "Future[bool]":
         return self._member.write(lambda: self._log.offer(entries))
 
-    def add_member(self, card: Card) -> "Future[None]":
-        return self._member.write(lambda: self._log.add_member(card))
+    def add_members(self, cards: Sequence[Card]) -> "Future[None]":
+        return self._member.write(lambda: self._log.add_members(cards))
 
     def adopt(self, creator: Card) -> "Future[None]":
         return self._member.write(lambda: self._log.adopt(creator))
