@@ -15,7 +15,7 @@ from console._version import __version__
 from console.config import Config
 from console.lock import CoreLock
 from runtime.clock import Clock, SystemClock
-from runtime.errors import OrlopError, UnavailableError
+from runtime.errors import OrlopError, RefusedError, UnavailableError
 from runtime.events import CoreError, StorageLow, StorageOk
 from runtime.node import NodeParts
 from runtime.quantities import format_size
@@ -123,10 +123,14 @@ class Parts(NodeParts):
         from runtime.agents.trust import Demand
 
         def required(room: str) -> Demand:
-            if not self.rooms.roster(room).creator:
+            roster = self.rooms.roster(room)
+            if not roster.creator:
                 why = "nothing of it has come yet, so nobody knows which agents it takes, and whether it keeps them"
                 where, hint = self.rooms.state(room).name, "it comes when a member is there"
                 raise UnavailableError(why, where=where, hint=hint)
+            if roster.member(self.rooms.self_key) is None:
+                where, hint = self.rooms.state(room).name, "join the room again first"
+                raise RefusedError("this node is in the room no more", where=where, hint=hint)
             by_room = self.rooms.settings(room).require_signed
             return Demand(signed=self.config.agents.require_signature, by_room=by_room)
 

@@ -105,6 +105,8 @@ class RoomsLife:
                 await core.agents.forget(room)
             await core.online.drop(room, bye=True)
             done = await core.write(lambda tx: self._burn(tx, room, by))
+            if core.built("agents"):
+                await core.agents.forget(room)  # one may have been started since
             self._seen.pop(room, None)
             for digest in done.modules:
                 with contextlib.suppress(OrlopError):
@@ -116,6 +118,21 @@ class RoomsLife:
             await asyncio.to_thread(remove_copies, core.store.database, room)
             await self.finish()
             return done
+
+    async def end_agents(self, room: str) -> None:
+        """Stops the agents of a room that this node is out of; of those of an ephemeral room nothing is left.
+
+        Args:
+            room: its id.
+
+        Raises:
+            UnavailableError: the host could not store it.
+        """
+        core = self._core
+        if await core.modules.list(room):
+            await core.agents.retire(room)
+            if core.store.in_memory(room):
+                await core.agents.wipe(room)
 
     async def finish(self) -> None:
         """Wipes what burned rooms left in the database's files.
@@ -159,6 +176,8 @@ class RoomsLife:
         elif seen.view is not view:
             seen.view = view
             await self._count_down(room, seen)
+        if not any(one.is_self for one in view.members):
+            await self.end_agents(room)
         if core.rooms.settings(room).burned:
             await self.burn(room, "creator")
             return

@@ -303,6 +303,7 @@ class RoomsOnline:
         if kind == "left":
             await asyncio.wrap_future(self._core.rooms.set_link(room, {}))
         elif kind == "removed":
+            await self._core.life.end_agents(room)
             kept = RelayLink(relay=wanted.relay, name=wanted.name)
             await asyncio.wrap_future(self._core.rooms.set_link(room, kept.kept()))
 

@@ -564,7 +564,7 @@ class AgentLeased(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDeactivated(Event):
-    """An agent is off. `reason`: operator, breaker, upload, rollback, deleted, shutdown."""
+    """An agent is off. `reason`: operator, breaker, upload, rollback, deleted, shutdown, left (the room)."""
 
     TYPE: ClassVar[str] = "agent.deactivated"
     room: str

@@ -1,13 +1,14 @@
 """What `rooms invite|join|leave|members|verify|remove|rotate` do."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from console.call import Call
 from console.client import Json, Result
 from console.rooms_online import RelayLink
-from runtime.errors import FailedError, NotFoundError, RefusedError, UsageError
+from runtime.errors import FailedError, NotFoundError, OrlopError, RefusedError, UsageError
 from runtime.rooms.cards import Card
 from runtime.rooms.invite import Invite, new_secret, parse_invite
 from runtime.rooms.joining import PendingJoin
@@ -103,16 +104,24 @@ async def join(core: "Core", call: Call) -> Result:
 
 
 async def leave(core: "Core", call: Call) -> Result:
-    """`rooms leave`: of a room that is only being joined, the invitation is given up."""
+    """`rooms leave`: its agents end first; of a room that is only being joined, the invitation is given up."""
     named = call.need("room")
     for pending in await core.online.joining():
         if named in {pending.invite.room, pending.invite.name} and await core.online.give_up(pending.invite.room):
             return Result(ok=True, value={"v": 1, "room": pending.invite.room, "left": True})
     room = await _named(core, call)
     kept, link = await link_of(core, room), core.online.link(room)
+    stopped = await core.agents.retire(room) if await core.modules.list(room) else []
     if link is not None:
         link.leave()
-    await asyncio.wrap_future(core.rooms.leave(room))
+    try:
+        await asyncio.wrap_future(core.rooms.leave(room))
+    except OrlopError:
+        for key in stopped:
+            with contextlib.suppress(OrlopError):
+                await core.agents.activate(key)
+        raise
+    await core.life.end_agents(room)
     value: dict[str, Json] = {"v": 1, "room": room, "left": True}
     if kept is None:
         return Result(ok=True, value=value)

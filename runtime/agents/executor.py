@@ -6,6 +6,7 @@ with others an agent runs while its member holds the lease; else it stands by, l
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from runtime.agents.abi import AgentLinker
@@ -30,7 +31,7 @@ from runtime.agents.starts import ACTIVATION
 from runtime.agents.state import AgentStates
 from runtime.agents.statistics import Span, Statistics
 from runtime.clock import Clock
-from runtime.errors import OrlopError, UsageError
+from runtime.errors import NotFoundError, OrlopError, UsageError
 from runtime.events import AgentDeactivated
 from runtime.rooms.members import agent_actor
 from runtime.rooms.tasks import TaskEvent
@@ -178,11 +179,15 @@ class Executor:
                 live.tick_due = True
                 self._runner.wake(live)
 
-    async def deactivate(self, key: AgentKey) -> None:
+    async def deactivate(self, key: AgentKey, *, reason: str = "operator") -> bool:
         """Stops an agent, or its automatic probes; module and state are kept. A call that runs is thrown away.
 
         Args:
             key: whose.
+            reason: for the event that says so.
+
+        Returns:
+            Whether it was on.
 
         Raises:
             NotFoundError: there is none.
@@ -191,19 +196,53 @@ class Executor:
         async with self._running.door(key):
             record = await self.modules.get(key)
             ran = self._running.detach(key)
-            event = AgentDeactivated(room=key.room, agent=key.agent, reason="operator")
+            event = AgentDeactivated(room=key.room, agent=key.agent, reason=reason)
             figures = self._running.figures.get(key)
             breaker = await self._running.breaker(key)
             if breaker.next_probe_ms is not None and not record.active:
                 breaker = await self._running.prober.give_up(key, breaker, event)
                 if figures is not None:
                     figures.breaker = breaker
-                return
+                return False
             if not ran and not record.active:
-                return
+                return False
             await self.modules.set_active(key, active=False, event=event)
             if figures is not None and figures.phase is not Phase.TRIPPED:
                 figures.phase, figures.problem = Phase.OFF, ""
+            return True
+
+    async def retire(self, room: str) -> list[AgentKey]:
+        """Stops every agent of a room that this node leaves, or is out of: none is called, probed or holds a lease.
+
+        What is stored of them stays. While this node is out, none of them can be started.
+
+        Args:
+            room: its id.
+
+        Returns:
+            Those that were on.
+
+        Raises:
+            UnavailableError: the host could not store it.
+        """
+        stopped = []
+        for record in await self.modules.list(room):
+            with contextlib.suppress(NotFoundError):  # it was deleted meanwhile
+                if await self.deactivate(record.key, reason="left"):
+                    stopped.append(record.key)
+        return stopped
+
+    async def wipe(self, room: str) -> None:
+        """Deletes all agents of a room of which nothing is kept; the shipped ones as well.
+
+        Args:
+            room: its id.
+
+        Raises:
+            UnavailableError: the host could not store it.
+        """
+        await self.forget(room)
+        await self.modules.wipe(room)
 
     async def delete(self, key: AgentKey) -> None:
         """Deletes an agent with its module, state and log.
@@ -225,7 +264,7 @@ class Executor:
             self._running.figures.pop(key, None)
 
     async def forget(self, room: str) -> None:
-        """Ends every agent of a room that is about to be burned; nothing of them is stored from now on.
+        """Ends every agent of a room that is burned; nothing of them is stored from now on.
 
         Args:
             room: its id.
@@ -277,6 +316,7 @@ class Executor:
             record = await self.modules.get(key)
             if not (await self._running.breaker(key)).open:
                 raise UsageError("its breaker is closed", where=key.agent, hint="`agents activate` starts it")
+            self._running.check_member(key)
             return await self._running.prober.probe(record, automatic=False)
 
     async def restore(self) -> int:
@@ -406,6 +446,7 @@ class Executor:
         figures.phase = Phase.STARTING
         live = self._running.new(record, figures)
         try:
+            self._running.check_member(record.key)
             await self._running.starts.activate(live, restored=restored)
         except OrlopError as error:
             figures.phase, figures.problem = Phase.FAILED, clean(error.why.removeprefix(ACTIVATION), 200)

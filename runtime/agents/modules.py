@@ -22,6 +22,7 @@ from runtime.agents.records import (
     delete_record,
     newest_upload,
     read_agent,
+    read_agents,
     set_active,
     set_granted,
 )
@@ -356,6 +357,24 @@ class AgentModules(ModuleShelf):
         hashes = await self._write(work)
         self.diagnostics.forget(key)
         await self._sweep(self.bytes_in(key.room), (*hashes, record.hash) if record.hash else hashes)
+
+    async def wipe(self, room: str) -> None:
+        """Deletes all agents of a room of which nothing is kept. None may run.
+
+        Args:
+            room: its id.
+
+        Raises:
+            UnavailableError: the host could not store it.
+        """
+
+        def work(tx: Transaction) -> None:
+            for record in read_agents(tx, room):
+                delete_record(tx, record.key)
+                tx.emit(AgentDeleted(room=room, agent=record.key.agent))
+            tx.execute_in(room, "DELETE FROM {at}.agent_modules WHERE room = ?", (room,))
+
+        await self._write(work)
 
     async def collect(self) -> None:
         """Removes modules that no agent and no version leads to, such as one whose upload died; an hour old at least.

@@ -24,7 +24,7 @@ from runtime.agents.sight import AgentRooms, RoomViews
 from runtime.agents.starts import Starts
 from runtime.agents.timetable import Timetable
 from runtime.agents.view import AgentView
-from runtime.errors import NotFoundError, OrlopError, UnavailableError
+from runtime.errors import NotFoundError, OrlopError, RefusedError, UnavailableError
 from runtime.events import AgentFailed, AgentLeased, CoreError
 from runtime.rooms.tasks import TaskEvent
 from runtime.sanitise import clean
@@ -68,6 +68,20 @@ class Running:
             self.prober.schedule.next_due,
             self._next_minute,
         )
+
+    def check_member(self, key: AgentKey) -> None:
+        """Whether this node is in the room of an agent: what is not heard there is not to be worked out.
+
+        Args:
+            key: whose.
+
+        Raises:
+            RefusedError: it left, or was removed.
+            OrlopError: the room cannot be read.
+        """
+        if not any(one.is_self for one in self._rooms.state(key.room).members):
+            hint = "join the room again first"
+            raise RefusedError("this node is in its room no more", where=clean(key.agent, 60), hint=hint)
 
     # --- in and out -------------------------------------------------------------------------------------------------
 
@@ -316,6 +330,7 @@ class Running:
                 self.prober.postpone(key)
                 return
             try:
+                self.check_member(key)
                 await self.prober.probe(await self._modules.get(key), automatic=True)
             except NotFoundError:
                 return

@@ -21,7 +21,7 @@ class RoomContent(Protocol):
 
     @property
     def members(self) -> Sequence[Member]:
-        """Self included."""
+        """Self included, unless this node is out of the room."""
         ...
 
 

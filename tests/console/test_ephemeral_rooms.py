@@ -10,7 +10,6 @@ from runtime.errors import LockedError, NotFoundError, RefusedError, Unavailable
 from runtime.events import MessagePosted, RoomCreated, TaskChanged, TaskDue
 from runtime.store import Transaction
 from tests.console.living import SAID, TITLE, Harbor
-from tests.hostile import agent
 
 NAME = "vanishing-room"
 
@@ -68,17 +67,6 @@ async def test_faces_hear_of_it_and_the_journal_does_not(harbor: Harbor) -> None
         assert [event.room for event in await harbor.told(kind)] == [room]
     kept = harbor.core.journal.read(0, limit=1_000)
     assert not [record for record in kept if room in repr(record) or NAME in repr(record)]
-
-
-async def test_w11_no_agent_runs_there_since_its_state_would_be_kept(harbor: Harbor) -> None:
-    await filled(harbor)
-    files = {"module": agent("quiet")}
-    said = await harbor.refused("agents upload", files=files, room=NAME, name="quiet", grant="all")
-    assert "no agent runs in an ephemeral room" in said
-    assert (await harbor.well("agents list"))["items"] == []
-    assert "no agent runs in an ephemeral room" in await harbor.refused(
-        "rooms create", name="other", ephemeral="true", with_demo="true"
-    )
 
 
 async def test_it_has_no_reminders(harbor: Harbor) -> None:
