@@ -7,12 +7,12 @@ __all__ = ["NetLimits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetLimits:
-    """The table. Every field is a maximum unless its comment says otherwise; a rate is per second.
+    """The table. Every field is a maximum unless what is said of it is otherwise; a rate is per second.
 
     A connection of a stranger may hold 512 KiB of what we have not read, one of a listed peer 8 MiB.
     """
 
-    # Connections: a socket, its handshake, who shares a prefix (IPv4 /24, IPv6 /64, never the loopback).
+    # Connections. A prefix is an IPv4 address or an IPv6 /64.
     connections: int = 256
     inbound: int = 192
     per_prefix: int = 8
@@ -26,6 +26,8 @@ class NetLimits:
     connect_s: float = 5.0
     upgrade_s: float = 10.0
     close_s: float = 2.0
+    spare_loopback: bool = True
+    """This machine's own addresses are not counted by prefix: all its users share them."""
 
     # The handshake's messages.
     multistream_message: int = 1024
@@ -45,6 +47,8 @@ class NetLimits:
     unread_stranger: int = 524_288
     unread_listed: int = 8_388_608
     unread_process: int = 268_435_456
+    unread_s: float = 10.0
+    """How long a connection may stand still because it has too much unread; then its fullest stream is reset."""
     window_updates_rate: int = 2000
     window_updates_burst: int = 10_000
     """py-libp2p sends one for each small read: what only gives us credit may come in bursts."""

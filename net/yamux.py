@@ -77,6 +77,12 @@ class Yamux:
         return max(0, self._process.allowed(listed=self.listed) - self.unread)
 
     @property
+    def fullest(self) -> int | None:
+        """The stream of which most is unread."""
+        streams = self._streams.values()
+        return max(streams, key=lambda stream: stream.unread).id if self.unread and streams else None
+
+    @property
     def can_open(self) -> bool:
         """Whether `open` finds a place."""
         ours = len(self._streams) - self._theirs
