@@ -19,6 +19,7 @@ class Kind(StrEnum):
     TASK = "task"
     JOB = "job"
     RECEIPT = "receipt"
+    PEER = "peer"
     PATH = "path"
     """A file that the face opens for reading and passes as a descriptor; `-` is its standard input."""
     OUT = "out"
@@ -86,7 +87,7 @@ class Command:
     changes: bool = False
     confirm: Confirm = Confirm.NONE
     needs: str = ""
-    """The kind of row that it acts on in a pane: `room`, `agent`, `task`, `job`, `receipt`, or empty."""
+    """The kind of row that it acts on in a pane: `room`, `agent`, `task`, `job`, `receipt`, `peer`, or empty."""
     state: bool = True
     """False: needs no state directory and never creates one."""
     grows: bool = False

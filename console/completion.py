@@ -1,7 +1,8 @@
 """Completion scripts for shells, generated from the registry, and the lookup of live names that they call.
 
 The scripts are static: names, options and choices stand in them. Only for names of things (rooms, agents, jobs,
-receipts) they run `orlop __complete KIND PREFIX`, which reads the database read-only and is silent about every error.
+receipts, peers) they run `orlop __complete KIND PREFIX`, which reads the database read-only and is silent about every
+error.
 """
 
 import sqlite3
@@ -26,6 +27,9 @@ _QUERIES: Mapping[str, str] = MappingProxyType(
         "room": "SELECT name FROM rooms WHERE substr(name, 1, ?1) = ?2 ORDER BY name LIMIT ?3",
         "agent": "SELECT DISTINCT agent FROM agents WHERE substr(agent, 1, ?1) = ?2 ORDER BY agent LIMIT ?3",
         "job": "SELECT job FROM jobs WHERE substr(job, 1, ?1) = ?2 ORDER BY number DESC LIMIT ?3",
+        "peer": "SELECT name FROM (SELECT name, 0 AS later, seen_ms FROM peers WHERE name <> ''"
+        " UNION ALL SELECT peer, 1, seen_ms FROM peers)"
+        " WHERE substr(name, 1, ?1) = ?2 ORDER BY later, seen_ms DESC LIMIT ?3",
         "receipt": "SELECT receipt FROM receipts WHERE substr(receipt, 1, ?1) = ?2 ORDER BY issued_ms DESC LIMIT ?3",
     }
 )
@@ -37,7 +41,7 @@ def live_names(database: Path, kind: str, prefix: str) -> list[str]:
 
     Args:
         database: the state directory's database; it need not exist.
-        kind: `room`, `agent`, `job` or `receipt`.
+        kind: `room`, `agent`, `job`, `peer` or `receipt`.
         prefix: what was typed so far.
     """
     query = _QUERIES.get(kind)

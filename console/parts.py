@@ -90,6 +90,12 @@ class Parts(NodeParts):
         self.demo = store.read_now(_is_demo)
         """Whether the directory is marked as one for demonstrations."""
 
+    def believes(self, db: sqlite3.Connection, key: str) -> bool:
+        """A trusted peer's receipts are believed."""
+        from net.book.reading import believed
+
+        return believed(db, key)
+
     @cached_property
     def rooms(self) -> "Rooms":
         """Rooms, their tasks and messages; what members change is told to the agents."""

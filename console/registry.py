@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from console.commands import Command
-from console.syntax import agents, jobs, kit, life, lock, node, receipts, rooms, sharing
+from console.syntax import agents, jobs, kit, life, lock, node, peers, receipts, rooms, sharing
 
 __all__ = ["COMMANDS", "GROUPS", "VERBS", "find", "nearest"]
 
@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             kit.COMMANDS,
             jobs.COMMANDS,
             receipts.COMMANDS,
+            peers.COMMANDS,
             lock.COMMANDS,
             node.COMMANDS,
         )
@@ -37,6 +38,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "agents": "Sandboxed agents that live in rooms.",
         "jobs": "Jobs: WASI modules run in limits.",
         "receipts": "Signed receipts of jobs.",
+        "peers": "Other nodes: who is known, and what they are trusted with.",
         "pin": "The PIN that unlocks a running orlop.",
     }
 )

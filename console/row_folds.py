@@ -6,7 +6,7 @@ Each returns the row that is true after the event, the same object when the even
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from console.rows import AgentRow, JobRow, ReceiptRow, RoomRow
+from console.rows import AgentRow, JobRow, PeerRow, ReceiptRow, RoomRow
 from runtime import events
 from runtime.canonical import parse_timestamp
 from runtime.events import Event
@@ -16,8 +16,10 @@ __all__ = [
     "AgentFigures",
     "fold_agent",
     "fold_job",
+    "fold_peer",
     "fold_receipt",
     "fold_room",
+    "found_peer_row",
     "issued_row",
     "submitted_row",
     "uploaded_row",
@@ -315,6 +317,80 @@ def fold_room(row: RoomRow, event: Event) -> RoomRow:
             after = replace(row, deletes_ms=event.at_ms)
         case events.RoomReestablishing():
             after = replace(row, reestablishing=len(event.missing))
+        case _:
+            pass
+    return after
+
+
+def found_peer_row(peer: str, ts_ms: int) -> PeerRow:
+    """The row of a peer of which something was heard for the first time."""
+    return PeerRow(
+        peer=peer,
+        name="",
+        note="",
+        state="known",
+        worker=False,
+        submitter=False,
+        problem="",
+        seen_ms=ts_ms,
+        proven_ms=None,
+        done=0,
+        failed=0,
+        rtt_us=None,
+        agent="",
+        address="",
+    )
+
+
+def fold_peer(row: PeerRow, event: Event, ts_ms: int) -> PeerRow:
+    """A peer's row after an event that names it.
+
+    Args:
+        row: before.
+        event: any.
+        ts_ms: when it happened, UTC.
+    """
+    after = row
+    match event:
+        case events.PeerFound():
+            address = row.address or (event.addresses[0] if event.addresses else "")
+            after = replace(row, address=address, seen_ms=ts_ms)
+        case events.PeerConnected():
+            after = replace(
+                row,
+                state="connected",
+                address=event.address,
+                transport=event.transport,
+                dialled=event.dialled,
+                seen_ms=ts_ms,
+                proven_ms=ts_ms,
+            )
+        case events.PeerDisconnected() if row.state == "connected":
+            after = replace(row, state="known", transport="", dialled=False, seen_ms=ts_ms)
+        case events.PeerMeasured():
+            after = replace(row, rtt_us=event.rtt_us, seen_ms=ts_ms)
+        case _:
+            after = _allowed_peer(row, event)
+    return after
+
+
+def _allowed_peer(row: PeerRow, event: Event) -> PeerRow:
+    """After an event about what a peer may."""
+    after = row
+    match event:
+        case events.PeerTrusted():
+            problem = "" if event.worker else row.problem
+            after = replace(row, worker=event.worker, submitter=event.submitter, problem=problem)
+        case events.PeerBanned(banned=True) if event.until is None:
+            after = replace(row, state="banned", problem=event.reason, transport="", dialled=False)
+        case events.PeerBanned(banned=False) if row.state == "banned":
+            after = replace(row, state="known", problem="")
+        case events.PeerLied():
+            after = replace(row, worker=False, problem=event.reason)
+        case events.PeerRan():
+            after = replace(row, done=event.done, failed=event.failed)
+        case events.PeerNamed():
+            after = replace(row, name=event.name)
         case _:
             pass
     return after

@@ -5,7 +5,7 @@ A row is absolute: folding an event that the snapshot already contains changes n
 
 from dataclasses import dataclass
 
-__all__ = ["AgentRow", "JobRow", "NodeRow", "ReceiptRow", "RoomRow"]
+__all__ = ["AgentRow", "JobRow", "NodeRow", "PeerRow", "ReceiptRow", "RoomRow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,3 +164,36 @@ class ReceiptRow:
     issued_ms: int
     verdict: str
     """`valid`, `invalid`, `unchecked`; empty before the first verification."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRow:
+    """Another node. Topic `peers` is a list of these."""
+
+    peer: str
+    name: str
+    """The operator's own name for it, or empty."""
+    note: str
+    state: str
+    """`connected`, `known` or `banned`."""
+    worker: bool
+    """Its receipts are believed, and jobs are given to it."""
+    submitter: bool
+    """It may give this node jobs."""
+    problem: str
+    """In what it lied, or why it is banned."""
+    seen_ms: int
+    proven_ms: int | None
+    """Wall time at which it last proved its key; None: never."""
+    done: int
+    """Jobs that it ran for this node, with receipts that are true."""
+    failed: int
+    rtt_us: int | None
+    agent: str
+    """The program that it says it is."""
+    address: str
+    """Where it is connected, else where it was last, or is said to be."""
+    transport: str = ""
+    """`tcp` or `quic` while it is connected."""
+    dialled: bool = False
+    """Whether this node opened the connection."""

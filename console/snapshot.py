@@ -155,6 +155,13 @@ async def _receipts(core: "Core") -> Json:
     return [to_wire(row) for row in await core.receipts.rows(LIMIT)]
 
 
+async def _peers(core: "Core") -> Json:
+    from console.peer_rows import peer_row
+    from net.book.reading import listed
+
+    return [to_wire(peer_row(entry)) for entry in await asyncio.wrap_future(core.store.read(listed))]
+
+
 _READ: Mapping[str, Callable[["Core"], Awaitable[Json]]] = MappingProxyType(
-    {"node": _node, "rooms": _rooms, "agents": _agents, "jobs": _jobs, "receipts": _receipts}
+    {"node": _node, "rooms": _rooms, "agents": _agents, "jobs": _jobs, "receipts": _receipts, "peers": _peers}
 )

@@ -18,13 +18,15 @@ from console.row_folds import (
     AgentFigures,
     fold_agent,
     fold_job,
+    fold_peer,
     fold_receipt,
     fold_room,
+    found_peer_row,
     issued_row,
     submitted_row,
     uploaded_row,
 )
-from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow, RoomRow
+from console.rows import AgentRow, JobRow, NodeRow, PeerRow, ReceiptRow, RoomRow
 from runtime import events
 from runtime.codec import from_wire
 from runtime.errors import RefusedError
@@ -35,7 +37,7 @@ __all__ = ["LIMIT", "TERMINAL", "TOPICS", "AgentKey", "Changes", "View"]
 AgentKey = tuple[str, str]
 """Room and agent."""
 
-TOPICS = ("node", "rooms", "agents", "jobs", "receipts")
+TOPICS = ("node", "rooms", "agents", "jobs", "receipts", "peers")
 """All topics of `CoreClient.snapshot`."""
 
 LIMIT = 1_000
@@ -48,9 +50,15 @@ _UNTOLD = (
 )  # fmt: skip
 """Events after which totals of a room are others, which they do not tell."""
 
+_OF_PEERS = (
+    events.PeerFound | events.PeerConnected | events.PeerDisconnected | events.PeerMeasured | events.PeerTrusted
+    | events.PeerBanned | events.PeerLied | events.PeerNamed | events.PeerRan
+)  # fmt: skip
+"""Events that put a peer into the book, or change its row there."""
+
 _RUNNING = ("active", "starting", "probing")
 
-_Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow)
+_Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow, PeerRow)
 
 
 @dataclass(slots=True)
@@ -62,11 +70,13 @@ class Changes:
     agents: set[AgentKey] = field(default_factory=set)
     jobs: set[str] = field(default_factory=set)
     receipts: set[str] = field(default_factory=set)
+    peers: set[str] = field(default_factory=set)
     stale: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         """Whether anything changed."""
-        return bool(self.node or self.rooms or self.agents or self.jobs or self.receipts or self.stale)
+        rows = self.rooms or self.agents or self.jobs or self.receipts or self.peers
+        return bool(self.node or rows or self.stale)
 
 
 class View:
@@ -82,6 +92,7 @@ class View:
         self._agents: dict[AgentKey, AgentRow] = {}
         self._jobs: dict[str, JobRow] = {}
         self._receipts: dict[str, ReceiptRow] = {}
+        self._peers: dict[str, PeerRow] = {}
         self._figures: dict[AgentKey, AgentFigures] = {}
         self._output: dict[str, dict[str, int]] = {}
         self._true_at = dict.fromkeys(TOPICS, 0)
@@ -93,6 +104,7 @@ class View:
             "agents": self._fold_agents,
             "jobs": self._fold_jobs,
             "receipts": self._fold_receipts,
+            "peers": self._fold_peers,
         }
 
     @property
@@ -114,6 +126,11 @@ class View:
     def receipts(self) -> Mapping[str, ReceiptRow]:
         """Receipts by id, oldest first."""
         return MappingProxyType(self._receipts)
+
+    @property
+    def peers(self) -> Mapping[str, PeerRow]:
+        """Peers by PeerId."""
+        return MappingProxyType(self._peers)
 
     @property
     def active(self) -> int:
@@ -141,6 +158,7 @@ class View:
         agents = _parsed(AgentRow, topics.get("agents"))
         jobs = _parsed(JobRow, topics.get("jobs"))
         receipts = _parsed(ReceiptRow, topics.get("receipts"))
+        peers = _parsed(PeerRow, topics.get("peers"))
         changes = Changes()
         if node is not None:
             self.node = node
@@ -160,6 +178,10 @@ class View:
             changes.receipts |= self._receipts.keys()
             self._receipts = {row.receipt: row for row in reversed(receipts)}
             changes.receipts |= self._receipts.keys()
+        if peers is not None:
+            changes.peers |= self._peers.keys()
+            self._peers = {row.peer: row for row in peers}
+            changes.peers |= self._peers.keys()
         self._catch_up(frozenset(topics), snapshot.seq, changes)
         return changes
 
@@ -273,6 +295,16 @@ class View:
             self._put_receipt(issued_row(event, record.ts_ms), changes)
         elif isinstance(event, events.ReceiptVerified) and event.receipt in self._receipts:
             self._put_receipt(fold_receipt(self._receipts[event.receipt], event), changes)
+
+    def _fold_peers(self, record: Record, changes: Changes) -> None:
+        event = record.event
+        if not isinstance(event, _OF_PEERS) or not event.peer:
+            return
+        before = self._peers.get(event.peer)
+        after = fold_peer(found_peer_row(event.peer, record.ts_ms) if before is None else before, event, record.ts_ms)
+        if after != before:
+            self._peers[event.peer] = after
+            changes.peers.add(event.peer)
 
     def _put_agent(self, row: AgentRow, changes: Changes) -> None:
         key = (row.room, row.agent)

@@ -927,6 +927,18 @@ class PeerLied(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRan(Event):
+    """A job that was given to a peer has ended there, with a receipt that is true or not; the counts are of all."""
+
+    TYPE: ClassVar[str] = "peer.ran"
+    peer: str
+    job: str
+    proved: bool
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerNamed(Event):
     """The operator gave a peer a name of their own, and a note."""
 

@@ -123,7 +123,17 @@ class NodeParts:
         """The receipts of this node."""
         from runtime.jobs.receipts import Receipts
 
-        return Receipts(self.store, self.identity, self.state)
+        return Receipts(self.store, self.identity, self.state, believed=self.believes)
+
+    def believes(self, db: sqlite3.Connection, key: str) -> bool:
+        """Whether the receipts of another node's key are believed; only who knows peers believes any.
+
+        Args:
+            db: of the store.
+            key: 64 hexadecimal characters.
+        """
+        del db, key
+        return False
 
     def new_jobs(self, *, workers: int, ceilings: "JobLimits", queue: "QueueLimits | None" = None) -> "Jobs":
         """What runs jobs here and keeps their records; a node has one.

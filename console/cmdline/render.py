@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from console.client import Json
 from console.cmdline.render_lock import LOCK
+from console.cmdline.render_peers import PEERS
 from console.cmdline.render_sharing import SHARING, link_line, slash_help
 from console.cmdline.render_trust import TRUST, versions
 from console.cmdline.render_use import last_hour
@@ -399,6 +400,7 @@ def _changed(value: Item) -> str:
 
 _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     **LOCK,
+    **PEERS,
     **SHARING,
     **TRUST,
     "rooms list": _listing(_ROOMS, "no rooms yet: orlop rooms create NAME makes one"),

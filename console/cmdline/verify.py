@@ -64,11 +64,12 @@ def _chain(line: Line, state: StateDir | None) -> Result | None:
         return None
     with Files(COMMANDS[VERIFY], line.paths) as files, readable_inputs():
         refuse_beside_chain(line.args, files.descriptors)
-        return chain_verdict(chain_of(line.args, files.descriptors["receipt"], _own(state)))
+        return chain_verdict(chain_of(line.args, files.descriptors["receipt"], _believed(state)))
 
 
-def _own(state: StateDir | None) -> Callable[[str], bool]:
-    """Which keys are this node's, as far as that can be told."""
+def _believed(state: StateDir | None) -> Callable[[str], bool]:
+    """Which keys are this node's or a trusted peer's, as far as that can be told."""
+    from net.book.reading import listed
     from runtime.database import open_reader
     from runtime.identity import load_or_create
     from runtime.keys import ancestors, statements
@@ -80,7 +81,10 @@ def _own(state: StateDir | None) -> Callable[[str], bool]:
         present = load_or_create(state)
         with contextlib.suppress(OrlopError), contextlib.closing(open_reader(state.database)) as database:
             links = read_with(database, state.database, statements)
-            return load_or_create(state, ancestors(links, present.public_hex)).is_own
+            own = load_or_create(state, ancestors(links, present.public_hex))
+            book = read_with(database, state.database, listed)
+            trusted = {entry.peer.key.hex() for entry in book if entry.worker}
+            return lambda key: own.is_own(key) or key in trusted
         return present.is_own
     return lambda _key: False
 
@@ -97,11 +101,12 @@ def _verified(state: StateDir | None, raw: bytes, given: Evidence) -> Verificati
         return verify_evidence(raw, given)
     with contextlib.suppress(OrlopError):
         return asyncio.run(_with_store(state, raw, given))
-    return verify_evidence(raw, replace(given, accepts=_own(state)))
+    return verify_evidence(raw, replace(given, accepts=_believed(state)))
 
 
 async def _with_store(state: StateDir, raw: bytes, given: Evidence) -> Verification:
     """Against what is stored here as well: the predecessor, the job's manifest and output."""
+    from net.book.reading import believed
     from runtime.clock import SystemClock
     from runtime.database import open_reader
     from runtime.identity import load_or_create
@@ -114,6 +119,6 @@ async def _with_store(state: StateDir, raw: bytes, given: Evidence) -> Verificat
     try:
         present = load_or_create(state)
         own = load_or_create(state, ancestors(store.read_now(statements), present.public_hex))
-        return await Receipts(store, own, state).verify("", given, raw=raw, keep=False)
+        return await Receipts(store, own, state, believed=believed).verify("", given, raw=raw, keep=False)
     finally:
         store.close()

@@ -53,9 +53,9 @@ COMMANDS: tuple[Command, ...] = (
         needs="receipt",
         state=False,
         detail=(
-            "Without --key only this node's own keys are believed. Exit 0: valid; 4: a step is false, or a receipt of"
-            " a chain was removed, reordered, replaced or altered; 1: nothing is false, but schema, canonical form,"
-            " key or signature could not be checked; 2: unreadable."
+            "Without --key only this node's own keys are believed, and those of peers that are trusted. Exit 0: valid;"
+            " 4: a step is false, or a receipt of a chain was removed, reordered, replaced or altered; 1: nothing is"
+            " false, but schema, canonical form, key or signature could not be checked; 2: unreadable."
         ),
         examples=(
             "orlop receipts verify receipt.json --key 12D3KooW…",

@@ -115,7 +115,15 @@ def _options(command: Command, before: list[str], prefix: str, last: str) -> lis
 
 
 def _names(arg: Arg, view: View, tasks: Json) -> Iterable[tuple[str, str]]:
-    match arg.kind:
+    if arg.kind is Kind.TASK:
+        return _tasks(tasks)
+    if arg.choices:
+        return [(choice, "") for choice in arg.choices]
+    return [*_rows(arg.kind, view)]
+
+
+def _rows(kind: Kind, view: View) -> Iterable[tuple[str, str]]:
+    match kind:
         case Kind.ROOM:
             return [(clean(row.name, 64), f"room, {row.open} open") for row in view.rooms.values()]
         case Kind.AGENT:
@@ -126,10 +134,10 @@ def _names(arg: Arg, view: View, tasks: Json) -> Iterable[tuple[str, str]]:
             return [(row.job[:12], f"{clean(row.name, 40)}, {row.state}") for row in reversed([*view.jobs.values()])]
         case Kind.RECEIPT:
             return [(row.receipt[:12], f"#{row.number}, {row.outcome}") for row in reversed([*view.receipts.values()])]
-        case Kind.TASK:
-            return _tasks(tasks)
+        case Kind.PEER:
+            return [(clean(row.name, 40) or row.peer, f"peer, {row.state}") for row in view.peers.values()]
         case _:
-            return [(choice, "") for choice in arg.choices]
+            return []
 
 
 def _tasks(tasks: Json) -> list[tuple[str, str]]:

@@ -95,10 +95,13 @@ async def _verify_chain(core: "Core", call: Call) -> Result:
         if call.text("receipt") or call.text("key"):
             raise UsageError("takes a file of receipts, or nothing for those that are stored here", where="--chain")
         return chain_verdict(await core.receipts.verify_chain())
-    own = core.identity.is_own
+
+    def believed(key: str) -> bool:
+        return core.identity.is_own(key) or core.store.read_now(lambda db: core.believes(db, key))
+
     with readable_inputs():
         return await reading(
-            call.interrupted, lambda stop: chain_verdict(chain_of(call.args, call.files["receipt"], own, stop))
+            call.interrupted, lambda stop: chain_verdict(chain_of(call.args, call.files["receipt"], believed, stop))
         )
 
 
@@ -113,13 +116,13 @@ def refuse_beside_chain(args: Args, files: Mapping[str, int]) -> None:
             raise UsageError(f"--{name} is for one receipt", where="--chain")
 
 
-def chain_of(args: Args, descriptor: int, own: Callable[[str], bool], stop: int = -1) -> ChainReport:
+def chain_of(args: Args, descriptor: int, believed: Callable[[str], bool], stop: int = -1) -> ChainReport:
     """Verifies a file of receipts, one a line.
 
     Args:
         args: the command line's; `key` names the key that is believed.
         descriptor: the file.
-        own: whether a key is believed without being named.
+        believed: whether a key is believed without being named.
         stop: ends the reading when it becomes readable.
 
     Raises:
@@ -131,7 +134,7 @@ def chain_of(args: Args, descriptor: int, own: Callable[[str], bool], stop: int 
     key = pinned_key(text) if isinstance(text, str) else None
 
     def known(worker: str) -> bool | None:
-        return worker == key if key is not None else own(worker) or None
+        return worker == key if key is not None else believed(worker) or None
 
     walk = ChainWalk(known)
     lines = read_sync(descriptor, limit=_OUTPUT_MAX, what="receipt", stop=stop).splitlines()

@@ -5,7 +5,7 @@ from typing import Final
 from net.peer_id import PeerId
 from runtime.store import Transaction
 
-__all__ = ["PEERS_MOST", "remember"]
+__all__ = ["PEERS_MOST", "enter", "remember"]
 
 PEERS_MOST: Final = 1_000
 
@@ -13,14 +13,17 @@ _FORGETTABLE: Final = "name = '' AND note = '' AND trusted_ms IS NULL AND banned
 """Nobody said anything of it; submitters are looked at apart, since they are listed by key."""
 
 
-def remember(tx: Transaction, peer: PeerId) -> None:
-    """Puts a peer into the book, or says that it was seen now."""
-    sql = (
-        "INSERT INTO peers VALUES (?, '', '', NULL, NULL, '', NULL, '', ?, NULL, 0, 0, NULL, '')"
-        " ON CONFLICT (peer) DO UPDATE SET seen_ms = excluded.seen_ms"
-    )
+def enter(tx: Transaction, peer: PeerId) -> None:
+    """Puts a peer into the book unless it is there; nothing was seen of it."""
+    sql = "INSERT OR IGNORE INTO peers VALUES (?, '', '', NULL, NULL, '', NULL, '', ?, NULL, 0, 0, NULL, '')"
     tx.execute(sql, (str(peer), tx.now_ms))
     _forget_one(tx)
+
+
+def remember(tx: Transaction, peer: PeerId) -> None:
+    """Something was seen of a peer: it comes into the book, or is no more the longest not seen there."""
+    enter(tx, peer)
+    tx.execute("UPDATE peers SET seen_ms = ? WHERE peer = ?", (tx.now_ms, str(peer)))
 
 
 def _forget_one(tx: Transaction) -> None:

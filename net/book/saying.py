@@ -4,7 +4,7 @@ from typing import Final
 
 from net.book.entry import Known
 from net.book.reading import known
-from net.book.rows import remember
+from net.book.rows import enter
 from net.peer_id import PeerId
 from runtime.errors import NotFoundError, UsageError
 from runtime.events import PeerBanned, PeerNamed, PeerTrusted
@@ -48,7 +48,7 @@ def trust_submitter(tx: Transaction, peer: PeerId, *, on: bool = True) -> Known:
 
 def ban(tx: Transaction, peer: PeerId, reason: str = "") -> Known:
     """Bans a peer and takes every trust from it, at once."""
-    remember(tx, peer)
+    enter(tx, peer)
     why = clean(reason, _NOTE_MOST)
     sql = "UPDATE peers SET banned_ms = coalesce(banned_ms, ?), reason = ?, trusted_ms = NULL WHERE peer = ?"
     tx.execute(sql, (tx.now_ms, why, str(peer)))
@@ -84,7 +84,7 @@ def name(tx: Transaction, peer: PeerId, text: str) -> Known:
     taken = tx.one("SELECT peer FROM peers WHERE name = ? AND name <> '' AND peer <> ?", (called, str(peer)))
     if taken is not None:
         raise UsageError(f"is the name of {taken[0]}", where=called, hint="take another, or an empty one from it first")
-    remember(tx, peer)
+    enter(tx, peer)
     tx.execute("UPDATE peers SET name = ? WHERE peer = ?", (called, str(peer)))
     tx.emit(PeerNamed(peer=str(peer), name=called))
     return _entry(tx, peer)
@@ -92,14 +92,14 @@ def name(tx: Transaction, peer: PeerId, text: str) -> Known:
 
 def note(tx: Transaction, peer: PeerId, text: str) -> Known:
     """Keeps an operator's words about a peer."""
-    remember(tx, peer)
+    enter(tx, peer)
     tx.execute("UPDATE peers SET note = ? WHERE peer = ?", (clean(text, _NOTE_MOST), str(peer)))
     return _entry(tx, peer)
 
 
 def _allowed_to(tx: Transaction, peer: PeerId, *, on: bool) -> Known:
     """The peer's entry, unless it is to be trusted and is banned."""
-    remember(tx, peer)
+    enter(tx, peer)
     entry = _entry(tx, peer)
     if on and entry.banned:
         raise UsageError("is banned", where=str(peer), hint=f"`orlop peers ban {peer} --remove` lifts that first")

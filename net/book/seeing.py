@@ -7,7 +7,7 @@ from net.book.entry import Source
 from net.book.rows import remember
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
-from runtime.events import PeerFound, PeerLied
+from runtime.events import PeerFound, PeerLied, PeerRan
 from runtime.sanitise import clean
 from runtime.store import Transaction
 
@@ -57,19 +57,20 @@ def measured(tx: Transaction, peer: PeerId, rtt_us: int) -> None:
     tx.execute("UPDATE peers SET rtt_us = ? WHERE peer = ?", (rtt_us, str(peer)))
 
 
-def ran(tx: Transaction, peer: PeerId, *, proved: bool) -> None:
+def ran(tx: Transaction, peer: PeerId, job: str, *, proved: bool) -> None:
     """A job that was given to a peer has ended: with a receipt that is true, or without one."""
     remember(tx, peer)
-    column = "done" if proved else "failed"
-    tx.execute(f"UPDATE peers SET {column} = {column} + 1 WHERE peer = ?", (str(peer),))  # noqa: S608 - constants
+    sql = "UPDATE peers SET done = done + ?, failed = failed + ? WHERE peer = ? RETURNING done, failed"
+    done, failed = tx.execute(sql, (int(proved), int(not proved), str(peer))).fetchone()
+    tx.emit(PeerRan(peer=str(peer), job=job, proved=proved, done=done, failed=failed))
 
 
 def lied(tx: Transaction, peer: PeerId, job: str, step: str) -> None:
     """A peer's receipt had a false step: it is given no job until it is trusted anew."""
-    remember(tx, peer)
-    sql = "UPDATE peers SET lied_ms = ?, lie = ?, failed = failed + 1 WHERE peer = ?"
-    tx.execute(sql, (tx.now_ms, clean(step, _WORDS_MOST), str(peer)))
-    tx.emit(PeerLied(peer=str(peer), job=job, reason=clean(step, _WORDS_MOST)))
+    ran(tx, peer, job, proved=False)
+    why = clean(step, _WORDS_MOST)
+    tx.execute("UPDATE peers SET lied_ms = ?, lie = ? WHERE peer = ?", (tx.now_ms, why, str(peer)))
+    tx.emit(PeerLied(peer=str(peer), job=job, reason=why))
 
 
 def _place(tx: Transaction, peer: PeerId, address: str, source: Source, proven_ms: int | None) -> None:

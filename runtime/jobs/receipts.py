@@ -90,9 +90,18 @@ class Receipts:
         store: where they lie.
         identity: signs, and knows which keys are this node's own.
         state: where the output of jobs is kept; without it the commitment of a stored receipt is not checked.
+        believed: whether the receipts of another's key are believed, such as a trusted peer's.
     """
 
-    def __init__(self, store: Store, identity: Identity, state: StateDir | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        state: StateDir | None = None,
+        *,
+        believed: Callable[[sqlite3.Connection, str], bool] = lambda _db, _key: False,
+    ) -> None:
+        self._believed = believed
         self._store = store
         self._identity = identity
         self._state = state
@@ -327,7 +336,11 @@ class Receipts:
 
         A chain of this node's keys must begin with its first receipt; a peer's may begin later.
         """
-        walk = ChainWalk(lambda key: True if self._identity.is_own(key) else None)
+        walk = ChainWalk(
+            lambda key: (
+                True if self._identity.is_own(key) or self._store.read_now(lambda db: self._believed(db, key)) else None
+            )
+        )
         after: tuple[str, int] | None = ("", -1)
         while after is not None:
             page = await self._read(partial(receipt_rows.links, after=after))
@@ -353,7 +366,7 @@ class Receipts:
 
         filled = replace(
             given,
-            accepts=lambda key: self._identity.is_own(key) or given.accepts(key),
+            accepts=lambda key: self._identity.is_own(key) or given.accepts(key) or self._believed(db, key),
             chain=lambda worker, place: given.chain(worker, place) or chain(worker, place),
             number=number,
         )

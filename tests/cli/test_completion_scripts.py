@@ -71,9 +71,12 @@ def test_names_that_a_shell_would_read_otherwise_are_not_offered(tmp_path: Path)
     connection = sqlite3.connect(database)
     connection.execute("CREATE TABLE rooms (name TEXT)")
     connection.executemany("INSERT INTO rooms VALUES (?)", [("quiet",), ("qu iet",), ("q$(x)",), ("qé",), ("other",)])
+    connection.execute("CREATE TABLE peers (peer TEXT, name TEXT, seen_ms INTEGER)")
+    connection.execute("INSERT INTO peers VALUES ('12D3KooWa', '', 2), ('12D3KooWb', 'ada', 1)")
     connection.commit()
     connection.close()
     assert live_names(database, "room", "q") == ["quiet"]
+    assert live_names(database, "peer", "") == ["ada", "12D3KooWa", "12D3KooWb"]
     assert live_names(database, "agent", "q") == []
     assert live_names(database, "rooms", "q") == []
     assert live_names(tmp_path / "none", "room", "") == []

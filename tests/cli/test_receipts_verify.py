@@ -305,3 +305,15 @@ def test_a_key_is_not_rotated_under_a_running_program(owned: Path) -> None:
     assert (owned / ".local/state/orlop/identity.key").read_bytes() == before
     read_only = orlop(owned, "--read-only", "init", "--rotate-identity")
     assert (read_only.code, "--read-only" in read_only.talk) == (1, True)
+
+
+def test_a_trusted_peers_receipt_is_believed_as_long_as_it_is_trusted(home: Path, made: Path, tmp_path: Path) -> None:
+    verify = ("receipts", "verify", str(made / "1.json"), "--json")
+    peer = orlop(home, "status", "--json").json["peer_id"]
+    told = []
+    for words in (("--name", "ada"), ("--jobs", "--remove"), ("--remove",), ("--jobs",), ()):
+        assert orlop(tmp_path, "peers", "trust", peer, *words).code == 0
+        told.append((orlop(tmp_path, *verify).code, orlop(tmp_path, "receipts", "verify", "--chain", verify[2]).code))
+    assert orlop(tmp_path, "peers", "ban", peer, "--yes").code == 0
+    told.append((orlop(tmp_path, *verify).code, orlop(tmp_path, "receipts", "verify", "--chain", verify[2]).code))
+    assert told == [(0, 0), (0, 0), (1, 1), (1, 1), (0, 0), (1, 1)]

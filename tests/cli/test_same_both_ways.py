@@ -12,6 +12,7 @@ from tests.cli.program import ROOT, Owner, inside, orlop
 HELLO = str(ROOT / "assets/jobs/hello/hello.wasm")
 UNBLOCK = ROOT / "assets/agents/unblock"
 FAULTY = ROOT / "assets/agents/faulty"
+PEER = "12D3KooWBiLeB9Qn575rSEFdWgvwXwRfTdN8XFrCEpXWcWjbNDWa"
 KEY = "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
 
 _SAME = (
@@ -70,6 +71,24 @@ SCRIPT = (
     Step("rooms say quiet-harbor hello"),
     Step("rooms say quiet-harbor /task_Announce|urgent"),
     Step("rooms say quiet-harbor /burn", 2),
+    Step("peers list"),
+    Step(f"peers trust {PEER} --name ada --json"),
+    Step("peers trust ada --jobs"),
+    Step("peers trust nobody", 1),
+    Step("peers trust 12D", 2),
+    Step("peers name ada eve --note a_machine"),
+    Step(f"peers name {PEER} /ip4/192.0.2.1", 2),
+    Step("peers show eve"),
+    Step("peers show BiLeB9 --json"),
+    Step("peers show 12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X", 1),
+    Step("peers list --trusted"),
+    Step("peers ban eve", 2),
+    Step("peers ban eve --reason enough --yes --json"),
+    Step("peers trust eve", 2),
+    Step("peers ban eve --remove --reason enough --yes", 2),
+    Step("peers ban eve --remove --yes"),
+    Step("peers ban eve --remove --yes", 1),
+    Step("peers list --json"),
     Step("rooms list --json"),
     Step("rooms show quiet-harbor"),
     Step("rooms show quiet-harbor --json"),

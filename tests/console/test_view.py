@@ -17,7 +17,8 @@ from runtime.events import Event, Record
 
 ROOM = "a" * 32
 HASH = "sha256:" + "1" * 64
-TOPICS = ("rooms", "agents", "jobs", "receipts")
+TOPICS = ("rooms", "agents", "jobs", "receipts", "peers")
+PEER = "12D3KooWBiLeB9Qn575rSEFdWgvwXwRfTdN8XFrCEpXWcWjbNDWa"
 
 
 def uploaded(agent: str = "balance") -> events.AgentUploaded:
@@ -76,6 +77,7 @@ def taken(view: View, seq: int, topics: Sequence[str] = TOPICS) -> Snapshot:
         "agents": [to_wire(row) for row in view.agents.values()],
         "jobs": [to_wire(row) for row in reversed(view.jobs.values())],
         "receipts": [to_wire(row) for row in reversed(view.receipts.values())],
+        "peers": [to_wire(row) for row in view.peers.values()],
     }
     return Snapshot(seq, {topic: values[topic] for topic in topics})
 
@@ -170,6 +172,16 @@ def test_a_jobs_life() -> None:
             issued(),
             events.JobState(job="j1", state="done", previous="running", reason="exit"),
             events.ReceiptVerified(receipt="r1", verdict="valid", steps=()),
+            events.PeerFound(peer=PEER, source="lan", addresses=("/ip4/192.0.2.1/tcp/1",)),
+            events.PeerConnected(peer=PEER, address="/ip4/192.0.2.1/tcp/1", transport="tcp", dialled=True),
+            events.PeerDisconnected(peer=PEER, reason="idle"),
+            events.PeerMeasured(peer=PEER, rtt_us=300),
+            events.PeerTrusted(peer=PEER, worker=True, submitter=False),
+            events.PeerBanned(peer=PEER, banned=True, reason="x"),
+            events.PeerBanned(peer=PEER, banned=False, reason=""),
+            events.PeerRan(peer=PEER, job="j1", proved=True, done=1, failed=0),
+            events.PeerLied(peer=PEER, job="j1", reason="commitment"),
+            events.PeerNamed(peer=PEER, name="ada"),
             start=7,
         )
     )
@@ -255,6 +267,7 @@ def rows(view: View) -> tuple[object, ...]:
         {key: replace(row, p95_us=None) for key, row in view.agents.items()},
         dict(view.jobs),
         dict(view.receipts),
+        dict(view.peers),
         +view.agent_states,
         +view.job_states,
     )
@@ -337,3 +350,44 @@ def test_what_happens_in_a_room_that_is_not_known_makes_no_row() -> None:
     view.apply(records(events.RoomConnected(room=ROOM), events.MemberLeft(room=ROOM, key="k")))
 
     assert view.rooms == {}
+
+
+def test_a_peers_life() -> None:
+    view = started_empty()
+    place = "/ip4/192.0.2.1/udp/4001/quic-v1"
+    told: list[tuple[str, str, bool, bool, str]] = []
+    for number, event in enumerate(
+        [
+            events.PeerFound(peer=PEER, source="dht", addresses=(place,)),
+            events.PeerTrusted(peer=PEER, worker=True, submitter=True),
+            events.PeerConnected(peer=PEER, address=place, transport="quic", dialled=True),
+            events.PeerLied(peer=PEER, job="j1", reason="commitment: is of other bytes"),
+            events.PeerDisconnected(peer=PEER, reason="idle"),
+            events.PeerTrusted(peer=PEER, worker=True, submitter=True),
+            events.PeerBanned(peer=PEER, banned=True, reason="enough"),
+            events.PeerTrusted(peer=PEER, worker=False, submitter=False),
+            events.PeerBanned(peer=PEER, banned=False, reason=""),
+        ]
+    ):
+        assert view.apply(records(event, start=1 + number)).peers == {PEER}
+        row = view.peers[PEER]
+        told.append((row.state, row.transport, row.worker, row.submitter, row.problem))
+    lie = "commitment: is of other bytes"
+    assert told == [
+        ("known", "", False, False, ""),
+        ("known", "", True, True, ""),
+        ("connected", "quic", True, True, ""),
+        ("connected", "quic", False, True, lie),
+        ("known", "", False, True, lie),
+        ("known", "", True, True, ""),
+        ("banned", "", True, True, "enough"),
+        ("banned", "", False, False, "enough"),
+        ("known", "", False, False, ""),
+    ]
+    assert view.peers[PEER].address == place
+
+
+def test_a_fault_of_somebody_unknown_makes_no_row() -> None:
+    view = started_empty()
+    view.apply(records(events.PeerFault(peer="", address="/ip4/192.0.2.1/tcp/1", rule="bad-frame", reason="x")))
+    assert view.peers == {}

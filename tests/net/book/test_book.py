@@ -19,7 +19,7 @@ from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
 from runtime.clock import ManualClock
 from runtime.errors import AmbiguousError, NotFoundError, UsageError
-from runtime.events import PeerBanned, PeerFound, PeerLied, PeerNamed, PeerTrusted, Record
+from runtime.events import PeerBanned, PeerFound, PeerLied, PeerNamed, PeerRan, PeerTrusted, Record
 from runtime.identity import Identity
 from runtime.jobs import submitters
 from runtime.schema import MIGRATIONS
@@ -169,14 +169,15 @@ def test_one_who_came_by_itself_leaves_no_address(book: Book) -> None:
 
 
 def test_what_was_seen_is_counted(book: Book) -> None:
-    book.do(lambda tx: ran(tx, ADA, proved=True))
-    book.do(lambda tx: ran(tx, ADA, proved=False))
+    book.do(lambda tx: ran(tx, ADA, "a" * 64, proved=True))
+    book.do(lambda tx: ran(tx, ADA, "b" * 64, proved=False))
     book.do(lambda tx: measured(tx, ADA, 1200))
     book.do(lambda tx: identified(tx, ADA, "evil\x1b[2J/1" + "x" * 100))
     entry = book.of(ADA)
     assert (entry.done, entry.failed, entry.rtt_us) == (1, 1, 1200)
     assert "\x1b" not in entry.agent
     assert len(entry.agent) <= 64
+    assert PeerRan(peer=str(ADA), job="b" * 64, proved=False, done=1, failed=1) in book.told()
 
 
 def test_a_peer_is_meant_by_name_or_by_a_beginning(book: Book) -> None:

@@ -1,0 +1,86 @@
+"""`orlop peers …`."""
+
+from console.commands import Arg, Command, Confirm, Kind
+from console.syntax.parts import flag, option
+
+__all__ = ["COMMANDS"]
+
+_PEER = Arg(
+    name="peer",
+    kind=Kind.PEER,
+    help="the peer: its name, its PeerId, or at least four characters of that after 12D3KooW",
+    required=True,
+)
+_ID = "12D3KooWBiLeB9Qn575rSEFdWgvwXwRfTdN8XFrCEpXWcWjbNDWa"
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="peers list",
+        help="List the nodes that are known, those that are trusted first.",
+        handler="console.verbs.peers:list_peers",
+        args=(flag("trusted", "only those that are trusted with something"),),
+        examples=("orlop peers list", "orlop peers list --trusted --json"),
+    ),
+    Command(
+        name="peers show",
+        help="Show what is known of a node.",
+        handler="console.verbs.peers:show",
+        args=(_PEER,),
+        needs="peer",
+        examples=("orlop peers show ada", "orlop peers show BiLeB9 --json"),
+    ),
+    Command(
+        name="peers trust",
+        help="Believe a node's receipts and let it run jobs for you, or let it give you jobs.",
+        handler="console.verbs.peers:trust",
+        args=(
+            _PEER,
+            flag("jobs", "let it give this node jobs; says nothing of its receipts"),
+            flag("remove", "take that trust back"),
+            option("name", Kind.NAME, "call it so from now on", metavar="NAME"),
+        ),
+        changes=True,
+        needs="peer",
+        detail=(
+            "The two trusts are apart: without --jobs its receipts are believed and jobs are given to it, with --jobs"
+            " it may give this node jobs, and neither says anything of the other. A node whose receipt was false gets"
+            " no job until it is trusted anew."
+        ),
+        examples=(
+            f"orlop peers trust {_ID} --name ada",
+            "orlop peers trust ada --jobs",
+            "orlop peers trust ada --remove",
+        ),
+    ),
+    Command(
+        name="peers ban",
+        help="Have nothing to do with a node, and take every trust from it.",
+        handler="console.verbs.peers:ban",
+        args=(
+            _PEER,
+            option("reason", Kind.NAME, "why, for yourself", metavar="TEXT"),
+            flag("remove", "lift the ban; trust does not come back"),
+        ),
+        changes=True,
+        confirm=Confirm.ASK,
+        needs="peer",
+        examples=(
+            "orlop peers ban ada",
+            'orlop peers ban ada --reason "false receipts" --yes',
+            "orlop peers ban ada --remove",
+        ),
+    ),
+    Command(
+        name="peers name",
+        help="Give a node a name and a note of your own.",
+        handler="console.verbs.peers:name",
+        args=(
+            _PEER,
+            Arg(name="name", kind=Kind.NAME, help="what to call it; nothing takes its name away"),
+            option("note", Kind.TEXT, "your words about it", metavar="TEXT"),
+        ),
+        changes=True,
+        needs="peer",
+        examples=(f"orlop peers name {_ID} ada", 'orlop peers name ada ada --note "the machine in the cellar"'),
+    ),
+)
