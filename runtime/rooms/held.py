@@ -5,15 +5,15 @@ commit. A replica whose entries were undone is thrown away, and read again by wh
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
-from runtime.canonical import Json
 from runtime.columns import Columns
 from runtime.errors import LockedError, NotFoundError
 from runtime.rooms.cards import Card
 from runtime.rooms.entries import SignedEntry, Signer
+from runtime.rooms.held_room import HeldRoom, RoomInfo
 from runtime.rooms.log import (
     Connection,
     drop_waiting,
@@ -25,14 +25,13 @@ from runtime.rooms.log import (
 )
 from runtime.rooms.members import Member
 from runtime.rooms.replica import FOREVER_MS, Offered, Replica
-from runtime.rooms.roster import Roster
 from runtime.rooms.unsigned import sign_room
 from runtime.rooms.view import RoomView
 from runtime.sanitise import clean
 from runtime.store import Store, Transaction
 from runtime.vault import SealBrokenError, Vault
 
-__all__ = ["HeldRoom", "HeldRooms", "RoomInfo", "key_aad", "member_aad"]
+__all__ = ["HeldRooms", "key_aad", "member_aad"]
 
 _T = TypeVar("_T")
 
@@ -45,84 +44,6 @@ _SELECT_MEMBERS = (
     f"SELECT {_MEMBER.names} FROM room_members"  # noqa: S608 - constants
     " WHERE room = ? ORDER BY is_self DESC, joined_ms, identity_key"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomInfo:
-    """A room by name, without its content."""
-
-    room: str
-    name: str
-    created_ms: int
-
-
-@dataclass(slots=True)
-class HeldRoom:
-    """One room. Whoever changes it holds the lock."""
-
-    info: RoomInfo
-    key: bytes = field(repr=False)
-    owner: str
-    """Fingerprint of the creator's card."""
-    me: Member
-    """This node's member, as the tables know it."""
-    replica: Replica
-    verified: set[str] = field(default_factory=set)
-    """Members whose safety number was compared."""
-    kept_roster: Roster | None = None
-    """The roster that the table of members shows."""
-    present: frozenset[str] | None = None
-    """Who is there, besides this node; None when nobody says."""
-    pos: int = 0
-    """The last entry that is in the replica."""
-    waiting: set[str] = field(default_factory=set)
-    """Ids of what the store keeps beside the log."""
-    unsaved: list[SignedEntry] = field(default_factory=list)
-    """What waited in the store and was taken since, but is not in the log there."""
-    dirty: bool = False
-    """The replica may contain entries that are not committed yet."""
-    stale: bool = False
-    """There are committed entries that the view may lack."""
-    view: RoomView | None = None
-    ephemeral: bool = False
-    """Nothing of it is in the store: what follows is all there is."""
-    log: list[SignedEntry] = field(default_factory=list)
-    """Its entries, as far as they are committed."""
-    unlogged: list[SignedEntry] = field(default_factory=list)
-    """Those that are not, yet."""
-    link: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    """How this node reaches the others."""
-
-    def members(self) -> tuple[Member, ...]:
-        """Who is in the room, this node first."""
-        roster = self.replica.roster
-        found = [
-            Member(
-                identity_key=key,
-                display_name=one.card.name,
-                is_self=key == self.me.identity_key,
-                ed25519_key=one.card.ed25519_key,
-                peer_id=one.card.peer_id,
-                verified=key in self.verified,
-                present=self.present is None or key in self.present or key == self.me.identity_key,
-                is_creator=one.is_creator,
-            )
-            for key, one in roster.members.items()
-        ]
-        if not roster.creator:
-            return (self.me,)  # nothing of the log has come yet
-        return tuple(sorted(found, key=lambda one: not one.is_self))
-
-    def shown(self) -> RoomView:
-        """A view of the replica as it is."""
-        return RoomView(
-            room=self.info.room,
-            name=self.info.name,
-            created_ms=self.info.created_ms,
-            tasks=self.replica.fold.folding.state().tasks,
-            members=self.members(),
-            messages=self.replica.fold.messages,
-        )
 
 
 class HeldRooms:
@@ -207,8 +128,8 @@ class HeldRooms:
             UnavailableError: the store cannot be read.
         """
         held = self._known(room)
-        if self._store.owner and held is not None and held.view is not None and not held.stale:
-            return held.view  # an owner hears of every change
+        if held is not None and held.view is not None and self._is_current(held):
+            return held.view
         self._sign_old(room)
         with self.lock:  # before the read begins: it then sees no less than the writer thread has said so far
             return self._store.read_now(lambda connection: self._looked(connection, room))
@@ -225,6 +146,10 @@ class HeldRooms:
             RefusedError: its log was tampered with.
             UnavailableError: the store cannot be read.
         """
+        with self.lock:
+            held = self._known(room)
+            if held is not None and self._is_current(held) and not held.dirty:
+                return use(held.replica)
         self._sign_old(room)
         with self.lock:
             return use(self._store.read_now(lambda connection: self._committed(connection, room).replica))
@@ -326,6 +251,10 @@ class HeldRooms:
         replica = Replica(held.info.room, held.owner)
         replica.offer(entries, FOREVER_MS, trusted=True)
         return replica
+
+    def _is_current(self, held: HeldRoom) -> bool:
+        """Whether what is in memory is what was committed last: an owner hears of every change."""
+        return self._store.owner and held.view is not None and not held.stale
 
     def _known(self, room: str) -> HeldRoom | None:
         """A room that is in memory already."""

@@ -9,7 +9,7 @@ from runtime.events import MemberJoined, RoomCreated, RoomImported
 from runtime.rooms.admission import FUTURE_MS
 from runtime.rooms.blocks import begin_block
 from runtime.rooms.entries import block_of
-from runtime.rooms.held import RoomInfo
+from runtime.rooms.held_room import RoomInfo
 from runtime.rooms.log import insert
 from runtime.rooms.replica import Replica
 from runtime.rooms.room_file import RoomFile

@@ -21,7 +21,7 @@ from runtime.rooms.drafts import Rejection, SubmitResult, TaskDraft
 from runtime.rooms.entries import NO_ENTRY, EntryError, SignedEntry, place, sign_entry
 from runtime.rooms.facts import MESSAGE_CHARACTERS, NAME_CHARACTERS, UNDOES
 from runtime.rooms.fold import Message
-from runtime.rooms.held import HeldRoom, RoomInfo
+from runtime.rooms.held_room import HeldRoom, RoomInfo
 from runtime.rooms.living import LivingRooms
 from runtime.rooms.log import insert
 from runtime.rooms.naming import find

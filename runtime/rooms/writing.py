@@ -16,7 +16,8 @@ from runtime.rooms.cards import Card, make_card
 from runtime.rooms.drafts import ClockBehindError
 from runtime.rooms.entries import NO_ENTRY, SignedEntry, Signer, block_of, place, sign_entry
 from runtime.rooms.facts import NAME_CHARACTERS
-from runtime.rooms.held import HeldRoom, HeldRooms, RoomInfo, key_aad, member_aad
+from runtime.rooms.held import HeldRooms, key_aad, member_aad
+from runtime.rooms.held_room import HeldRoom, RoomInfo
 from runtime.rooms.members import Member, cut_name
 from runtime.rooms.replica import Offered, Replica
 from runtime.rooms.tasks import TaskEvent
