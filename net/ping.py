@@ -19,6 +19,8 @@ PING: Final = "/ipfs/ping/1.0.0"
 _SIZE: Final = 32
 _SCORE: Final = 20
 _WITHIN_S: Final = 10.0
+_BURST_S: Final = 10
+"""Pings of so many seconds may come at once: a peer that measures its way with a few dozen must not measure our pace."""
 _LIMITS: Final = NetLimits()
 
 
@@ -91,7 +93,7 @@ async def round_trip(
 class PingAnswers:
     """Serves `PING`: a `net.stream.Handler`. A peer has one stream; a new one takes the place of the one before.
 
-    Who pings faster than the limit is answered later, and waits by the stream's window.
+    Who pings faster than the limit, and for longer than a burst, is answered later, and waits by the stream's window.
 
     Args:
         limits: pings a second.
@@ -124,7 +126,7 @@ class PingAnswers:
                 del self._streams[connection.peer]
 
     async def _answer(self, stream: Stream) -> None:
-        bucket = Bucket(self._rate, self._rate)
+        bucket = Bucket(self._rate, self._rate * _BURST_S)
         while head := await stream.read(_SIZE):
             rest = await read_exactly(stream, _SIZE - len(head))
             while not bucket.take(self._now()):
