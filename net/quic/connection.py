@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from net.errors import ConnectionLostError, PeerFaultError, StreamResetError, UnreachableError, UnsupportedProtocolError
@@ -33,11 +34,7 @@ __all__ = ["Owner", "QuicConnection"]
 
 
 class Owner(Protocol):
-    """Whoever carries the datagrams of connections and keeps them: the endpoint."""
-
-    def send(self, connection: "QuicConnection", datagram: bytes, address: Address) -> OSError | None:
-        """Sends a datagram; gives what the system has against it."""
-        ...
+    """Whoever keeps connections: the endpoint."""
 
     def issued(self, connection: "QuicConnection", cid: bytes) -> None:
         """Datagrams for an id are the connection's from now on."""
@@ -66,19 +63,28 @@ class QuicConnection:
     Args:
         session: what speaks the protocol.
         address: where the peer is at first.
-        owner: carries the datagrams.
+        send: sends a datagram; gives what the system has against it.
+        owner: keeps the connection.
         protocols: what is served on the peer's streams.
         limits: the table.
     """
 
     def __init__(
-        self, session: Session, address: Address, *, owner: Owner, protocols: Protocols, limits: NetLimits
+        self,
+        session: Session,
+        address: Address,
+        *,
+        send: Callable[[bytes, Address], OSError | None],
+        owner: Owner,
+        protocols: Protocols,
+        limits: NetLimits,
     ) -> None:
         self.transport: Final = "quic"
         self.dialled: Final = session.dialled
         self._session = session
         self._address = address
         self._remote: Multiaddr | None = None
+        self._send = send
         self._owner = owner
         self._protocols = protocols
         self._limits = limits
@@ -212,7 +218,7 @@ class QuicConnection:
             self._flushing.cancel()
             self._flushing = None
         for datagram, address in self._session.take(self._loop.time()):
-            problem = self._owner.send(self, datagram, address)
+            problem = self._send(datagram, address)
             if problem is not None and self.half_open:
                 why = (problem.strerror or type(problem).__name__).lower()
                 self._session.close(self._loop.time(), UnreachableError(f"cannot be sent to: {why}"))
@@ -348,6 +354,11 @@ class QuicConnection:
         self._settle()
         if fault is not None:
             self._owner.blamed(self, fault)
+        # The peer gets as long to end its direction as for anything that it must read.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.write_s):
+                await stream.wait_finished()
+        stream.reset()
 
     async def _agree(self, stream: QuicStream) -> Served | None:
         """Lets the peer say what it wants to speak; None when nothing comes of it."""

@@ -13,6 +13,7 @@ from net.errors import AddressError, PeerFaultError, UnreachableError
 from net.limits import NetLimits
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
+from net.prefix import is_loopback, prefix_of
 from net.quic.certificate import make_credentials
 from net.quic.connection import QuicConnection
 from net.quic.events import Address
@@ -71,7 +72,7 @@ class QuicEndpoint:
         self._credentials = make_credentials(identity, clock.wall_ms())
         self._sockets: list[UdpSocket] = []
         self._by_cid: dict[bytes, QuicConnection] = {}
-        self._carriers: dict[QuicConnection, UdpSocket] = {}
+        self._connections: dict[QuicConnection, None] = {}  # in the order in which they were made
         self._half_open: set[QuicConnection] = set()
         self._handlers: dict[int, DatagramHandler] = {}
         self._closed = False
@@ -79,7 +80,7 @@ class QuicEndpoint:
     @property
     def connections(self) -> tuple[QuicConnection, ...]:
         """All that stand or are being made."""
-        return tuple(self._carriers)
+        return tuple(self._connections)
 
     @property
     def known_ids(self) -> int:
@@ -176,11 +177,6 @@ class QuicEndpoint:
 
     # --- what connections ask of their owner --------------------------------------------------------------------------
 
-    def send(self, connection: QuicConnection, datagram: bytes, address: Address) -> OSError | None:
-        """Sends a datagram of a connection."""
-        carrier = self._carriers.get(connection)
-        return None if carrier is None else carrier.send(datagram, address)
-
     def issued(self, connection: QuicConnection, cid: bytes) -> None:
         """Knows a connection by another id."""
         self._by_cid[cid] = connection
@@ -196,11 +192,11 @@ class QuicEndpoint:
             self._on_connection(connection)
 
     def ended(self, connection: QuicConnection) -> None:
-        """Forgets a connection; its last words are sent in this turn of the loop."""
+        """Forgets a connection."""
         self._half_open.discard(connection)
         for cid in [cid for cid, known in self._by_cid.items() if known is connection]:
             del self._by_cid[cid]
-        asyncio.get_running_loop().call_soon(self._carriers.pop, connection, None)
+        self._connections.pop(connection, None)
 
     def blamed(self, connection: QuicConnection, fault: PeerFaultError) -> None:
         """Tells of a broken rule."""
@@ -229,8 +225,10 @@ class QuicEndpoint:
         return self._open(Multiaddr(kind=place.kind, host=_ANY[place.kind], transport="quic", port=0))
 
     def _adopt(self, session: Session, address: Address, carrier: UdpSocket) -> QuicConnection:
-        connection = QuicConnection(session, address, owner=self, protocols=self._protocols, limits=self._limits)
-        self._carriers[connection] = carrier
+        connection = QuicConnection(
+            session, address, send=carrier.send, owner=self, protocols=self._protocols, limits=self._limits
+        )
+        self._connections[connection] = None
         if not connection.dialled:
             self._half_open.add(connection)
         for cid in session.cids:
@@ -256,6 +254,14 @@ class QuicEndpoint:
         for connection in heard:
             connection.flush()
 
+    def _has_place(self, host: str) -> bool:
+        """Whether one more of the prefix may be in the middle of its handshake."""
+        if self._limits.spare_loopback and is_loopback(host):
+            return True
+        prefix = prefix_of(host)
+        pending = sum(prefix_of(connection.remote.host) == prefix for connection in self._half_open)
+        return pending < self._limits.half_open_per_prefix
+
     def _let_in(self, carrier: UdpSocket, datagram: bytes, address: Address) -> QuicConnection | None:
         """Makes a connection for a first datagram that deserves one, or answers it."""
         if self._closed or datagram[0] < FIRST_QUIC_BYTE:
@@ -264,7 +270,7 @@ class QuicEndpoint:
         found = self._intake.judge(datagram, address, pending=len(self._half_open), now=now)
         if isinstance(found, bytes):
             carrier.send(found, address)
-        if not isinstance(found, Admission) or not self._admits(address[0]):
+        if not isinstance(found, Admission) or not self._has_place(address[0]) or not self._admits(address[0]):
             return None
         session = Session.accept(self._terms(), (found.original, found.retried), datagram, address, now)
         return None if session is None else self._adopt(session, address, carrier)

@@ -421,7 +421,7 @@ class Session:
         within = f"within {self._limits.upgrade_s:g} s"
         if self.dialled:
             return UnreachableError(f"did not answer {within}")
-        return self._blame(f"did not end the handshake {within}", "slow-handshake", _SLOW)
+        return self._blame(f"did not end the handshake {within}", "handshake-timeout", _SLOW)
 
     def _blame(self, why: str, rule: str, score: int) -> PeerFaultError:
         # An address that nobody has proven may be somebody else's: it is not made to pay.

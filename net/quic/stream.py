@@ -173,6 +173,12 @@ class QuicStream:
         if self._whole:
             self._session.forget(self.id)
 
+    async def wait_finished(self) -> None:
+        """Returns when nothing more happens in either direction."""
+        while not self.finished:
+            self._news.clear()
+            await self._news.wait()
+
     def look_for_room(self) -> None:
         """The peer may have taken something."""
         if not self._room.is_set() and self._session.room(self.id) > 0:

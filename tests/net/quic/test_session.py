@@ -415,7 +415,7 @@ def test_a_dialler_that_stops_halfway_is_dropped_and_pays_nothing_for_an_address
     wire.route = lambda data, source: [(data, source)] if source == HERE and not wire.right else []
     wire.settle(11)
     assert isinstance(wire.there.error, PeerFaultError)
-    assert (wire.there.error.rule, wire.there.error.score) == ("slow-handshake", 0)
+    assert (wire.there.error.rule, wire.there.error.score) == ("handshake-timeout", 0)
     assert wire.there.session.next_at() is None
 
 
