@@ -20,7 +20,7 @@ _SIZE: Final = 32
 _SCORE: Final = 20
 _WITHIN_S: Final = 10.0
 _BURST_S: Final = 10
-"""Pings of so many seconds may come at once: a peer that measures its way with a few dozen must not measure our pace."""
+"""Pings of so many seconds may come at once: who measures its way with a few dozen must not measure our pace."""
 _LIMITS: Final = NetLimits()
 
 
