@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -355,15 +356,13 @@ def test_w4_what_one_says_of_a_lease_reaches_the_others_agents(
     two: tuple[Program, Program], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = two
-    heard: list[Lease] = []
-    monkeypatch.setattr(bob.inside.agents, "heard", heard.append)
+    heard: SimpleQueue[Lease] = SimpleQueue()
+    monkeypatch.setattr(bob.inside.agents, "heard", heard.put)
     me = ann.members()["ann"]["identityKey"]
     lease = Lease(room=ann.show()["room"], agent="unblock", hash="ab" * 32, runner=me, term=3)
     assert ann.inside.agents.leases is not None
     ann.core._loop.call_soon_threadsafe(ann.inside.agents.leases, lease)
-
-    bob.until(lambda: bool(heard))
-    assert heard == [lease]
+    assert heard.get(timeout=SECONDS) == lease
 
 
 def test_leaving_while_nobody_is_there_is_told_later(
