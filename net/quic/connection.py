@@ -193,6 +193,11 @@ class QuicConnection:
         """Returns when it is closed, by whomever."""
         await self._over.wait()
 
+    @property
+    def end_reason(self) -> str:
+        """Why it ended, in words; empty while it stands."""
+        return self._lost().why if self.closed else ""
+
     # --- the side of the endpoint -------------------------------------------------------------------------------------
 
     async def wait_established(self) -> None:
