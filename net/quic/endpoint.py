@@ -18,7 +18,8 @@ from net.quic.certificate import make_credentials
 from net.quic.connection import QuicConnection
 from net.quic.events import Address
 from net.quic.intake import FIRST_QUIC_BYTE, Admission, Intake, destination
-from net.quic.session import Session, Terms
+from net.quic.session import Session
+from net.quic.terms import Terms
 from net.quic.udp import UdpSocket, address_of
 from net.stream import Protocols
 from net.unread import Unread

@@ -7,18 +7,15 @@ not finished the handshake.
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, Self
 
 from aioquic.quic import events as quic
 from aioquic.quic.packet import QuicErrorCode
 from cryptography import x509
 
-from net.bucket import Bucket
 from net.errors import ConnectionLostError, PeerFaultError, UnreachableError, WrongPeerError
-from net.limits import NetLimits
 from net.peer_id import PeerId
-from net.quic.certificate import Credentials, proven_peer
+from net.quic.certificate import proven_peer
 from net.quic.events import (
     Address,
     Arrived,
@@ -32,14 +29,14 @@ from net.quic.events import (
     Stopped,
     StreamLost,
 )
+from net.quic.inbound import Inbound
 from net.quic.private import Libp2pQuic, configuration
+from net.quic.terms import Terms
 from net.quic.windows import Windows
-from net.unread import Unread
-from runtime.clock import Clock
 from runtime.errors import OrlopError
 from runtime.sanitise import clean
 
-__all__ = ["SEND_MOST", "Session", "Terms"]
+__all__ = ["SEND_MOST", "Session"]
 
 SEND_MOST: Final = 262_144
 """Bytes of a stream that are kept until they are sent and acknowledged; beyond it the writer waits."""
@@ -54,44 +51,6 @@ _UNPROVEN: Final = 50
 _NONSENSE: Final = 20
 _SLOW: Final = 5
 _FLOOD: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What all connections of an endpoint have in common.
-
-    Attributes:
-        own: our PeerId, which nobody else may have.
-        credentials: what we show.
-        limits: what the peer may do.
-        clock: by whose wall time certificates hold.
-        unread: counts what all connections hold.
-    """
-
-    own: PeerId
-    credentials: Credentials
-    limits: NetLimits
-    clock: Clock
-    unread: Unread
-
-
-@dataclass(slots=True)
-class _Inbound:
-    """Which streams of the peer's have begun: what comes first of a later one also opens those before it."""
-
-    next: int
-    unseen: set[int] = field(default_factory=set)
-
-    def begins(self, stream_id: int) -> bool:
-        if stream_id % 4 != self.next % 4:
-            return False
-        if stream_id >= self.next:
-            self.unseen.update(range(self.next, stream_id + 4, 4))
-            self.next = stream_id + 4
-        if stream_id not in self.unseen:
-            return False
-        self.unseen.remove(stream_id)
-        return True
 
 
 class Session:
@@ -133,8 +92,7 @@ class Session:
         self._now = now
         self._deadline = now + terms.limits.upgrade_s
         self._keep_alive_at = now + terms.limits.quic_keep_alive_s
-        self._inbound = _Inbound(1 if self.dialled else 0)
-        self._openings = Bucket(terms.limits.opened_rate, terms.limits.opened_rate)
+        self._inbound = Inbound(1 if self.dialled else 0, terms.limits.opened_rate)
         self._established = False
         self._fault: PeerFaultError | None = None
         self._events: list[Event] = []
@@ -191,7 +149,7 @@ class Session:
     @property
     def stream_entries(self) -> int:
         """How many streams are known of, here or in the library."""
-        return max(self._quic.stream_entries, len(self._windows), len(self._inbound.unseen))
+        return max(self._quic.stream_entries, len(self._windows), len(self._inbound))
 
     # --- the side of the network -------------------------------------------------------------------------------------
 
@@ -373,14 +331,15 @@ class Session:
 
     def _begin(self, stream: int) -> None:
         """Opens a stream of the peer's at the first sign of it; what is told of one that was refused, nobody knows."""
-        if not self._inbound.begins(stream):
-            return
-        if self._openings.take(self._now):
-            self._windows.begin(stream)
-            self._tell(Opened(stream))
-        else:
-            self.reset(stream)
-            self._tell(Misbehaved(self._blame("opened streams too fast", "stream-flood", _FLOOD)))
+        match self._inbound.look(stream, self._now):
+            case "new":
+                self._windows.begin(stream)
+                self._tell(Opened(stream))
+            case "refused":
+                self.reset(stream)
+                self._tell(Misbehaved(self._blame("opened streams too fast", "stream-flood", _FLOOD)))
+            case "known":
+                pass
 
     def _tell(self, event: Event) -> None:
         # A listener may send before it has looked at the dialler; nobody hears of it until it has.

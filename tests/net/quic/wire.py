@@ -7,7 +7,8 @@ from net.peer_id import PeerId
 from net.quic.certificate import Credentials, make_credentials
 from net.quic.events import Address, Arrived, Ended, Established, Event
 from net.quic.intake import destination
-from net.quic.session import Session, Terms
+from net.quic.session import Session
+from net.quic.terms import Terms
 from net.unread import Unread
 from runtime.clock import ManualClock
 from runtime.identity import Identity
