@@ -175,8 +175,6 @@ async def remove(core: "Core", call: Call) -> Result:
     room = await _named(core, call)
     member, _ = await _member(core, call, room)
     await asyncio.wrap_future(core.rooms.remove_member(room, member.identity_key))
-    # Else who was removed could come back under another name: the old secret lets anybody in.
-    await asyncio.wrap_future(core.rooms.set(room, invite=new_secret()))
     value: dict[str, Json] = {"v": 1, "room": room, "member": member.identity_key, "name": member.display_name}
     return Result(ok=True, value=value)
 

@@ -22,6 +22,7 @@ from runtime.rooms.entries import NO_ENTRY, EntryError, SignedEntry, place, sign
 from runtime.rooms.facts import MESSAGE_CHARACTERS, NAME_CHARACTERS, UNDOES
 from runtime.rooms.fold import Message
 from runtime.rooms.held_room import HeldRoom, RoomInfo
+from runtime.rooms.invite import new_secret
 from runtime.rooms.living import LivingRooms
 from runtime.rooms.log import insert
 from runtime.rooms.naming import find
@@ -30,7 +31,7 @@ from runtime.rooms.settings import Admission, History
 from runtime.rooms.tasks import Task, TaskEvent
 from runtime.rooms.unsigned import opening_content
 from runtime.rooms.view import RoomView
-from runtime.rooms.writing import OnChange, Said, behind, check_name, new_invite
+from runtime.rooms.writing import OnChange, Said, behind, check_name
 from runtime.sanitise import clean
 from runtime.store import Transaction
 
@@ -69,7 +70,7 @@ class Rooms(LivingRooms):
         check_name(name)
         room, card = secrets.token_hex(_ID_BYTES), self.card()
         opening = opening_content(
-            name, card, history=history, ephemeral=ephemeral, admission=admission, invite=new_invite()
+            name, card, history=history, ephemeral=ephemeral, admission=admission, invite=new_secret()
         )
 
         def work(tx: Transaction) -> RoomInfo:

@@ -123,20 +123,25 @@ class RoomSession:
         return self._state.pace.waiting or self._leases.waiting
 
     def entries(self, entries: Sequence[SignedEntry], now: Now) -> list[Effect]:
-        """This member has written into the log: says so to all. The log's word on who is a member may have changed."""
+        """This member has written into the log: says so to all. The log's word on who is a member may have changed.
+
+        Who is removed hears that as the last thing: what follows is said under another key.
+        """
         self._state.now = now
         self._gaps.changed()
         if self._connected:
-            farewell = any(entry.kind == "remove" for entry in entries)
-            if not farewell:
-                self._keys.membership()
-            pieces, _ = pieces_of(entries, most=_OWN_PIECES)
-            for piece in filter(None, pieces):
-                text, event = self._for_originals(piece)
-                self._state.broadcast(entries_json(piece), text=text, task_event=event)
-            if farewell:
-                self._keys.membership()  # who is removed hears that as the last thing
+            removals = [at for at, entry in enumerate(entries, 1) if entry.kind == "remove"]
+            farewell = removals[-1] if removals else 0
+            self._broadcast(entries[:farewell])
+            self._keys.membership()
+            self._broadcast(entries[farewell:])
         return self._done()
+
+    def _broadcast(self, entries: Sequence[SignedEntry]) -> None:
+        pieces, _ = pieces_of(entries, most=_OWN_PIECES)
+        for piece in filter(None, pieces):
+            text, event = self._for_originals(piece)
+            self._state.broadcast(entries_json(piece), text=text, task_event=event)
 
     def offered(self, sender: str, now: Now, *, lacking: bool) -> list[Effect]:
         """The log has judged what an `Offer` brought.

@@ -10,6 +10,7 @@ from runtime.events import MemberVerified
 from runtime.rooms import missing as gaps
 from runtime.rooms.cards import Card
 from runtime.rooms.entries import SignedEntry
+from runtime.rooms.invite import new_secret
 from runtime.rooms.replica import Offered, Replica
 from runtime.rooms.roster import Roster
 from runtime.rooms.settings import RoomSettings, fits
@@ -119,6 +120,9 @@ class SharedRooms(WritingRooms):
     def remove_member(self, room: str, key: str) -> "Future[None]":
         """Removes somebody; what this node has not seen of them until now does not count.
 
+        The invitation's secret becomes another one in the same step: by the old one they could come back under another
+        name.
+
         Args:
             room: its id.
             key: their identity key.
@@ -135,7 +139,9 @@ class SharedRooms(WritingRooms):
             if key == self.self_key:
                 raise RefusedError("the creator cannot be removed; leave the room, or burn it", where=f"room {room}")
             chain = replica.chain(key)
-            return [Said("remove", {"key": key, "upto": 0 if chain is None else chain.last_seq})]
+            removal = Said("remove", {"key": key, "upto": 0 if chain is None else chain.last_seq})
+            renewal = [Said("settings", {"invite": new_secret()})] if replica.settings.invite else []
+            return [removal, *renewal]
 
         return self._say_to(room, said)
 

@@ -1,6 +1,5 @@
 """The rooms of this node as far as it writes in them: its own entries, and what is stored of those that came."""
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -35,7 +34,6 @@ __all__ = [
     "behind",
     "check_name",
     "link_aad",
-    "new_invite",
 ]
 
 RECLOCK: Final = "reclock:"
@@ -310,11 +308,6 @@ def behind(room: str, at: int, now_ms: int) -> ClockBehindError:
     """What is raised when the clock fell."""
     why = f"the clock is {(at - now_ms) // 60_000} minutes behind the last entry of this room"
     return ClockBehindError(why, where=f"room {room}", hint="set it right, or run orlop rooms reclock to go on")
-
-
-def new_invite() -> str:
-    """A secret for an invitation: 32 hexadecimal characters."""
-    return secrets.token_hex(16)
 
 
 def link_aad(room: str) -> bytes:

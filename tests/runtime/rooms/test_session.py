@@ -572,6 +572,81 @@ def test_w22_who_was_removed_does_not_come_back_by_the_same_invitation(way: Way)
     assert cid.texts == set()
 
 
+def dismiss(creator: Member, other: Member) -> str:
+    """Removes a member as `Rooms.remove_member` does; gives the new secret of the invitation."""
+    secret = new_secret()
+    removal = creator.log.write("remove", {"key": other.key, "upto": 0})
+    creator.driver.entries([removal, creator.log.write("settings", {"invite": secret})])
+    creator.way.run()
+    return secret
+
+
+def test_w22_who_is_removed_hears_of_it_and_of_nothing_behind_it(way: Way) -> None:
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    secret = dismiss(ann, cid)
+    way.wait(60)
+    assert cid.log.roster().member(cid.key) is None
+    assert cid.log.settings().invite != secret
+    assert ann.log.settings().invite == bea.log.settings().invite == secret
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["with the sessions it had", "started anew"])
+def test_w22_who_was_removed_comes_back_neither_by_keys_nor_by_invitation(way: Way, restarted: bool) -> None:
+    """Account, invitation and secret are all still there; the invitation is even pressed upon the others again."""
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    dismiss(ann, cid)
+    if restarted:
+        way.disconnect(cid)
+        cid.log.replica = None  # so that it has nothing that tells it that it is out
+        cid.start()
+    way.disconnect(cid)
+    way.connect(cid)
+    ann.say("without cid")
+    bea.say("me neither")
+    way.wait(200)
+    assert all(one.log.roster().member(cid.key) is None for one in (ann, bea))
+    assert cid.texts == set()
+    for one in (ann, bea):  # proven as it came at first, and never again
+        assert [told.identity_key for told in one.told_of(Proven)].count(cid.key) == 1
+    assert agree(ann, bea)
+
+
+@pytest.mark.parametrize("first", ["ann", "bea"], ids=["the creator is there", "another member is there alone"])
+def test_w22_who_was_removed_does_not_come_back_under_another_name(way: Way, first: str) -> None:
+    """By the secret that it kept it would be somebody new, whom nobody has removed."""
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    dismiss(ann, cid)
+    way.disconnect(cid)
+    if first == "bea":
+        way.disconnect(ann)
+    again = Member("again", way.clock, way, invite=cid.invite)
+    way.connect(again)
+    way.wait(100)
+    if first == "bea":
+        way.connect(ann)
+        way.wait(60)
+    ann.say("among us")
+    bea.say("us two")
+    way.wait(40)
+    assert all(again.key not in one.log.roster().everybody for one in (ann, bea))
+    assert again.log.replica is None
+    assert again.told_of(Refused)
+    assert not [told for one in (ann, bea) for told in one.told_of(Proven) if told.identity_key == again.key]
+
+
+def test_w22_whom_somebody_brings_in_who_was_removed_is_in_nobodys_log(way: Way) -> None:
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    dismiss(ann, cid)
+    friend = Member("friend", way.clock, way, invite=cid.invite)
+    cid.session._state.book = ann.log  # it behaves as if it were a member
+    for peer in cid.session._state.peers.values():
+        peer.holds = cid.session._state.outbound.session_id
+    cid.driver.entries([cid.log.write("member", {"card": friend.card.to_json(), "after": 0})])
+    way.connect(friend)
+    way.wait(60)
+    assert all(friend.key not in one.log.roster().everybody for one in (ann, bea))
+
+
 def test_w22_who_has_left_reads_nothing_more_and_may_come_back_by_invitation(way: Way) -> None:
     ann, bea, cid = house(way, "ann", "bea", "cid")
     cid.write("leave", {})

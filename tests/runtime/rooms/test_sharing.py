@@ -256,6 +256,31 @@ def test_w18_who_is_removed_keeps_what_was_said_and_says_nothing_more(ann: House
         ann.rooms.remove_member(room, bob.key).result()
 
 
+def test_w22_a_removal_renews_the_invitation_in_the_same_step(ann: House, bob: House, room: str) -> None:
+    before = ann.rooms.settings(room).invite
+    heard: list[tuple[SignedEntry, ...]] = []
+    ann.rooms.on_entries = lambda _, entries: heard.append(entries)
+    ann.rooms.remove_member(room, bob.key).result()
+    assert [[entry.kind for entry in entries] for entries in heard] == [["remove", "settings"]]
+    assert ann.rooms.settings(room).invite not in {"", before}
+
+
+def test_a_room_that_invites_nobody_does_not_begin_to_with_a_removal(ann: House, bob: House, room: str) -> None:
+    ann.rooms.set(room, invite="").result()
+    ann.rooms.remove_member(room, bob.key).result()
+    assert ann.rooms.settings(room).invite == ""
+
+
+def test_several_are_vouched_for_in_one_step(ann: House, room: str) -> None:
+    cat, dan = Person("cat"), Person("dan")
+    heard: list[tuple[SignedEntry, ...]] = []
+    ann.rooms.on_entries = lambda _, entries: heard.append(entries)
+    ann.rooms.add_member(room, cat.card, dan.card).result()
+    ann.rooms.add_member(room, cat.card, dan.card).result()
+    assert [len(entries) for entries in heard] == [2]
+    assert {cat.identity_key, dan.identity_key} <= ann.rooms.roster(room).members.keys()
+
+
 def test_only_the_creator_removes_sets_burns_and_makes_snapshots(ann: House, bob: House, room: str) -> None:
     for call in (
         lambda: bob.rooms.remove_member(room, ann.key),
