@@ -339,6 +339,11 @@ class Incoming:
         except OSError as error:
             raise durable.unavailable(path.parent, error) from error
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what has come so far, 64 hexadecimal characters."""
+        return self._hash.hexdigest()
+
     def write(self, part: bytes | memoryview) -> None:
         """Takes in a piece.
 

@@ -58,10 +58,6 @@ class Leases:
         self.expire(now)
         return sum(lease.memory_mb for lease in self._held.values())
 
-    def of(self, job: str) -> Lease | None:
-        """The lease of a job; None when it has none, or none any more."""
-        return self._held.get(job)
-
     def take(self, name: str, job: str, submitter: str, memory_mb: int, now: float) -> Lease:
         """Keeps room for a job; the caller has seen that there is some.
 
@@ -76,9 +72,10 @@ class Leases:
         self._held[job] = lease
         return lease
 
-    def left_ms(self, lease: Lease, now: float) -> int:
-        """How long the request may still take to come, at least 1."""
-        return max(1, round(((lease.until or now) - now) * 1000))
+    def left_ms(self, job: str, now: float) -> int:
+        """How long the request of a job may still take to come, at least 1."""
+        lease = self._held.get(job)
+        return 1 if lease is None or lease.until is None else max(1, round((lease.until - now) * 1000))
 
     def claim(self, job: str, submitter: str, name: str, now: float) -> Lease:
         """The request came: from now on the lease holds until it is given back.

@@ -17,6 +17,7 @@ from runtime.sanitise import clean
 from runtime.shapes import ShapeError, from_wire, to_wire
 
 __all__ = [
+    "OUTCOMES",
     "Accepted",
     "Alive",
     "Cancel",

@@ -10,19 +10,24 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from runtime.jobs.acceptance import admitted, known_module
     from runtime.jobs.api import AsyncNode, JobOptions, JobResult, Node, run_job, run_job_async, verify_receipt
     from runtime.jobs.bundle import BUNDLE_MAX
     from runtime.jobs.chain import ChainReport, ChainWalk, read_link
     from runtime.jobs.confine import confinement
-    from runtime.jobs.ending import EXIT_CANCELLED, JobEnd, Usage
+    from runtime.jobs.elsewhere import Carried, Carrier, Errand
+    from runtime.jobs.ending import COMPLETIONS, EXIT_CANCELLED, JobEnd, JobOutcome, Usage
+    from runtime.jobs.ending import exit_code as exit_code_of
+    from runtime.jobs.ending import reason as reason_of
     from runtime.jobs.evidence import Evidence, pinned_key
     from runtime.jobs.jobs import JobOutputs, Jobs
-    from runtime.jobs.output import StreamName
+    from runtime.jobs.output import OutputFollower, StreamName
     from runtime.jobs.output import pieces as output_pieces
+    from runtime.jobs.pipes import readable, writable
     from runtime.jobs.processes import is_running
-    from runtime.jobs.queue import QueueLimits, Terms
+    from runtime.jobs.queue import Queued, QueueLimits, Terms
     from runtime.jobs.receipt_form import DOMAIN as RECEIPT_DOMAIN
-    from runtime.jobs.receipt_form import RESTORED, parse_receipt, receipt_id
+    from runtime.jobs.receipt_form import RESTORED, Receipt, ReceiptRefusedError, parse_receipt, receipt_id
     from runtime.jobs.receipt_form import Place as ChainPlace
     from runtime.jobs.receipt_form import message as receipt_message
     from runtime.jobs.receipt_rows import ReceiptFilter
@@ -30,35 +35,46 @@ if TYPE_CHECKING:
     from runtime.jobs.records import UNFINISHED
     from runtime.jobs.rerun import Repeat, Verdict, repeat_of
     from runtime.jobs.rerun import compare as compare_runs
-    from runtime.jobs.spec import LIMITS, DirGrant, JobLimits, JobRequest, LimitRefusedError, read_manifest
+    from runtime.jobs.spec import LIMITS, DirGrant, JobLimits, JobRequest, LimitRefusedError, Manifest, read_manifest
     from runtime.jobs.streams import Streams
+    from runtime.jobs.submitters import allowed as may_submit
     from runtime.jobs.verify import Verification, exit_status
     from runtime.jobs.verify import verify as verify_evidence
 
 __all__ = [
     "BUNDLE_MAX",
+    "COMPLETIONS",
     "EXIT_CANCELLED",
     "LIMITS",
     "RECEIPT_DOMAIN",
     "RESTORED",
     "UNFINISHED",
     "AsyncNode",
+    "Carried",
+    "Carrier",
     "ChainPlace",
     "ChainReport",
     "ChainWalk",
     "DirGrant",
+    "Errand",
     "Evidence",
     "JobEnd",
     "JobLimits",
     "JobOptions",
+    "JobOutcome",
     "JobOutputs",
     "JobRequest",
     "JobResult",
     "Jobs",
     "LimitRefusedError",
+    "Manifest",
     "Node",
+    "OutputFollower",
     "QueueLimits",
+    "Queued",
+    "Receipt",
     "ReceiptFilter",
+    "ReceiptRefusedError",
     "Receipts",
     "Repeat",
     "StreamName",
@@ -67,15 +83,21 @@ __all__ = [
     "Usage",
     "Verdict",
     "Verification",
+    "admitted",
     "compare_runs",
     "confinement",
+    "exit_code_of",
     "exit_status",
     "is_running",
+    "known_module",
+    "may_submit",
     "output_pieces",
     "parse_receipt",
     "pinned_key",
     "read_link",
     "read_manifest",
+    "readable",
+    "reason_of",
     "receipt_id",
     "receipt_message",
     "repeat_of",
@@ -83,6 +105,7 @@ __all__ = [
     "run_job_async",
     "verify_evidence",
     "verify_receipt",
+    "writable",
 ]
 
 LIBRARY: Final = (
@@ -102,26 +125,36 @@ LIBRARY: Final = (
 _HOME: Final = {
     "AsyncNode": ("api", "AsyncNode"),
     "BUNDLE_MAX": ("bundle", "BUNDLE_MAX"),
+    "COMPLETIONS": ("ending", "COMPLETIONS"),
+    "Carried": ("elsewhere", "Carried"),
+    "Carrier": ("elsewhere", "Carrier"),
     "ChainPlace": ("receipt_form", "Place"),
     "ChainReport": ("chain", "ChainReport"),
     "ChainWalk": ("chain", "ChainWalk"),
     "DirGrant": ("spec", "DirGrant"),
     "EXIT_CANCELLED": ("ending", "EXIT_CANCELLED"),
+    "Errand": ("elsewhere", "Errand"),
     "Evidence": ("evidence", "Evidence"),
     "JobEnd": ("ending", "JobEnd"),
     "JobLimits": ("spec", "JobLimits"),
     "JobOptions": ("api", "JobOptions"),
+    "JobOutcome": ("ending", "JobOutcome"),
     "JobOutputs": ("jobs", "JobOutputs"),
     "JobRequest": ("spec", "JobRequest"),
     "JobResult": ("api", "JobResult"),
     "Jobs": ("jobs", "Jobs"),
     "LIMITS": ("spec", "LIMITS"),
     "LimitRefusedError": ("spec", "LimitRefusedError"),
+    "Manifest": ("spec", "Manifest"),
     "Node": ("api", "Node"),
+    "OutputFollower": ("output", "OutputFollower"),
     "QueueLimits": ("queue", "QueueLimits"),
+    "Queued": ("queue", "Queued"),
     "RECEIPT_DOMAIN": ("receipt_form", "DOMAIN"),
     "RESTORED": ("receipt_form", "RESTORED"),
+    "Receipt": ("receipt_form", "Receipt"),
     "ReceiptFilter": ("receipt_rows", "ReceiptFilter"),
+    "ReceiptRefusedError": ("receipt_form", "ReceiptRefusedError"),
     "Receipts": ("receipts", "Receipts"),
     "Repeat": ("rerun", "Repeat"),
     "StreamName": ("output", "StreamName"),
@@ -131,22 +164,29 @@ _HOME: Final = {
     "Usage": ("ending", "Usage"),
     "Verdict": ("rerun", "Verdict"),
     "Verification": ("verify", "Verification"),
+    "admitted": ("acceptance", "admitted"),
     "compare_runs": ("rerun", "compare"),
     "confinement": ("confine", "confinement"),
+    "exit_code_of": ("ending", "exit_code"),
     "exit_status": ("verify", "exit_status"),
     "is_running": ("processes", "is_running"),
+    "known_module": ("acceptance", "known_module"),
+    "may_submit": ("submitters", "allowed"),
     "output_pieces": ("output", "pieces"),
     "parse_receipt": ("receipt_form", "parse_receipt"),
     "pinned_key": ("evidence", "pinned_key"),
     "read_link": ("chain", "read_link"),
     "read_manifest": ("spec", "read_manifest"),
+    "readable": ("pipes", "readable"),
     "receipt_id": ("receipt_form", "receipt_id"),
+    "reason_of": ("ending", "reason"),
     "receipt_message": ("receipt_form", "message"),
     "repeat_of": ("rerun", "repeat_of"),
     "run_job": ("api", "run_job"),
     "run_job_async": ("api", "run_job_async"),
     "verify_evidence": ("verify", "verify"),
     "verify_receipt": ("api", "verify_receipt"),
+    "writable": ("pipes", "writable"),
 }
 """The module below that a name comes from, and its name there."""
 

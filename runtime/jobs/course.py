@@ -39,7 +39,7 @@ from runtime.sandbox.errors import ModuleRefusedError
 from runtime.sandbox.modulecheck import OVER_MEMORY, check_job
 from runtime.store import Store, Transaction
 
-__all__ = ["Course", "Parts", "new_capture"]
+__all__ = ["Course", "Parts", "checked", "new_capture", "struck"]
 
 _SMALL: Final = 65_536
 """Bytes of a module that is hashed and checked on the loop, in far less than a millisecond."""
@@ -168,7 +168,7 @@ class Course:
                 return None
             return await self._not_run("cancelled", "cancelled before it started")
         except (RefusedError, NotFoundError) as error:
-            return await self._not_run("refused", str(error), _struck(error))
+            return await self._not_run("refused", str(error), struck(error))
         except UnavailableError as error:
             return await self._not_run("lost", str(error))
         finally:
@@ -226,7 +226,7 @@ class Course:
         size = known_size(self._at_hand.source)
         if size > queue.stdin_bytes:
             raise too_large("stdin_bytes", "standard input", size, queue.stdin_bytes)
-        await _checked(module, limits.memory_bytes)
+        await checked(module, limits.memory_bytes)
         kind: EngineKind = "deterministic" if self._request.deterministic else "job"
         kept = pool.module(self._code)
         if kept is None:
@@ -440,14 +440,23 @@ _check_small = functools.lru_cache(maxsize=16)(check_job)
 """What is small and asked for again and again was found good before; a refusal is not kept."""
 
 
-async def _checked(module: bytes, memory_bytes: int) -> None:
+async def checked(module: bytes, memory_bytes: int) -> None:
+    """Finds out whether a module can be a job at all.
+
+    Args:
+        module: its file.
+        memory_bytes: what the job may have.
+
+    Raises:
+        RefusedError: it cannot.
+    """
     if len(module) <= _SMALL:
         _check_small(module, memory_bytes)
     else:
         await asyncio.to_thread(check_job, module, memory_bytes)
 
 
-def _struck(error: OrlopError) -> str:
+def struck(error: OrlopError) -> str:
     """The name of the limit that a job was refused for."""
     if isinstance(error, ModuleRefusedError) and error.check == OVER_MEMORY:
         return "memory_bytes"

@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from runtime.errors import OrlopError, UnavailableError
+from runtime.errors import OrlopError, RefusedError, UnavailableError
 from runtime.jobs import records
 from runtime.jobs.capture import Capture
 from runtime.jobs.commitment import Commitment
-from runtime.jobs.course import Parts, new_capture
+from runtime.jobs.course import Parts, checked, new_capture, struck
 from runtime.jobs.ending import STATES, JobEnd, JobOutcome, Usage, exit_code
 from runtime.jobs.output import StreamName
+from runtime.jobs.pipes import writable
 from runtime.jobs.queue import NOW
 from runtime.jobs.receipt_form import Receipt
 from runtime.jobs.spec import JobRequest, Manifest
@@ -195,17 +196,23 @@ class Elsewhere:
                 self._request, self._manifest, self._module, self._source,
                 cancelled=self._cancelled, capture=capture, moved=self._move,
             )  # fmt: skip
-            try:
-                carried = await self._carry(errand)
-                await errand.commitment()
-            except OrlopError as error:
-                await errand.commitment()
-                carried = Carried(outcome="lost", reason=str(error))
+            carried = await self._carried(errand)
+            await errand.commitment()
             end = await self._store(carried, capture)
             await self._pass_on(capture)
         finally:
             self._held.close()
         return replace(end, undelivered=capture.undelivered)
+
+    async def _carried(self, errand: Errand) -> Carried:
+        """Its end elsewhere; a module that no node would run does not go there."""
+        try:
+            await checked(self._module, self._request.limits.memory_bytes)
+            return await self._carry(errand)
+        except RefusedError as error:
+            return Carried(outcome="refused", reason=str(error), tripped=struck(error))
+        except OrlopError as error:
+            return Carried(outcome="lost", reason=str(error))
 
     def _connect(self) -> Capture:
         def full() -> None:
@@ -295,16 +302,6 @@ async def _write_all(descriptor: int, data: bytes) -> None:
         try:
             view = view[os.write(descriptor, view) :]
         except BlockingIOError:
-            await _writable(descriptor)
+            await writable(descriptor)
         except BrokenPipeError:
             return
-
-
-async def _writable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_writer(descriptor, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_writer(descriptor)

@@ -199,6 +199,21 @@ class Jobs:
         await self._pool.close()
 
     @property
+    def ceilings(self) -> JobLimits:
+        """What the operator allows at most."""
+        return self._parts.ceilings
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where modules and inputs are kept by hash."""
+        return self._parts.blobs
+
+    @property
+    def full(self) -> bool:
+        """Whether so many jobs wait that one more would be refused."""
+        return self._parts.places.waiting >= self._parts.queue.length
+
+    @property
     def counts(self) -> tuple[int, int]:
         """How many jobs of this process wait, and how many run."""
         running = sum(course.running for course in self._courses.values())

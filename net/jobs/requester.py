@@ -1,0 +1,263 @@
+"""The requester: carries a job to a worker, follows it there, goes on after a cut, and judges what comes back.
+
+The worker is whom the connection proves; nothing that it says is believed before its receipt is verified under that
+key. What its output was is what came here, byte by byte.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from net.errors import (
+    ConnectionLostError,
+    PeerFaultError,
+    StreamResetError,
+    UnreachableError,
+    UnsupportedProtocolError,
+)
+from net.jobs.job_input import JobInput
+from net.jobs.messages import Offer, Requirements, Result, Resume
+from net.jobs.requester_session import Progress, RequesterSession
+from net.jobs.requester_stream import Terms
+from net.jobs.terms import RequesterTerms, WorkerTerms
+from net.jobs.verdict import Circumstances, contradiction, doubted, exit_code_in, tripped_in, usage_in
+from net.peer_id import PeerId
+from net.stream import Connection
+from runtime.canonical import encode
+from runtime.clock import Clock
+from runtime.jobs import (
+    Carried,
+    Carrier,
+    Errand,
+    Evidence,
+    JobOutcome,
+    Receipt,
+    ReceiptRefusedError,
+    Receipts,
+    Verification,
+    parse_receipt,
+    reason_of,
+)
+from runtime.sanitise import clean
+
+__all__ = ["JobRequester"]
+
+Dial = Callable[[], Awaitable[Connection]]
+"""Gives a connection to the worker, one that stands or a new one."""
+
+_MIB: Final = 1 << 20
+_LIE: Final = 100
+_CUT: Final = (StreamResetError, ConnectionLostError, UnreachableError)
+
+
+class JobRequester:
+    """Sends jobs to workers.
+
+    Args:
+        receipts: of this node; verifies.
+        clock: tells the time.
+        terms: how long it waits, and for what.
+        on_fault: told of what a worker did wrong.
+    """
+
+    def __init__(
+        self,
+        receipts: Receipts,
+        clock: Clock,
+        *,
+        terms: RequesterTerms = RequesterTerms(),  # noqa: B008 - a frozen value
+        on_fault: Callable[[PeerId, PeerFaultError], None] = lambda _peer, _fault: None,
+    ) -> None:
+        self._receipts = receipts
+        self._clock = clock
+        self._terms = terms
+        self._on_fault = on_fault
+
+    def carrier(self, peer: PeerId, dial: Dial, *, arch: str | None = None, runtime: str = "wasmtime") -> Carrier:
+        """What `Jobs.run_elsewhere` gives a job to.
+
+        Args:
+            peer: the worker.
+            dial: gives a connection to it, now and after a cut.
+            arch: which architecture the job needs; None for any.
+            runtime: which runtime it needs.
+        """
+
+        async def carry(errand: Errand) -> Carried:
+            limits = errand.request.limits
+            requirements = Requirements(arch, runtime, cpu_cores=1, memory_mb=-(-limits.memory_bytes // _MIB))
+            return await _Journey(self, errand, peer, dial, requirements).carried()
+
+        return carry
+
+    async def verify(self, errand: Errand, peer: PeerId, raw: bytes) -> Verification:
+        """The eight steps, with all that is known of the job."""
+        evidence = Evidence(
+            key=peer.key.hex(),
+            manifest=encode(errand.manifest.document),
+            module=str(errand.manifest.payload["module_cid"]),
+            commitment=await errand.commitment(),
+        )
+        return await self._receipts.verify("", evidence, raw=raw)
+
+    @property
+    def terms(self) -> RequesterTerms:
+        """How long it waits."""
+        return self._terms
+
+    @property
+    def clock(self) -> Clock:
+        """Its clock."""
+        return self._clock
+
+    def blame(self, peer: PeerId, fault: PeerFaultError) -> None:
+        """Tells of a fault."""
+        self._on_fault(peer, fault)
+
+
+class _Journey:
+    """One job on its way; several connections, if need be."""
+
+    def __init__(
+        self, requester: JobRequester, errand: Errand, peer: PeerId, dial: Dial, requirements: Requirements
+    ) -> None:
+        self._requester = requester
+        self._errand = errand
+        self._peer = peer
+        self._dial = dial
+        self._input = JobInput(errand.source, WorkerTerms().stdin_bytes)
+        self._progress = Progress(module=errand.module, source=self._input)
+        self._offer = self._offered(requirements)
+
+    async def carried(self) -> Carried:
+        """Goes there and back."""
+        try:
+            return await self._there_and_back()
+        except PeerFaultError as fault:
+            self._requester.blame(self._peer, fault)
+            return Carried(outcome="unverified", reason=f"the worker {fault.why}")
+        except UnsupportedProtocolError:
+            return Carried(outcome="refused", reason="the peer takes no jobs")
+        finally:
+            self._input.close()
+
+    async def _there_and_back(self) -> Carried:
+        """One session after another until one has brought an end, or there is no way back in time."""
+        terms, clock = self._requester.terms, self._requester.clock
+        until, pause = None, terms.retry_s
+        while True:
+            before = self._progress.heard
+            try:
+                return await self._session()
+            except _CUT as error:
+                if not self._progress.connected:
+                    raise
+                if self._progress.heard != before or until is None:
+                    until, pause = clock.monotonic() + terms.resume_s, terms.retry_s
+                if clock.monotonic() >= until:
+                    return Carried(outcome="lost", reason=f"the worker was lost: {error.why}")
+            if await self._cancelled_within(pause):
+                return Carried(outcome="cancelled", reason="cancelled while the worker could not be reached")
+            pause = min(2 * pause, terms.retry_most_s)
+
+    async def _cancelled_within(self, seconds: float) -> bool:
+        await asyncio.wait({self._errand.cancelled}, timeout=seconds)
+        return self._errand.cancelled.done()
+
+    async def _session(self) -> Carried:
+        progress = self._progress
+        first: Offer | Resume = self._offer
+        if progress.lease:
+            first = Resume(self._errand.job, progress.lease, progress.came["stdout"], progress.came["stderr"])
+        session = RequesterSession(self._errand, self._limits(), progress, self._requester.terms, self._requester.clock)
+        ended = await session.run(await self._dial(), first)
+        if not isinstance(ended, Result):
+            if session.fault is not None:
+                self._requester.blame(self._peer, session.fault)
+            return ended
+        return await self._judged(ended)
+
+    def _limits(self) -> Terms:
+        document = self._errand.request.limits.document()
+        return Terms(
+            job=self._errand.job,
+            module_size=len(self._errand.module),
+            limits={name: value for name, value in document.items() if isinstance(value, int)},
+            output=self._errand.request.limits.max_output_bytes,
+        )
+
+    def _offered(self, requirements: Requirements) -> Offer:
+        terms = self._requester.terms
+        return Offer(
+            manifest=self._errand.manifest.document,
+            requirements=requirements,
+            module_size=len(self._errand.module),
+            stdin_size=self._input.size,
+            issued_ms=self._requester.clock.wall_ms(),
+            valid_ms=round((terms.offer_s + terms.skew_s) * 1000),
+        )
+
+    # --- judging ------------------------------------------------------------------------------------------------------
+
+    async def _judged(self, result: Result) -> Carried:
+        if result.receipt is None:
+            return self._without_receipt(result)
+        verification = await self._requester.verify(self._errand, self._peer, encode(result.receipt))
+        try:
+            receipt = parse_receipt(result.receipt)
+        except ReceiptRefusedError:
+            return self._unverified(verification, None)
+        if verification.ok and (why := contradiction(result, receipt, self._circumstances())):
+            verification = doubted(verification, why)
+        if not verification.ok:
+            return self._unverified(verification, receipt)
+        return self._believed(result, receipt, verification)
+
+    def _circumstances(self) -> Circumstances:
+        terms, clock = self._requester.terms, self._requester.clock
+        return Circumstances(
+            manifest=self._errand.manifest,
+            elapsed_ms=round((clock.monotonic() - self._progress.requested_at) * 1000),
+            now_ms=clock.wall_ms(),
+            skew_ms=round(terms.skew_s * 1000),
+        )
+
+    def _without_receipt(self, result: Result) -> Carried:
+        ran = self._progress.started or any(self._progress.came.values())
+        if result.outcome == "lost":
+            return Carried(outcome="lost", reason="the worker lost it; the job can be run again")
+        if ran or result.outcome not in {"cancelled", "refused"}:
+            why = "it tells of a run and brings no receipt"
+            self._requester.blame(self._peer, PeerFaultError(why, rule="no-receipt", score=_LIE))
+            return Carried(outcome="unverified", reason=f"the worker is not believed: {why}")
+        if result.outcome == "cancelled":
+            return Carried(outcome="cancelled", reason="cancelled before it started")
+        return Carried(outcome="refused", reason="the worker refused it when its turn came")
+
+    def _unverified(self, verification: Verification, receipt: Receipt | None) -> Carried:
+        step = next((step for step in verification.steps if step.ok is False), verification.steps[0])
+        why = clean(f"{step.name}: {step.detail}", 300)
+        fault = PeerFaultError(f"sent a receipt that is not believed: {why}", rule="false-receipt", score=_LIE)
+        self._requester.blame(self._peer, fault)
+        return Carried(
+            outcome="unverified",
+            reason=f"the receipt is not believed: {why}",
+            receipt=receipt,
+            verification=verification,
+        )
+
+    def _believed(self, result: Result, receipt: Receipt, verification: Verification) -> Carried:
+        outcome: JobOutcome = result.outcome  # type: ignore[assignment]  # one of them: `Result` has looked
+        tripped, usage = tripped_in(receipt), usage_in(receipt)
+        words = reason_of(outcome, self._errand.request.limits, None, usage.memory_peak_bytes, tripped)
+        return Carried(
+            outcome=outcome,
+            exit_code=exit_code_in(receipt) or 0,
+            reason=words.rstrip(": ") if outcome != "trap" else words.replace("trap:  ", "trap "),
+            truncated=result.truncated,
+            tripped=tripped,
+            usage=replace(usage),
+            receipt=receipt,
+            verification=verification,
+        )
