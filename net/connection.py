@@ -85,17 +85,15 @@ class TcpConnection:
         self._stuck = self._timer
         """When to look whether anything was read, while we do not read from the socket."""
 
-    def start(self, leftover: bytes) -> None:
+    def start(self, upgraded: Upgraded) -> None:
         """Begins to read; the owner knows the connection by now.
 
         Args:
-            leftover: what the peer has said behind the handshake.
+            upgraded: with what the peer has said behind the handshake.
         """
         self._wire.reader = self
-        self._understand(leftover)
-        if not self.closed:
-            self._look_after_reading()
-            self._pump()
+        self._understand(upgraded.leftover)
+        self.receive(memoryview(upgraded.sealed))
 
     # --- of whoever uses it -------------------------------------------------------------------------------------------
 
@@ -176,6 +174,8 @@ class TcpConnection:
 
     def receive(self, data: memoryview) -> None:
         """The socket has received bytes."""
+        if self.closed:
+            return
         try:
             for plain in self._noise.receive(data):
                 self._understand(plain)

@@ -12,6 +12,11 @@ __all__ = ["Endpoint", "HeldConnection"]
 class HeldConnection(Connection, Protocol):
     """A connection as its host holds it."""
 
+    @property
+    def end_reason(self) -> str:
+        """Why it ended, in words; empty while it stands."""
+        ...
+
     def trust(self) -> None:
         """The operator has named the peer: it may send more ahead."""
         ...

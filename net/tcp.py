@@ -161,7 +161,7 @@ class TcpEndpoint:
         self._connections.add(connection)
         if not dialled:
             self._on_connection(connection)
-        connection.start(upgraded.leftover)
+        connection.start(upgraded)
         return connection
 
     def _incoming(self) -> Wire:

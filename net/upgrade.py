@@ -29,11 +29,13 @@ class Upgraded:
         peer: who it is.
         noise: seals and opens all that follows.
         leftover: bytes of yamux that have come already.
+        sealed: frames of Noise that have come behind those, not opened yet.
     """
 
     peer: PeerId
     noise: NoiseTransport
     leftover: bytes
+    sealed: bytes
 
 
 class Upgrade:
@@ -96,7 +98,7 @@ class Upgrade:
         if done.peer == self._own:
             raise PeerFaultError("has this node's own key", rule="own-key", score=0)
         if done.muxer is not None:
-            return Upgraded(done.peer, done.transport, b"".join(done.transport.receive(memoryview(done.leftover))))
+            return Upgraded(done.peer, done.transport, leftover=b"", sealed=done.leftover)
         return self._begin_muxer(done)
 
     def _begin_muxer(self, known: Authenticated) -> Upgraded | None:
@@ -112,7 +114,7 @@ class Upgrade:
                 self._out += noise.seal(answer)
             if isinstance(event, Refused):
                 raise _speaks_no(_YAMUX)
-            return None if event is None else Upgraded(known.peer, noise, event.leftover)
+            return None if event is None else Upgraded(known.peer, noise, leftover=event.leftover, sealed=b"")
 
         self._read = agree
         return agree(known.leftover)

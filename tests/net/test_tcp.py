@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -25,9 +25,9 @@ from net.tcp import TcpEndpoint
 from net.unread import Unread
 from runtime.errors import NetworkError
 from runtime.identity import Identity
+from tests.net.nodes import ANY_PORT, PATIENT, until
 
 ALICE, BOB, EVE = (Identity(bytes([seed]) * 32) for seed in (1, 2, 3))
-ANY_PORT = Multiaddr.parse("/ip4/127.0.0.1/tcp/0", listening=True)
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Node:
 
 
 def node(who: Identity, limits: NetLimits | None = None, admits: Callable[[str], bool] = lambda _: True) -> Node:
-    table = limits or NetLimits()
+    table = limits or PATIENT
     protocols = Protocols()
     inbound: asyncio.Queue[TcpConnection] = asyncio.Queue()
     faults: asyncio.Queue[PeerFaultError] = asyncio.Queue()
@@ -82,12 +82,6 @@ async def linked(
 async def echo(_connection: Connection, stream: Stream) -> None:
     while data := await stream.read():
         await stream.write(data)
-
-
-async def until(met: Callable[[], bool]) -> None:
-    """Gives everybody else the loop until it is so; the time-out of the test bounds it."""
-    while not met():  # noqa: ASYNC110 - what is waited for is the state of another part, which tells nobody
-        await asyncio.sleep(0)
 
 
 async def read_all(stream: Stream) -> bytes:
@@ -183,7 +177,7 @@ async def test_a_reader_that_does_not_read_stops_the_writer_and_nobody_else() ->
 
 
 async def test_unread_bytes_of_a_stranger_are_bounded_over_all_its_streams() -> None:
-    limits = NetLimits(unread_s=1000.0)
+    limits = replace(PATIENT, unread_s=1000.0)
 
     async def deaf(_connection: Connection, _stream: Stream) -> None:
         await asyncio.Event().wait()
@@ -203,7 +197,7 @@ async def test_streams_that_nobody_reads_do_not_stop_the_others_for_ever() -> No
     async def deaf(_connection: Connection, _stream: Stream) -> None:
         await asyncio.Event().wait()
 
-    async with linked(NetLimits(unread_s=0.01)) as (_alice, bob, here, there):
+    async with linked(replace(PATIENT, unread_s=0.01)) as (_alice, bob, here, there):
         bob.protocols.serve("/deaf", deaf)
         bob.protocols.serve("/echo", echo)
         streams = [await here.open("/deaf") for _ in range(8)]

@@ -1,0 +1,432 @@
+"""A node among its peers: listens and dials on every transport, holds the connections, serves protocols on them.
+
+It decides who gets in, which of several connections is used and who has made too much trouble; what it tells goes to
+`on_event`. All calls on one event loop.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+
+from net.admission import Admission
+from net.dialling import Backoff, in_order, is_dialable, race
+from net.endpoint import Endpoint, HeldConnection
+from net.errors import AddressError, ConnectionLostError, PeerFaultError, UnreachableError
+from net.fault_log import FaultLog
+from net.held import Held
+from net.host_events import Banned, Connected, DialFailed, Disconnected, HostEvent, Listening
+from net.identify import IDENTIFY, Identify, says
+from net.limits import NetLimits
+from net.multiaddr import Multiaddr, Transport
+from net.names import resolve
+from net.peer_id import PeerId
+from net.ping import PING, PingAnswers
+from net.scores import Ban, Scores
+from net.standing import Standing, Strangers
+from net.stream import Handler, Protocols, Stream
+from net.tcp import TcpEndpoint
+from net.unread import Unread
+from runtime.clock import Clock
+from runtime.errors import OrlopError, RefusedError, UsageError
+from runtime.identity import Identity
+from runtime.sanitise import clean
+
+__all__ = ["Host"]
+
+_PROTOCOL_VERSION: Final = "orlop/1"
+
+
+class Host:
+    """One node. It serves identify and ping by itself.
+
+    Args:
+        identity: who we are.
+        limits: the table.
+        clock: the node's.
+        on_event: is told what happens; quick, and never raises.
+        standing: what the operator has said about peers.
+        agent: what identify says this program is, such as `orlop/1.0`.
+        own_networks: the networks that this machine is in, for addresses that others have told of.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        limits: NetLimits,
+        *,
+        clock: Clock,
+        on_event: Callable[[HostEvent], None],
+        standing: Standing | None = None,
+        agent: str = "orlop",
+        own_networks: Callable[[], Sequence[IPv4Network | IPv6Network]] = tuple,
+    ) -> None:
+        self.peer: Final = PeerId(identity.public)
+        self._identity = identity
+        self._limits = limits
+        self._clock = clock
+        self._tell = on_event
+        self._standing = standing or Strangers()
+        self._agent = agent
+        self._own_networks = own_networks
+        self._protocols = Protocols()
+        self._unread = Unread(limits)
+        self._endpoints: dict[Transport, Endpoint] = {}
+        self._listening: list[Multiaddr] = []
+        self._held = Held(self.peer, limits)
+        self._admission = Admission(limits)
+        self._scores = Scores(limits)
+        self._faults = FaultLog(on_event)
+        self._backoff = Backoff()
+        self._dials: dict[PeerId, asyncio.Task[HeldConnection | OrlopError]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self.serve(IDENTIFY, says(self.describe, limits))
+        self.serve(PING, PingAnswers(limits, now=clock.monotonic))
+
+    # --- what it offers -----------------------------------------------------------------------------------------------
+
+    def serve(self, protocol: str, handler: Handler, *, bulk: bool = False) -> None:
+        """Serves a protocol from now on, to whomever; the handler decides whether it likes the peer.
+
+        Args:
+            protocol: its name, beginning with `/`.
+            handler: of each stream that a peer opens.
+            bulk: much is received on its streams.
+        """
+        self._protocols.serve(protocol, handler, bulk=bulk)
+
+    def describe(self) -> Identify:
+        """What this node says of itself."""
+        return Identify(
+            peer=self.peer,
+            listening=tuple(self._listening),
+            protocols=tuple(self._protocols),
+            protocol_version=_PROTOCOL_VERSION,
+            agent_version=self._agent,
+        )
+
+    async def listen(self, address: Multiaddr) -> Multiaddr:
+        """Begins to listen.
+
+        Args:
+            address: of this machine; port 0 for any that is free.
+
+        Returns:
+            Where it listens, with the real port and `/p2p`.
+
+        Raises:
+            NetworkError: it cannot.
+            AddressError: a name, or an address of another peer.
+        """
+        self._fail_if_closed()
+        if address.peer not in {None, self.peer} or address.relay is not None:
+            raise AddressError("is the address of somebody else", where=str(address))
+        place = await self._endpoint(address.transport).listen(address.without_peer())
+        self._listening.append(place)
+        self._tell(Listening(address=str(place.with_peer(self.peer))))
+        return place.with_peer(self.peer)
+
+    def listening(self) -> list[Multiaddr]:
+        """Where it listens, with `/p2p`."""
+        return [place.with_peer(self.peer) for place in self._listening]
+
+    # --- connections --------------------------------------------------------------------------------------------------
+
+    def connections(self) -> list[HeldConnection]:
+        """All connections that stand."""
+        return [connection for connection in self._held if not connection.closed]
+
+    async def connect(
+        self, peer: PeerId, addresses: Sequence[Multiaddr] = (), *, hearsay: Sequence[Multiaddr] = ()
+    ) -> HeldConnection:
+        """A connection to a peer: one that stands, or a new one.
+
+        Args:
+            peer: who; nobody else is taken for it.
+            addresses: where it may be, as the operator or our own memory has it.
+            hearsay: where others say that it is; tried when public or in a network of ours.
+
+        Raises:
+            UsageError: ourselves, or nowhere to look.
+            RefusedError: the peer is banned.
+            PeerFaultError: everybody who answered was somebody else, or broke a rule.
+            UnreachableError: nobody answered.
+        """
+        self._fail_if_closed()
+        if peer == self.peer:
+            raise UsageError("is this node itself", where=str(peer))
+        self._fail_if_banned(peer)
+        held = self._held.usable(peer)
+        if held is not None:
+            return held
+        dial = self._dials.get(peer)
+        if dial is None:
+            networks = self._own_networks()
+            told = [address for address in hearsay if is_dialable(address, networks)]
+            dial = asyncio.get_running_loop().create_task(self._dial(peer, [*addresses, *told]))
+            self._dials[peer] = dial
+            dial.add_done_callback(lambda _: self._dials.pop(peer, None))
+        await asyncio.wait([dial])  # others may wait for it too, so it goes on when this task is cancelled
+        if dial.cancelled():
+            raise _stopping()
+        result = dial.result()
+        if isinstance(result, OrlopError):
+            raise result
+        return self._held.usable(peer) or result
+
+    async def dial_any(self, address: Multiaddr) -> HeldConnection:
+        """A connection to whoever is at an address.
+
+        Args:
+            address: with or without `/p2p`; with it, nobody else is taken.
+
+        Raises:
+            PeerFaultError: who is there broke a rule, or is this node.
+            UnreachableError: nobody answered.
+        """
+        self._fail_if_closed()
+        place = address.without_peer()
+        connection = await self._endpoint(place.transport).dial(address.peer, place)
+        return self._keep_dialled(connection)
+
+    async def open(
+        self, peer: PeerId, protocol: str, addresses: Sequence[Multiaddr] = (), *, bulk: bool = False
+    ) -> Stream:
+        """A stream to a peer, on a connection that stands or on a new one.
+
+        Args:
+            peer: who.
+            protocol: what is to be spoken.
+            addresses: where it may be.
+            bulk: much is to be received.
+
+        Raises:
+            UnsupportedProtocolError: the peer does not speak that.
+            ConnectionLostError: the connection ended meanwhile.
+            OrlopError: as `connect` does.
+        """
+        connection = await self.connect(peer, addresses)
+        try:
+            return await connection.open(protocol, bulk=bulk)
+        except ConnectionLostError:
+            # It may have ended, or been set aside for another, just now.
+            other = self._held.usable(peer)
+            if other is None or other is connection:
+                raise
+            return await other.open(protocol, bulk=bulk)
+
+    async def disconnect(self, peer: PeerId) -> None:
+        """Closes all connections to a peer."""
+        await asyncio.gather(*(connection.close() for connection in self._held.of(peer)))
+
+    def forgive(self, peer: PeerId) -> None:
+        """Forgets what a peer has done: the operator has named it anew."""
+        self._scores.forgive(str(peer))
+        for connection in self._held.of(peer):
+            if self._standing.is_listed(peer):
+                connection.trust()
+
+    def blame(self, fault: PeerFaultError, *, peer: PeerId | None, remote: Multiaddr) -> None:
+        """Counts a fault against a peer, and ends its connections when it is one too many.
+
+        Args:
+            fault: what it did.
+            peer: who, when it is proven.
+            remote: where it is.
+        """
+        now = self._clock.monotonic()
+        self._faults.add(fault, peer="" if peer is None else str(peer), remote=str(remote), host=remote.host, now=now)
+        name = "" if peer is None else str(peer)
+        for ban in self._scores.add(fault.score, clean(fault.why), now, peer=name, host=remote.host):
+            self._banned(ban, peer, now)
+
+    async def aclose(self) -> None:
+        """Ends everything and waits for it; nothing of it is left."""
+        self._closed = True
+        for dial in list(self._dials.values()):
+            dial.cancel()
+        await asyncio.gather(*self._dials.values(), return_exceptions=True)
+        await asyncio.gather(*(endpoint.aclose() for endpoint in self._endpoints.values()))
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- inside: dialling ---------------------------------------------------------------------------------------------
+
+    async def _dial(self, peer: PeerId, addresses: Sequence[Multiaddr]) -> HeldConnection | OrlopError:
+        """The outcome as a value: perhaps nobody waits for it any more."""
+        try:
+            return await self._dial_places(peer, await self._places(peer, addresses))
+        except OrlopError as error:
+            return error
+
+    async def _places(self, peer: PeerId, addresses: Sequence[Multiaddr]) -> list[Multiaddr]:
+        """The addresses to try now."""
+        fitting = [address for address in addresses if address.peer in {None, peer} and address.relay is None]
+        if not fitting:
+            raise UsageError("has no known address", where=str(peer), hint="name one that ends in /p2p/ and the PeerId")
+        places = in_order(await resolve(fitting), self._limits)
+        now = self._clock.monotonic()
+        waits = {
+            place: max(self._backoff.wait_s(place, now), self._backoff.wait_s(place.with_peer(peer), now))
+            for place in places
+        }
+        ready = [place for place in places if not waits[place]]
+        if not ready:
+            soon = min(waits.values(), default=0.0)
+            why = "could not be reached a moment ago" if places else "has no address that can be found"
+            raise UnreachableError(why, where=str(peer), hint=f"try again in {soon:.0f} s" if places else "")
+        return ready
+
+    async def _dial_places(self, peer: PeerId, places: list[Multiaddr]) -> HeldConnection:
+        async def dial(place: Multiaddr) -> HeldConnection:
+            try:
+                connection = await self._endpoint(place.transport).dial(peer, place)
+            except OrlopError as error:
+                # Where nobody answers nobody else is either; where somebody else is, he may be just the right one.
+                nobody = isinstance(error, UnreachableError)
+                self._backoff.failed(place if nobody else place.with_peer(peer), self._clock.monotonic())
+                raise
+            self._backoff.worked(place)
+            self._backoff.worked(place.with_peer(peer))
+            return connection
+
+        result = await race(places, dial, lambda late: self._begin(late.close()), self._limits)
+        if not isinstance(result, list):
+            return self._keep_dialled(result)
+        for place, error in result:
+            self._tell(DialFailed(peer=str(peer), address=str(place), reason=clean(error.why)))
+            if isinstance(error, PeerFaultError):
+                self.blame(error, peer=None, remote=place)
+        raise _worst(peer, [error for _, error in result])
+
+    def _keep_dialled(self, connection: HeldConnection) -> HeldConnection:
+        if self._closed or connection.closed or not self._keep(connection):
+            self._begin(connection.close())
+            raise UnreachableError("has no place for one more connection", where=str(connection.peer))
+        return connection
+
+    def _endpoint(self, transport: Transport) -> Endpoint:
+        endpoint = self._endpoints.get(transport)
+        if endpoint is None:
+            endpoint = self._endpoints[transport] = self._tcp() if transport == "tcp" else self._quic()
+        return endpoint
+
+    def _tcp(self) -> Endpoint:
+        return TcpEndpoint(
+            self._identity,
+            self._limits,
+            protocols=self._protocols,
+            unread=self._unread,
+            on_connection=self._came,
+            on_fault=self._on_fault,
+            admits=self._admits,
+        )
+
+    def _quic(self) -> Endpoint:
+        from net.quic.endpoint import QuicEndpoint  # noqa: PLC0415 - costs much to import, and not every node needs it
+
+        return QuicEndpoint(
+            self._identity,
+            self._limits,
+            self._clock,
+            protocols=self._protocols,
+            unread=self._unread,
+            on_connection=self._came,
+            on_fault=self._on_fault,
+            admits=self._admits,
+        )
+
+    # --- inside: who gets in ------------------------------------------------------------------------------------------
+
+    def _admits(self, host: str) -> bool:
+        now = self._clock.monotonic()
+        if self._closed or self._scores.ban_of(now, host=host) is not None:
+            return False
+        refusal = self._admission.judge(host, now, inbound=self._held.inbound_hosts(), connections=len(self._held))
+        if refusal is not None:
+            self.blame(refusal, peer=None, remote=Multiaddr.at(host, 0, "tcp"))
+        return refusal is None
+
+    def _came(self, connection: HeldConnection) -> None:
+        """A peer has opened a connection and proven its key."""
+        if self._closed or self._is_banned(connection.peer) or not self._keep(connection):
+            self._begin(connection.close())
+
+    def _keep(self, connection: HeldConnection) -> bool:
+        """Holds a connection, if there is a place for it."""
+        if not self._held.has_place(connection):
+            return False
+        if self._standing.is_listed(connection.peer):
+            connection.trust()
+        for loser in self._held.add(connection, self._clock.monotonic()):
+            self._begin(loser.drain())
+        self._tell(
+            Connected(
+                peer=str(connection.peer),
+                remote=str(connection.remote),
+                transport=connection.transport,
+                dialled=connection.dialled,
+            )
+        )
+        self._begin(self._watch(connection))
+        return True
+
+    async def _watch(self, connection: HeldConnection) -> None:
+        await connection.wait_closed()
+        self._held.remove(connection)
+        self._tell(
+            Disconnected(
+                peer=str(connection.peer),
+                remote=str(connection.remote),
+                reason=clean(connection.end_reason),
+                last=not self._held.of(connection.peer),
+            )
+        )
+
+    def _on_fault(self, remote: Multiaddr, peer: PeerId | None, fault: PeerFaultError) -> None:
+        self.blame(fault, peer=peer, remote=remote)
+
+    def _banned(self, ban: Ban, peer: PeerId | None, now: float) -> None:
+        spared = ban.kind == "peer" and peer is not None and self._standing.is_listed(peer)
+        self._tell(
+            Banned(kind=ban.kind, subject=ban.subject, reason=ban.reason, seconds=ban.until - now, spared=spared)
+        )
+        for connection in self._held:
+            of_prefix = self._scores.ban_of(now, host=connection.remote.host) is not None
+            if self._is_banned(connection.peer) or (of_prefix and not self._standing.is_listed(connection.peer)):
+                self._begin(connection.close())
+
+    def _is_banned(self, peer: PeerId) -> bool:
+        if self._standing.is_banned(peer):
+            return True
+        scored = self._scores.ban_of(self._clock.monotonic(), peer=str(peer)) is not None
+        return scored and not self._standing.is_listed(peer)
+
+    def _fail_if_banned(self, peer: PeerId) -> None:
+        if self._is_banned(peer):
+            raise RefusedError("is banned", where=str(peer), hint="see `orlop peers list`")
+
+    def _fail_if_closed(self) -> None:
+        if self._closed:
+            raise _stopping()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _stopping() -> ConnectionLostError:
+    return ConnectionLostError("the node is stopping")
+
+
+def _worst(peer: PeerId, errors: list[OrlopError]) -> OrlopError:
+    """The one error of several: that somebody else answered says more than that nobody did."""
+    for error in errors:
+        if isinstance(error, PeerFaultError):
+            return error
+    if len(errors) == 1:
+        return errors[0]
+    why = "; ".join(f"{error.where}: {error.why}" for error in errors[:3])
+    return UnreachableError(f"answers at none of {len(errors)} addresses: {why}", where=str(peer))
