@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from console.client import Json
 from console.job_settings import JobsConfig
+from console.p2p_settings import P2pConfig
 from console.setting_key import Key, Value
 from console.settings import (
     KEYS,
@@ -90,6 +91,7 @@ class Config:
     jobs: JobsConfig = field(default_factory=JobsConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
     receipts: ReceiptsConfig = field(default_factory=ReceiptsConfig)
+    p2p: P2pConfig = field(default_factory=P2pConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     ui: UiConfig = field(default_factory=UiConfig)
     notify: tuple["NotifyRule", ...] = ()
@@ -349,6 +351,7 @@ def _build(values: Mapping[str, tuple[Value, str]], rules: "tuple[NotifyRule, ..
         jobs=_section(JobsConfig, values),
         journal=_section(JournalConfig, values),
         receipts=_section(ReceiptsConfig, values),
+        p2p=_section(P2pConfig, values),
         storage=_section(StorageConfig, values),
         ui=_section(UiConfig, values),
         notify=rules,

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from console import config as configuration
@@ -40,6 +41,7 @@ from runtime.sanitise import clean
 from runtime.store import Transaction
 
 if TYPE_CHECKING:
+    from console.mesh import Mesh
     from console.notify import Notifier
 
 __all__ = ["Core", "CoreOptions"]
@@ -115,6 +117,8 @@ class Core(Parts):
         )
         await self.write(lambda tx: tx.emit(started))
         await self.jobs.recover()
+        if self.config.p2p.listen:
+            await self.mesh.start()
         self.keep_running(self._wake(), "start")
         self.keep_running(self._keep_house(), "journal")
         self.keep_running(self.life.run(), "rooms")
@@ -239,6 +243,8 @@ class Core(Parts):
         if self.built("agents"):
             await self.agents.shutdown()
         await self.online.close()
+        if self.built("mesh"):
+            await self.mesh.close()
         if self.built("jobs"):
             by = f"signal:{exit_code}"
             await self.jobs.close(drain_s=0, by=by if by in EXIT_CANCELLED else "command")
@@ -276,6 +282,13 @@ class Core(Parts):
             self.reload()
         except OrlopError as error:
             self.report("configuration", error)
+
+    @cached_property
+    def mesh(self) -> "Mesh":
+        """This node among its peers; listens only where an owner's settings say."""
+        from console.mesh import Mesh
+
+        return Mesh(self)
 
     # --- what parts and faces call ----------------------------------------------------------------------------------
 
@@ -327,6 +340,7 @@ class Core(Parts):
             seq=self.journal.last_seq(),
             read_only=self.options.read_only,
             instance=self.store.instance,
+            listen=tuple(str(place) for place in self.mesh.host.listening()) if self.built("mesh") else (),
         )
 
     async def snapshot(self, topics: Sequence[str]) -> Snapshot:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from console.job_settings import JobsConfig
+from console.p2p_settings import P2pConfig
 from console.setting_key import Key, Unit, Value
 
 __all__ = [
@@ -226,6 +227,7 @@ _SECTIONS = {
     "jobs": JobsConfig,
     "journal": JournalConfig,
     "receipts": ReceiptsConfig,
+    "p2p": P2pConfig,
     "storage": StorageConfig,
     "ui": UiConfig,
 }

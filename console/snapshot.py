@@ -159,7 +159,7 @@ async def _peers(core: "Core") -> Json:
     from console.peer_rows import peer_row
     from net.book.reading import listed
 
-    return [to_wire(peer_row(entry)) for entry in await asyncio.wrap_future(core.store.read(listed))]
+    return [to_wire(peer_row(core, entry)) for entry in await asyncio.wrap_future(core.store.read(listed))]
 
 
 _READ: Mapping[str, Callable[["Core"], Awaitable[Json]]] = MappingProxyType(

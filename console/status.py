@@ -71,7 +71,7 @@ def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> 
         "state_dir": clean(str(path), 1000),
         "node": clean(name, 64) if isinstance(name, str) else settings.node_name,
         "peer_id": _peer_id(state) if state else None,
-        "listen": [],
+        "listen": _listening(hello),
         "uptime_s": _uptime_s(pid) if pid else None,
         "seq": seq if isinstance(seq, int) else counts["seq"],
         "agents": {"active": counts["active"], "tripped": counts["tripped"]},
@@ -112,6 +112,11 @@ def _peer_id(state: StateDir) -> str | None:
     from nacl.bindings import crypto_sign_seed_keypair
 
     return peer_id_of(crypto_sign_seed_keypair(seed)[0])
+
+
+def _listening(hello: Mapping[str, object]) -> list[Json]:
+    found = hello.get("listen")
+    return [clean(one, 1000) for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
 
 def _greeting(state: StateDir) -> Mapping[str, object]:

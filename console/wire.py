@@ -82,6 +82,8 @@ class ServerHello(Message):
     read_only: bool
     instance: str
     """Another one means another journal: rows must be asked for anew."""
+    listen: tuple[str, ...] = ()
+    """Where other nodes reach it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,8 @@ def passphrase(named: str | None, environ: Mapping[str, str]) -> bytes | None:
 def _config_reader(path: Path, options: Options) -> Callable[[], config.Config]:
     def read() -> config.Config:
         file = config.config_file(options.config, os.environ)
-        return config.load(file, StateDir(path).config_d, os.environ)
+        given = {"p2p.listen": " ".join(options.p2p_listen)} if options.p2p_listen else {}
+        return config.load(file, StateDir(path).config_d, os.environ, given)
 
     return read
 

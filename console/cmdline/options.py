@@ -34,6 +34,7 @@ class Options:
     theme: str | None = None
     ascii: bool = False
     no_mouse: bool = False
+    p2p_listen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Option:
     choices: tuple[str, ...] = ()
     dest: str = ""
     group: str = ""
+    many: bool = False
+    """Whether it may be given several times; then its value is a tuple."""
 
     @property
     def name(self) -> str:
@@ -66,6 +69,7 @@ EVERYWHERE = (
 
 _SCREEN = "Screen"
 _HEADLESS = "Headless"
+_NETWORK = "Network"
 _COLORS = ("auto", "always", "never")
 
 FACE = (
@@ -81,6 +85,13 @@ FACE = (
     Option(flag="--since", metavar="SEQ|TIME", help="replay the journal from there first", group=_HEADLESS),
     Option(flag="--content", help="with text of rooms, agents and output", group=_HEADLESS),
     Option(flag="--fail-on-trip", help="exit 8 when a breaker is open at the end", group=_HEADLESS),
+    Option(
+        flag="--p2p-listen",
+        metavar="ADDR",
+        help="let other nodes reach this one there; may be repeated; in place of p2p.listen",
+        group=_NETWORK,
+        many=True,
+    ),
 )
 """Options of `orlop` without a command."""
 
@@ -119,6 +130,7 @@ def add_options(parser: argparse.ArgumentParser, table: Sequence[Option], title:
                 dest=item.name,
                 metavar=item.metavar,
                 choices=item.choices or None,
+                action="append" if item.many else "store",
                 default=argparse.SUPPRESS,
                 help=item.help,
             )
@@ -147,4 +159,5 @@ def options_of(*spaces: argparse.Namespace) -> Options:
 
 
 def _build(given: dict[str, object]) -> Options:
+    given.update({name: tuple(value) for name, value in given.items() if isinstance(value, list)})
     return Options(**given)  # type: ignore[arg-type]  # argparse gave each name the type of its field

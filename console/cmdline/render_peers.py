@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from console.output import NOTHING, Column, Item, facts, items_of, micros, moment, table, text, word
+from console.output import NOTHING, Column, Item, facts, items_of, list_of, micros, moment, table, text, text_of, word
+from runtime.sanitise import clean
 
 __all__ = ["PEERS"]
 
@@ -57,9 +58,29 @@ def _peer(value: Item) -> str:
     return f"{head}\n{table(_PLACES, items_of(value, 'places'), empty='no address is known')}"
 
 
+def _dialled(value: Item) -> str:
+    return facts(
+        [
+            ("peer", f"{text(value, 'peer')}, key proven"),
+            ("at", f"{text(value, 'address')} by {text(value, 'transport')}"),
+            ("program", f"{clean(text(value, 'agent'), 64) or NOTHING} (it says)"),
+            *(("listens at", f"{text_of(one)} (it says)") for one in list_of(value, "listen")),
+            ("speaks", ", ".join(text_of(one) for one in list_of(value, "protocols")) or NOTHING),
+        ]
+    )
+
+
+def _pinged(value: Item) -> str:
+    trips = [int(text_of(one)) for one in list_of(value, "rtts_us")]
+    lines = "".join(f"answered after {trip / 1000:.2f} ms\n" for trip in trips)
+    return f"{lines}{text(value, 'peer')}: best {min(trips, default=0) / 1000:.2f} ms\n"
+
+
 PEERS: Mapping[str, Callable[[Item], str]] = {
     "peers list": _list,
     "peers show": _peer,
+    "peers dial": _dialled,
+    "peers ping": _pinged,
     "peers trust": _peer,
     "peers ban": _peer,
     "peers name": _peer,

@@ -11,6 +11,12 @@ _PEER = Arg(
     help="the peer: its name, its PeerId, or at least four characters of that after 12D3KooW",
     required=True,
 )
+_WHERE = Arg(
+    name="peer",
+    kind=Kind.PEER,
+    help="the peer as in peers show, or a multiaddr that ends in /p2p/ and its PeerId",
+    required=True,
+)
 _ID = "12D3KooWBiLeB9Qn575rSEFdWgvwXwRfTdN8XFrCEpXWcWjbNDWa"
 
 COMMANDS: tuple[Command, ...] = (
@@ -51,6 +57,33 @@ COMMANDS: tuple[Command, ...] = (
             "orlop peers trust ada --jobs",
             "orlop peers trust ada --remove",
         ),
+    ),
+    Command(
+        name="peers dial",
+        help="Connect to a node and prove its key.",
+        handler="console.verbs.mesh:dial",
+        args=(
+            _WHERE,
+            flag("insecure_any", "take whoever is at the address, and say who it is"),
+        ),
+        changes=True,
+        detail=(
+            "Whoever answers must prove the key that the address names; another's is refused. A running orlop stays"
+            " connected; without one the connection ends with the command."
+        ),
+        examples=(f"orlop peers dial /ip4/192.0.2.7/tcp/4001/p2p/{_ID}", "orlop peers dial ada --json"),
+    ),
+    Command(
+        name="peers ping",
+        help="Measure how long a node takes to answer.",
+        handler="console.verbs.mesh:ping_peer",
+        args=(
+            _WHERE,
+            option("count", Kind.INTEGER, "how often", metavar="N", default="3", low=1, high=100),
+        ),
+        changes=True,
+        detail="The connection is made first where there is none; that is not measured.",
+        examples=("orlop peers ping ada", "orlop peers ping ada --count 10 --json"),
     ),
     Command(
         name="peers ban",

@@ -23,7 +23,9 @@ __all__ = ["ban", "list_peers", "name", "show", "trust"]
 async def list_peers(core: "Core", call: Call) -> Result:
     """`peers list`: rows."""
     entries = await asyncio.wrap_future(core.store.read(reading.listed))
-    rows = [peer_row(entry) for entry in entries if not call.flag("trusted") or entry.trusted_ms or entry.submitter]
+    rows = [
+        peer_row(core, entry) for entry in entries if not call.flag("trusted") or entry.trusted_ms or entry.submitter
+    ]
     return Result(ok=True, value={"v": 1, "items": [to_wire(row) for row in rows]})
 
 
@@ -33,7 +35,7 @@ async def show(core: "Core", call: Call) -> Result:
     entry = await asyncio.wrap_future(core.store.read(lambda db: reading.known(db, peer)))
     if entry is None:
         raise NotFoundError("is not known", where=str(peer), hint="`orlop peers list` shows who is")
-    return Result(ok=True, value=_document(entry))
+    return Result(ok=True, value=_document(core, entry))
 
 
 async def trust(core: "Core", call: Call) -> Result:
@@ -47,7 +49,10 @@ async def trust(core: "Core", call: Call) -> Result:
         entry = give(tx, peer, on=not call.flag("remove"))
         return entry if called is None else saying.name(tx, peer, called)
 
-    return Result(ok=True, value=_document(await core.write(work)))
+    entry = await core.write(work)
+    if core.built("mesh") and not call.flag("remove"):
+        core.mesh.host.forgive(peer)
+    return Result(ok=True, value=_document(core, entry))
 
 
 async def ban(core: "Core", call: Call) -> Result:
@@ -56,10 +61,13 @@ async def ban(core: "Core", call: Call) -> Result:
     _refuse_oneself(core, peer)
     reason = call.text("reason") or ""
     if not call.flag("remove"):
-        return Result(ok=True, value=_document(await core.write(lambda tx: saying.ban(tx, peer, reason))))
+        entry = await core.write(lambda tx: saying.ban(tx, peer, reason))
+        if core.built("mesh"):
+            await core.mesh.end(peer)
+        return Result(ok=True, value=_document(core, entry))
     if reason:
         raise UsageError("--reason is for a ban, not for lifting one")
-    return Result(ok=True, value=_document(await core.write(lambda tx: saying.unban(tx, peer))))
+    return Result(ok=True, value=_document(core, await core.write(lambda tx: saying.unban(tx, peer))))
 
 
 async def name(core: "Core", call: Call) -> Result:
@@ -74,7 +82,7 @@ async def name(core: "Core", call: Call) -> Result:
                 return noted
         return saying.name(tx, peer, called or "")
 
-    return Result(ok=True, value=_document(await core.write(work)))
+    return Result(ok=True, value=_document(core, await core.write(work)))
 
 
 async def _meant(core: "Core", call: Call) -> PeerId:
@@ -91,7 +99,7 @@ def _refuse_oneself(core: "Core", peer: PeerId) -> None:
         raise UsageError("is this node itself", where=str(peer))
 
 
-def _document(entry: Known) -> dict[str, Json]:
+def _document(core: "Core", entry: Known) -> dict[str, Json]:
     places: list[Json] = [
         {
             "address": str(one.address),
@@ -101,6 +109,6 @@ def _document(entry: Known) -> dict[str, Json]:
         }
         for one in entry.addresses
     ]
-    row = to_wire(peer_row(entry))
+    row = to_wire(peer_row(core, entry))
     assert isinstance(row, dict)  # noqa: S101 - of a dataclass it is one
     return {"v": 1, **row, "places": places}
