@@ -88,8 +88,8 @@ class Process:
 
 
 @contextmanager
-def harbor(folder: Path) -> Iterator[tuple[Process, Process, Process]]:
-    """A relay, Ann who made a room on it, and Bob who has joined."""
+def harbor(folder: Path, *words: str) -> Iterator[tuple[Process, Process, Process]]:
+    """A relay, Ann who made a room on it (with these words), and Bob who has joined."""
     started: list[Process] = []
     try:
         relay = Process(folder / "relay", "rooms", "relay", "--bind", "127.0.0.1:0", "--json")
@@ -102,7 +102,7 @@ def harbor(folder: Path) -> Iterator[tuple[Process, Process, Process]]:
         started.append(bob)
         for program in (ann, bob):
             program.until("core.ready")
-        ann.run("rooms", "create", "harbor", "--relay", url, "--history", "all")
+        ann.run("rooms", "create", "harbor", "--relay", url, "--history", "all", *words)
         invitation = ann.run("rooms", "invite", "harbor")["invitation"]
         assert bob.run("rooms", "join", invitation, "--name", "bob")["state"] == "joined"
         yield relay, ann, bob

@@ -100,7 +100,10 @@ async def test_w11_agents_work_there_and_nothing_of_them_is_on_the_disk(harbor: 
     assert (await harbor.well("rooms list"))["items"][0]["agents"] == 1
     assert LOG.decode() in [one["text"] for one in (await harbor.well("agents logs", agent=AGENT))["items"]]
     shown = await harbor.well("agents show", agent=AGENT)
-    assert (shown["manifest"]["description"], sum(one["calls"] for one in shown["minutes"])) == ("described-by-nobody", 2)
+    assert (shown["manifest"]["description"], sum(one["calls"] for one in shown["minutes"])) == (
+        "described-by-nobody",
+        2,
+    )
     assert {"agents", "agent_state", "agent_versions", "agent_diagnostics", "agent_modules"} <= in_memory(harbor).keys()
     words = secrets(harbor, room)
     assert (harbor.traces(words), stored_files(harbor)) == ([], [])
