@@ -217,12 +217,12 @@ class Transaction:
         for hook in reversed(undone):
             hook(False)
 
-    def meta(self, key: str) -> str | int | None:
-        """A small fact of the whole database, or None."""
-        row = self.one("SELECT value FROM meta WHERE key = ?", (key,))
+    def meta(self, key: str, room: str = "") -> str | int | None:
+        """A small fact of the whole database, or of a room that its key names; None where there is none."""
+        row: Row | None = self.execute_in(room, "SELECT value FROM {at}.meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
-    def set_meta(self, key: str, value: str | int) -> None:
-        """Keeps a small fact of the whole database."""
-        sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-        self.execute(sql, (key, value))
+    def set_meta(self, key: str, value: str | int, room: str = "") -> None:
+        """Keeps a small fact of the whole database, or of a room that its key names."""
+        sql = "INSERT INTO {at}.meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        self.execute_in(room, sql, (key, value))

@@ -85,7 +85,7 @@ def forget_rows(tx: Transaction, room: str) -> bool:
         for (table,) in tx.rows(_TABLES.replace(AT, place), (place,)):
             tx.execute(f'DELETE FROM {place}."{table}" WHERE room = ?', (room,))  # noqa: S608 - names from the schema
     tx.execute("DELETE FROM journal WHERE instr(body, ?)", (room,))
-    tx.execute("DELETE FROM meta WHERE instr(key, ?)", (room,))
+    tx.execute_everywhere("DELETE FROM {at}.meta WHERE instr(key, ?)", (room,))
     tx.set_meta(_MARK, 1)
     return found
 

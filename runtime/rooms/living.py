@@ -62,7 +62,7 @@ class LivingRooms(SharedRooms):
                 last_ms = 0 if chain is None else chain.last_ms
                 if last_ms <= tx.now_ms + FUTURE_MS:
                     return 0
-                tx.set_meta(f"{RECLOCK}{room}", last_ms)
+                tx.set_meta(f"{RECLOCK}{room}", last_ms, room)
                 return last_ms
 
         return self._store.write(work)

@@ -189,7 +189,7 @@ class WritingRooms:
 
     def _clock_ms(self, tx: Transaction, room: str) -> int:
         """What counts as now where entries of this node are judged: the clock, or what the operator set instead."""
-        return max(tx.now_ms, int(tx.meta(f"{RECLOCK}{room}") or 0))
+        return max(tx.now_ms, int(tx.meta(f"{RECLOCK}{room}", room) or 0))
 
     def _next_ms(self, tx: Transaction, held: HeldRoom) -> int:
         """The time of this node's next entry."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.agents.keys import AgentKey
 from runtime.errors import NotFoundError, RefusedError
 from runtime.events import RoomBurned
 from runtime.rooms.entries import SignedEntry
@@ -34,6 +35,23 @@ async def test_a_burned_room_leaves_no_byte_in_the_state_directory(harbor: Harbo
         harbor.core.rooms.state(room)
     assert await harbor.well("rooms list") == {"v": 1, "items": []}
     assert await harbor.well("agents list") == {"v": 1, "items": []}
+
+
+async def test_an_agent_that_is_started_while_its_room_burns_ends_with_it(
+    harbor: Harbor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = await harbor.fill(ROOM_NAME, "gone")
+    key = AgentKey(room, f"{AGENT_NAME}-gone")
+    drop = harbor.core.online.drop
+
+    async def late(room: str, *, bye: bool = False) -> None:
+        await harbor.core.agents.activate(key)
+        await drop(room, bye=bye)
+
+    monkeypatch.setattr(harbor.core.online, "drop", late)
+    await harbor.well("rooms burn", room=ROOM_NAME)
+    assert key not in harbor.core.agents.figures
+    assert key not in harbor.core.agents._live
 
 
 async def test_other_rooms_are_as_they_were(harbor: Harbor) -> None:

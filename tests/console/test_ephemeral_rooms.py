@@ -82,6 +82,16 @@ async def test_it_is_never_exported(harbor: Harbor) -> None:
         harbor.core.rooms.written_down(room, 0)
 
 
+async def test_a_clock_that_fell_is_remembered_in_memory_only(harbor: Harbor) -> None:
+    harbor.clock.advance(3_600)
+    room = await filled(harbor)
+    harbor.clock.now_ms -= 3_600_000
+    await harbor.refused("rooms say", room=NAME, text="hello")
+    await harbor.well("rooms reclock", room=NAME)
+    await harbor.well("rooms say", room=NAME, text="hello")
+    assert harbor.traces(secrets(harbor, room)) == []
+
+
 async def test_burning_ends_it_at_once(harbor: Harbor) -> None:
     room = await filled(harbor)
     await harbor.well("rooms burn", room=NAME)

@@ -1,12 +1,13 @@
 """What happens to rooms by itself and by their settings: reminders, countdowns, Keep, undo, a clock that fell."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runtime.events import RoomBurned, RoomCountdown, RoomSettings, TaskDue
+from runtime.events import AgentActivated, AgentDeactivated, RoomBurned, RoomCountdown, RoomSettings, TaskDue
 from runtime.rooms.drafts import TaskDraft
 from tests.console.living import Harbor
 
@@ -218,3 +219,52 @@ async def test_after_the_clock_fell_changes_wait_until_the_room_is_reclocked(har
 async def test_with_a_clock_that_is_well_there_is_nothing_to_reclock(harbor: Harbor) -> None:
     await add(harbor, "First")
     assert (await harbor.well("rooms reclock", room="harbor"))["until_ms"] == 0
+
+
+# --- out of a room --------------------------------------------------------------------------------------------------
+
+
+async def with_agent(harbor: Harbor) -> str:
+    """A room with an agent that is active."""
+    return await harbor.fill("pier", "x")
+
+
+async def agent_state(harbor: Harbor) -> str:
+    (row,) = (await harbor.well("agents list"))["items"]
+    return str(row["state"])
+
+
+async def test_leaving_a_room_ends_its_agents_and_says_so(harbor: Harbor) -> None:
+    await with_agent(harbor)
+    await harbor.well("rooms leave", room="pier")
+    assert [(event.agent, event.reason) for event in await harbor.told(AgentDeactivated)] == [("quiet-one-x", "left")]
+    assert await agent_state(harbor) == "off"
+    assert "this node is in its room no more" in await harbor.refused("agents activate", agent="quiet-one-x")
+    await harbor.restart()
+    assert await agent_state(harbor) == "off"
+
+
+async def test_leaving_without_an_orlop_that_runs_ends_them_for_the_next_one(harbor: Harbor) -> None:
+    await with_agent(harbor)
+    await harbor.core.stop("test")
+    await harbor.start(owner=False)
+    await harbor.well("rooms leave", room="pier")
+    assert await agent_state(harbor) == "off"
+    await harbor.restart()
+    assert (await agent_state(harbor), await harbor.told(AgentActivated)) == ("off", [])
+
+
+async def test_who_is_out_of_a_room_by_others_words_ends_its_agents_at_the_next_look(harbor: Harbor) -> None:
+    room = await with_agent(harbor)
+    await asyncio.wrap_future(harbor.core.rooms.leave(room))
+    await harbor.core.life.look()
+    assert [event.reason for event in await harbor.told(AgentDeactivated)] == ["left"]
+    assert await agent_state(harbor) == "off"
+
+
+async def test_who_cannot_leave_keeps_the_agents(harbor: Harbor) -> None:
+    harbor.clock.advance(HOUR)
+    await with_agent(harbor)
+    harbor.clock.now_ms -= HOUR * 1_000
+    assert "the clock is 60 minutes behind" in await harbor.refused("rooms leave", room="pier")
+    assert await agent_state(harbor) == "active"
