@@ -34,6 +34,6 @@ def begin_block(tx: Transaction, *, above: int = 0) -> int:
     Returns:
         The block, which follows from the time.
     """
-    block = max(current_block(tx) + 1, above + 1, tx.now_ms // 1000 - _EPOCH_S)
-    tx.set_meta(_KEY, min(block, _BLOCK_MAX))
+    block = min(max(current_block(tx) + 1, above + 1, tx.now_ms // 1000 - _EPOCH_S), _BLOCK_MAX)
+    tx.set_meta(_KEY, block)
     return block

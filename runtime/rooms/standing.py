@@ -209,11 +209,11 @@ class Standing:
         A room of many members has many such entries, and each would have all that is there looked through.
         """
         said = chain.statement(entry.seq)
-        if self._unsettled or said is None or not isinstance(said.fact, Vouch) or not chain.counts(entry.seq):
+        if self._unsettled or said is None or not isinstance(said.fact, Vouch):
             return False
         key = said.fact.card.identity_key
         creator = self._chains.get(self.roster.creator)
-        if creator is None or creator.waiting or key in self._chains or self._is_removed(creator, key):
+        if creator is None or key in self._chains or self._is_removed(creator, key):
             return False
         if self.snapshot is not None and self.snapshot.heads_of(key):
             return False

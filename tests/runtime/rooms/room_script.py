@@ -5,6 +5,7 @@ the state that a set of entries comes to.
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from runtime.canonical import Json, encode
@@ -266,6 +267,26 @@ class Script:
 
 STEPS = sorted(name.removeprefix("do_") for name in vars(Script) if name.startswith("do_"))
 HONEST = ["create", "change", "agent", "say", "keep", "vouch", "set", "snapshot", "create", "change", "circle"]
+
+
+def played(steps: Sequence[tuple[str, int, int, int]]) -> Script:
+    """Two members from the beginning, so that most of what follows counts."""
+    script = Script()
+    for who in (1, 3):
+        script.step("vouch", 0, who, 0)
+    for step in steps:
+        script.step(*step)
+    return script
+
+
+def batches(entries: Sequence[SignedEntry], chance: Random) -> list[list[SignedEntry]]:
+    """In any order, some of them several times, in pieces of any size."""
+    again = [one for one in entries if chance.random() < 0.3]
+    mixed = [*entries, *again]
+    if chance.random() < 0.8:
+        chance.shuffle(mixed)
+    cuts = sorted(chance.randrange(len(mixed) + 1) for _ in range(chance.randrange(8)))
+    return [mixed[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(mixed)], strict=True)]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,19 @@ from runtime.rooms.entries import SignedEntry, entry_from_json
 from runtime.rooms.missing import missing, summary
 from runtime.rooms.replica import Replica
 from runtime.rooms.summary import parse_summary, summary_to_json
-from tests.runtime.rooms.room_script import ANN, BOB, HONEST, NOW, PEOPLE, ROOM, STEPS, Script, plain_state
+from tests.runtime.rooms.room_script import (
+    ANN,
+    BOB,
+    HONEST,
+    NOW,
+    PEOPLE,
+    ROOM,
+    STEPS,
+    Script,
+    batches,
+    plain_state,
+    played,
+)
 
 LATER = NOW + 10_000_000
 
@@ -24,28 +36,8 @@ honest_steps = st.lists(
 )
 
 
-def played(steps: Sequence[tuple[str, int, int, int]]) -> Script:
-    """Two members from the beginning, so that most of what follows counts."""
-    script = Script()
-    for who in (1, 3):
-        script.step("vouch", 0, who, 0)
-    for step in steps:
-        script.step(*step)
-    return script
-
-
 def state(replica: Replica) -> bytes:
     return encode(replica.state())
-
-
-def batches(entries: Sequence[SignedEntry], chance: random.Random) -> list[list[SignedEntry]]:
-    """In any order, some of them several times, in pieces of any size."""
-    again = [one for one in entries if chance.random() < 0.3]
-    mixed = [*entries, *again]
-    if chance.random() < 0.8:
-        chance.shuffle(mixed)
-    cuts = sorted(chance.randrange(len(mixed) + 1) for _ in range(chance.randrange(8)))
-    return [mixed[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(mixed)], strict=True)]
 
 
 def exchange(one: Replica, other: Replica) -> None:
