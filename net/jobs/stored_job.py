@@ -56,8 +56,8 @@ def stored_job(db: sqlite3.Connection, job: str) -> StoredJob | None:
         The job; None when there is none.
     """
     sql = (
-        "SELECT submitter, state, jobs.outcome, document FROM jobs LEFT JOIN receipts ON receipts.receipt = jobs.receipt"
-        " WHERE jobs.job = ?"
+        "SELECT submitter, state, jobs.outcome, document FROM jobs"
+        " LEFT JOIN receipts ON receipts.receipt = jobs.receipt WHERE jobs.job = ?"
     )
     row = db.execute(sql, (job,)).fetchone()
     if row is None:

@@ -160,13 +160,12 @@ class WorkerJob:
         """The module has its size: now it must have its hash, too.
 
         Raises:
-            PeerFaultError: it has another; nothing of it is kept.
+            PeerFaultError: it has another.
             UnavailableError: it cannot be kept.
         """
         if isinstance(self._module, ModulePart):
             part = self._module
             if part.incoming.digest != part.digest:
-                self.drop("refused")
                 raise PeerFaultError("sent a module that does not match its manifest", rule="wrong-module", score=50)
             self._module = await asyncio.to_thread(_keep, part.incoming)
         if self._stage == "input":
@@ -201,7 +200,6 @@ class WorkerJob:
             self._input.end()
         elif self._input is not None and isinstance(self._module, Blob):
             if self._input.digest != self._queued.manifest.extension.get("stdin_sha256"):
-                self.drop("refused")
                 raise PeerFaultError("sent another input than its manifest names", rule="wrong-input", score=50)
             kept = {"module": self._module, "stdin": await asyncio.to_thread(_keep, self._input)}
             self._input = None
@@ -311,14 +309,14 @@ class WorkerJob:
         with contextlib.suppress(OrlopError):  # it ended in the same moment
             await self._shared.jobs.cancel(self.job, "command")
 
-    def drop(self, outcome: Literal["refused", "lost"]) -> None:
-        """Ends it before it ran; what came of it is not kept."""
+    def drop(self) -> None:
+        """Its requester broke the protocol: it ends, and what came of it is not kept."""
         if self._task is not None:
             self.cancel()
             return
         if isinstance(self._module, ModulePart):
             self._module.incoming.close()
-        self._ended(Result(self.job, outcome, truncated=False, receipt=None))
+        self._ended(Result(self.job, "refused", truncated=False, receipt=None))
 
     def close(self) -> None:
         """The worker ends; the node's jobs end by themselves."""

@@ -108,6 +108,7 @@ class WorkerSession:
         self._terms: Final = terms
         self._events: deque[WorkerEvent] = deque()
         self._job: Followed | None = None
+        self._broken = False
         self._refusal = ""
         self._stopped = asyncio.Event()
         self._over = asyncio.Event()
@@ -147,7 +148,7 @@ class WorkerSession:
         self, reader: "asyncio.Task[None]", teller: "asyncio.Task[None]", stopped: "asyncio.Task[bool]"
     ) -> None:
         await asyncio.wait({reader, teller, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if reader.done() and not teller.done():
+        if reader.done():
             reader.result()
             await asyncio.wait({teller, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if teller.done():
@@ -193,12 +194,15 @@ class WorkerSession:
         try:
             await self._read_on(job)
         except PeerFaultError as fault:
+            self._broken = True
+            answered = fault.rule in _ANSWERED
+            self._refusal = fault.why if answered else ""
             if isinstance(job, WorkerJob):
-                job.drop("refused")
-            if fault.rule not in _ANSWERED:
+                job.drop()
+            if not answered:
                 raise
             self._worker.blame(self._key, fault)
-            self._refuse(job, fault.why)
+            job.wake.set()
 
     async def _read_on(self, job: Followed) -> None:
         while True:
@@ -233,10 +237,6 @@ class WorkerSession:
             case OfferCame() | ResumeCame() | StrangerCame():
                 raise AssertionError("only the first word begins a stream")
 
-    def _refuse(self, job: Followed, why: str) -> None:
-        self._refusal = why
-        job.wake.set()
-
     # --- what goes ----------------------------------------------------------------------------------------------------
 
     async def _tell(self, job: Followed, stdout_at: int, stderr_at: int) -> None:
@@ -246,12 +246,11 @@ class WorkerSession:
         with contextlib.closing(OutputFollower(path, stdout_at=stdout_at, stderr_at=stderr_at)) as follower:
             while True:
                 job.wake.clear()
+                if self._broken:
+                    return await self._finish_broken(job)
                 end = job.end
                 told = self._note(job, told)
                 await self._flush()
-                if self._refusal:
-                    self._machine.reject(job.job, InvalidRequest(self._refusal))
-                    return await self._flush()
                 while (piece := follower.read(DATA_MAX)) is not None:
                     self._machine.output(*piece)
                     await self._flush()
@@ -262,7 +261,7 @@ class WorkerSession:
     def _note(self, job: Followed, told: str) -> str:
         """Says what changed: it is written down, or its guest has started."""
         end = job.end
-        if not job.begun and end is None:
+        if not job.begun:
             return told
         ran = job.state == "running" or (end is not None and end.receipt is not None)
         if ran and told not in _TOLD:
@@ -272,6 +271,11 @@ class WorkerSession:
             self._machine.alive()
             return "queued"
         return told
+
+    async def _finish_broken(self, job: Followed) -> None:
+        if self._refusal:
+            self._machine.reject(job.job, InvalidRequest(self._refusal))
+            await self._flush()
 
     async def _finish(self, end: Result) -> None:
         if end.receipt is not None:

@@ -1,4 +1,4 @@
-"""A requester and a worker, each a whole node, and a connection between them that tests can cut and speak on by hand."""
+"""A requester and a worker, each a whole node, and connections between them that tests can cut and speak on by hand."""
 
 import asyncio
 import contextlib
@@ -22,13 +22,27 @@ from runtime.jobs import Carrier, JobEnd, JobLimits, JobRequest, Manifest, Strea
 from runtime.jobs.queue import QueueLimits
 from runtime.jobs.spec import CEILINGS, module_name, new_nonce, sign_manifest
 from runtime.sandbox.compile import Compiler
-from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, open_node
+from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, guest, open_node
 
 PATIENT = RequesterTerms(answer_s=60, start_s=60, silence_s=60, cancel_s=60, retry_s=0.01, retry_most_s=0.05)
 """A loaded machine may take its time; what a test waits for comes all the same."""
 
 CALM = WorkerTerms(first_s=60, lease_s=60)
 ROOMY = Figures("x86_64", 4, 8192)
+
+FOREVER = guest("(loop (br 0))")
+CAT = guest(
+    "(block $end (loop $more"
+    " (i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 4096))"
+    " (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))"
+    " (br_if $end (i32.eqz (i32.load (i32.const 8))))"
+    " (i32.store (i32.const 4) (i32.load (i32.const 8)))"
+    " (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 12)))"
+    " (br $more)))",
+    "fd_read",
+    "fd_write",
+)
+"""Copies its input to its output, at most 4 KiB at a time."""
 
 
 @dataclass
@@ -42,6 +56,7 @@ class Peers:
     serves: Protocols
     faults: list[PeerFaultError]
     connections: list[MemoryConnection] = field(default_factory=list)
+    _own: MemoryConnection | None = None
 
     @property
     def worker_id(self) -> PeerId:
@@ -56,9 +71,9 @@ class Peers:
 
     async def dial(self) -> Connection:
         """The connection that stands, or a new one."""
-        if self.connections and not self.connections[-1].closed:
-            return self.connections[-1]
-        return self.connect()
+        if self._own is None or self._own.closed:
+            self._own = self.connect()
+        return self._own
 
     def carrier(self, **options: str) -> Carrier:
         return self.client.carrier(self.worker_id, self.dial, **options)
