@@ -14,8 +14,9 @@ COMMANDS: tuple[Command, ...] = (
         changes=True,
         needs="room",
         detail=(
-            "It goes further back each time. A change of which somebody else changed the same field since is not"
-            " undone; nor is a task that was made, since rooms never delete one."
+            "It goes further back each time. Who took a change back by hand has made another one, which is what undo"
+            " takes back then. A change of which somebody else changed the same field since is not undone; nor is a"
+            " task that was made, since rooms never delete one."
         ),
         examples=("orlop rooms undo quiet-harbor",),
     ),

@@ -64,7 +64,10 @@ COMMANDS: tuple[Command, ...] = (
         changes=True,
         confirm=Confirm.ASK,
         needs="room",
-        detail="What you have of it stays, to be read; orlop rooms burn deletes that. An invitation takes you back.",
+        detail=(
+            "What you have of it stays, to be read; orlop rooms burn deletes that. Its agents end, and can be activated"
+            " when you are back; those of an ephemeral room are deleted. An invitation takes you back."
+        ),
         examples=("orlop rooms leave quiet-harbor", "orlop rooms leave quiet-harbor --yes"),
     ),
     Command(
