@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from console.client import Args, Fault, Json, Result, Sink, Snapshot, Subscription
-from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow, RoomRow
+from console.rows import AgentRow, JobRow, NodeRow, PeerRow, ReceiptRow, RoomRow
 from console.ui.options import UiOptions
 from runtime.clock import ManualClock
 from runtime.events import Event, Record
@@ -55,6 +55,7 @@ class FakeCore:
         agents: Sequence[AgentRow] = (),
         jobs: Sequence[JobRow] = (),
         receipts: Sequence[ReceiptRow] = (),
+        peers: Sequence[PeerRow] = (),
         history: Sequence[Record] = (),
         seq: int = 48_000,
     ) -> None:
@@ -63,6 +64,7 @@ class FakeCore:
         self.agents = list(agents)
         self.jobs = list(jobs)
         self.receipts = list(receipts)
+        self.peers = list(peers)
         self.history = list(history)
         self.seq = seq
         self.now_ms = NOW
@@ -84,6 +86,7 @@ class FakeCore:
             "agents": [to_wire(row) for row in self.agents],
             "jobs": [to_wire(row) for row in self.jobs],
             "receipts": [to_wire(row) for row in self.receipts],
+            "peers": [to_wire(row) for row in self.peers],
         }
         future: Future[Snapshot] = Future()
         future.set_result(Snapshot(self.seq, {topic: every[topic] for topic in topics}))

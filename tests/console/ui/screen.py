@@ -53,6 +53,8 @@ async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
     for _ in range(30_000):
         if holds() or pilot.app._exception is not None:
             return
+        assert isinstance(pilot.app, OrlopApp)
+        assert pilot.app.fault is None, f"the screen was left: {pilot.app.fault.line}"
         await asyncio.sleep(0.004)
     assert isinstance(pilot.app, OrlopApp)
     raise AssertionError(f"it never held; toasts: {toasts(pilot.app)}; on the screen:\n{shown(pilot.app)}")
