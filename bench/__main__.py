@@ -49,6 +49,7 @@ ROWS: Final = {
     "reducer": "the fold of task events",
     "log": "the log of a room",
     "rooms": "encrypted rooms within one program",
+    "wire": "connections between peers beside TLS 1.3",
 }
 """Name of each row's module, `bench.rows_NAME`, and what it is about."""
 

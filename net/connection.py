@@ -150,7 +150,8 @@ class TcpConnection:
     def consumed(self, number: int, count: int) -> None:
         """So many bytes of a stream are read."""
         self._mux.consume(number, count)
-        self._look_after_reading()
+        if not self._wire.reading:
+            self._look_after_reading()
         self._settle(number)
 
     def finish(self, number: int) -> None:
@@ -255,16 +256,17 @@ class TcpConnection:
 
     def _pump(self) -> None:
         """Sends all that may be sent now."""
-        while self._wire.free and not self.closed:
-            frames = self._mux.take(PLAINTEXT_MAX, self._loop.time())
-            if not frames:
-                break
-            self._wire.write(self._noise.seal(frames))
-        for number in self._mux.take_sent():
-            stream = self._streams.get(number)
-            if stream is not None:
-                stream.sent()
-        self._wake()
+        if self._mux.has_more and not self.closed:
+            now = self._loop.time()
+            while self._mux.has_more and self._wire.free:
+                frames = self._mux.take(PLAINTEXT_MAX, now)
+                if frames:
+                    self._wire.write(self._noise.seal(frames))
+            for number in self._mux.take_sent():
+                stream = self._streams.get(number)
+                if stream is not None:
+                    stream.sent()
+        self._changed.set()
 
     def _look_after_reading(self) -> None:
         """Reads from the socket while there is room for what it may give."""

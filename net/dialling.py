@@ -108,7 +108,7 @@ async def race(
                 running[asyncio.ensure_future(dial(place))] = place
             pause = limits.dial_apart_s if waiting and len(running) < limits.dialled_at_once else None
             done, _ = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            for task in [task for task in running if task in done]:
                 place = running[task]
                 try:
                     winner = task.result()

@@ -49,8 +49,8 @@ class TcpStream:
     """
 
     __slots__ = (
-        "_changed", "_dropping", "_ended", "_error", "_greeting", "_mux", "_negotiation", "_number", "_over", "_pieces",
-        "_refused", "_sending", "_writing", "protocol",
+        "_dropping", "_ended", "_error", "_greeting", "_mux", "_negotiation", "_number", "_over", "_pieces",
+        "_reads", "_refused", "_sending", "_writes", "_writing", "protocol",
     )  # fmt: skip
 
     def __init__(self, mux: Mux, number: int, negotiation: Multistream) -> None:
@@ -68,7 +68,9 @@ class TcpStream:
         self._ended = False
         self._over = False
         self._error = ""
-        self._changed: asyncio.Event | None = None
+        self._reads: asyncio.Future[None] | None = None
+        self._writes: asyncio.Future[None] | None = None
+        """Whoever waits for something to read, and to have written."""
 
     @property
     def over(self) -> bool:
@@ -88,7 +90,7 @@ class TcpStream:
             if self._ended:
                 return b""
             self._fail_if_broken()
-            await self._change()
+            await self._something_to_read()
         piece = self._pieces.popleft()
         if len(piece) > most:
             self._pieces.appendleft(memoryview(piece)[most:])
@@ -103,7 +105,7 @@ class TcpStream:
         self._writing = True
         try:
             while self._sending:  # the end of the agreement
-                await self._change()
+                await self._all_sent()
                 self._fail_if_broken()
             await self._send(data)
         except asyncio.CancelledError:
@@ -138,7 +140,7 @@ class TcpStream:
             self._fail_if_broken()
             if self._refused:
                 raise UnsupportedProtocolError("does not speak the protocol")
-            await self._change()
+            await self._something_to_read()
 
     def greet(self) -> None:
         """Says what the agreement has to say now."""
@@ -158,7 +160,7 @@ class TcpStream:
         """
         if self._negotiation is None:
             self._keep(data)
-            self._wake()
+            _wake(self._reads)
             return
         event = self._negotiation.receive(data)
         self.greet()
@@ -172,12 +174,12 @@ class TcpStream:
             self.protocol = event.name
         if leftover:
             self._keep(leftover)
-        self._wake()
+        _wake(self._reads)
 
     def feed_end(self) -> None:
         """The peer sends no more."""
         self._ended = True
-        self._wake()
+        _wake(self._reads)
         if self._negotiation is not None:
             self.reset()
 
@@ -185,14 +187,15 @@ class TcpStream:
         """All that was given is in frames."""
         self._sending = False
         self.greet()
-        self._wake()
+        _wake(self._writes)
 
     def fail(self, why: str) -> None:
         """The stream is gone, for this reason. What was not read is lost, unless the peer had sent all of it."""
         self._error = self._error or why
         if not self._ended:
             self._pieces.clear()
-        self._wake()
+        _wake(self._reads)
+        _wake(self._writes)
 
     def abandon(self) -> None:
         """Nobody reads any more: what has come and comes is dropped."""
@@ -213,7 +216,7 @@ class TcpStream:
         self._mux.send(self._number, data)
         while self._sending:
             self._fail_if_broken()
-            await self._change()
+            await self._all_sent()
 
     def _keep(self, data: bytes | memoryview) -> None:
         last = self._pieces[-1] if self._pieces else None
@@ -230,13 +233,23 @@ class TcpStream:
         if self._error:
             raise StreamResetError(self._error)
 
-    def _wake(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
+    async def _something_to_read(self) -> None:
+        if self._reads is not None:
+            raise RuntimeError("two tasks read from one stream")
+        self._reads = asyncio.get_running_loop().create_future()
+        try:
+            await self._reads
+        finally:
+            self._reads = None
 
-    async def _change(self) -> None:
-        # A reader and a writer may both wait; each looks again at what it waits for.
-        if self._changed is None:
-            self._changed = asyncio.Event()
-        self._changed.clear()
-        await self._changed.wait()
+    async def _all_sent(self) -> None:
+        self._writes = asyncio.get_running_loop().create_future()
+        try:
+            await self._writes
+        finally:
+            self._writes = None
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

@@ -170,7 +170,7 @@ class Yamux:
             self._in_flight += 0 if stream.ended else stream.left
             self._forget(stream, reset=True)
 
-    def go_away(self, code: GoAway) -> None:
+    def go_away(self, code: int) -> None:
         """Says that no more streams are opened or taken; those that stand go on."""
         if not self._said_farewell:
             self._said_farewell = self.closing = True
@@ -184,6 +184,11 @@ class Yamux:
         self._controls.clear()
 
     # --- what goes out ----------------------------------------------------------------------------------------------
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `take` has something to give, or may have."""
+        return bool(self._controls or self._round)
 
     def take(self, most: int, now: float) -> bytes:
         """What is to be sent next: all control frames first, then a frame of the stream whose turn it is.
@@ -200,8 +205,15 @@ class Yamux:
         while self._controls and most >= HEADER_BYTES:
             pieces.append(self._controls.popleft())
             most -= HEADER_BYTES
-        if self._round and most > HEADER_BYTES:
-            pieces.extend(self._next_data(most - HEADER_BYTES))
+        while self._round and most > HEADER_BYTES:
+            stream = self._round.popleft()
+            stream.queued = False
+            size = min(most - HEADER_BYTES, len(stream.pending), stream.credit)
+            if size:
+                pieces.append(frame(Kind.DATA, Flag.NONE, stream.id, size))
+                pieces.append(stream.pending[:size])
+                self._went_out(stream, size)
+                break
         return b"".join(pieces)
 
     def take_sent(self) -> list[int]:
@@ -227,17 +239,6 @@ class Yamux:
             self._say(Kind.PING, Flag.SYN, 0, number)
         return events
 
-    def _next_data(self, most: int) -> Iterator[bytes | memoryview]:
-        while self._round:
-            stream = self._round.popleft()
-            stream.queued = False
-            size = min(most, len(stream.pending), stream.credit)
-            if size:
-                yield frame(Kind.DATA, Flag.NONE, stream.id, size)
-                yield stream.pending[:size]
-                self._went_out(stream, size)
-                return
-
     def _went_out(self, stream: MuxedStream, size: int) -> None:
         stream.credit -= size
         stream.moved = self._now
@@ -255,7 +256,7 @@ class Yamux:
             stream.queued = True
             self._round.append(stream)
 
-    def _say(self, kind: Kind, flags: Flag, number: int, length: int) -> None:
+    def _say(self, kind: int, flags: int, number: int, length: int) -> None:
         self._controls.append(frame(kind, flags, number, length))
 
     def _say_end(self, stream: MuxedStream) -> None:

@@ -1,7 +1,6 @@
 """The frames of yamux: a header of 12 bytes, big-endian, and, of DATA only, the bytes that follow it."""
 
 from collections.abc import Iterator
-from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -11,30 +10,30 @@ HEADER_BYTES: Final = 12
 _HEADER: Final = Struct(">BBHII")
 
 
-class Kind(IntEnum):
-    """What a frame is."""
+class Kind:
+    """What a frame is. Plain numbers: they are compared several times for each frame, and enums are slow at that."""
 
-    DATA = 0
-    WINDOW_UPDATE = 1
-    PING = 2
-    GO_AWAY = 3
-
-
-class Flag(IntFlag):
-    """What a frame says beside; kinds carry any of them."""
-
-    NONE = 0
-    SYN = 1
-    ACK = 2
-    FIN = 4
-    RST = 8
+    DATA: Final = 0
+    WINDOW_UPDATE: Final = 1
+    PING: Final = 2
+    GO_AWAY: Final = 3
 
 
-class GoAway(IntEnum):
+class Flag:
+    """What a frame says beside; kinds carry any of them. Plain numbers, as above."""
+
+    NONE: Final = 0
+    SYN: Final = 1
+    ACK: Final = 2
+    FIN: Final = 4
+    RST: Final = 8
+
+
+class GoAway:
     """Why a session ends."""
 
-    NORMAL = 0
-    PROTOCOL_ERROR = 1
+    NORMAL: Final = 0
+    PROTOCOL_ERROR: Final = 1
 
 
 class Header(NamedTuple):
