@@ -10,7 +10,17 @@ from typing import Final
 
 from net.jobs.messages import Result
 from runtime.canonical import CanonicalError, Json, decode, parse_timestamp
-from runtime.jobs import COMPLETIONS, LIMITS, JobOutcome, Manifest, Receipt, Usage, Verification, exit_code_of
+from runtime.jobs import (
+    COMPLETIONS,
+    EXIT_CANCELLED,
+    LIMITS,
+    JobOutcome,
+    Manifest,
+    Receipt,
+    Usage,
+    Verification,
+    exit_code_of,
+)
 
 __all__ = ["Circumstances", "contradiction", "doubted", "exit_code_in", "tripped_in", "usage_in"]
 
@@ -68,11 +78,17 @@ def _of_outcome(result: Result, receipt: Receipt) -> str:
     if receipt.completion != COMPLETIONS.get(outcome):
         return f"a run that ended by `{outcome}` is not of completion `{receipt.completion}`"
     code = exit_code_in(receipt)
-    if code is None or (outcome != "exit" and code != exit_code_of(outcome)):
+    if code is None or not _fits(code, outcome):
         return f"exit code {receipt.extra['exit_code'][:20]} does not fit a run that ended by `{outcome}`"
     if (outcome == "output") > result.truncated:
         return "output that was cut is said to be whole"
     return ""
+
+
+def _fits(code: int, outcome: JobOutcome) -> bool:
+    if outcome == "exit":
+        return True
+    return code in EXIT_CANCELLED.values() if outcome == "cancelled" else code == exit_code_of(outcome)
 
 
 def _of_limits(receipt: Receipt, manifest: Manifest) -> str:
