@@ -112,7 +112,7 @@ class Lookup:
     _fruitless: Counter[bytes] = field(default_factory=Counter, init=False)
     _fruitful: set[bytes] = field(default_factory=set, init=False)
     _tried: set[bytes] = field(default_factory=set, init=False)
-    """Nodes of which a contact that they named was asked; and those of which one has answered."""
+    """Nodes whose word was put to the test; of which one that they named has answered: `_fruitful`."""
     _doubted: set[bytes] = field(default_factory=set, init=False)
     """Who was asked although nobody of good word named it."""
     _prefixes: Counter[str] = field(default_factory=Counter, init=False)
@@ -233,8 +233,9 @@ class Lookup:
         self.answered.pop(contact.id, None)
         for shortlist in self._paths:
             shortlist.drop(contact)
-        for sponsor in self._sponsors.get(contact.id, ()):
-            self._fruitless[sponsor] += 1
+        sponsors = self._sponsors.get(contact.id, set())
+        self._tried |= sponsors
+        self._fruitless.update(sponsors)
 
     # --- what it brought --------------------------------------------------------------------------------------------
 
@@ -271,7 +272,9 @@ class Lookup:
     def _claim(self, path: int, contact: Contact) -> None:
         if self._is_doubtful(contact):
             self._doubted.add(contact.id)
-        self._tried |= self._sponsors.get(contact.id, set())
+        sponsors = self._sponsors.get(contact.id, set())
+        if len(sponsors) == 1:
+            self._tried |= sponsors  # nobody else's word stands for it: one at a time
         self._claimed[contact.id] = path
         self._prefixes[prefix_of(contact.address[0])] += 1
         self._paths[path].mark_contacted(contact)
@@ -298,7 +301,7 @@ class Lookup:
         return doubtful if patient else None
 
     def _is_doubtful(self, contact: Contact) -> bool:
-        """Whether all who named it were tried by another contact already, which has not answered."""
+        """Whether each that named it has named one that has not answered, and none that has."""
         sponsors = self._sponsors.get(contact.id)
         return sponsors is not None and sponsors <= self._tried and not sponsors & self._fruitful
 

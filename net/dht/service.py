@@ -9,10 +9,10 @@ from typing import Final
 
 from net.dht.contact import Address, Contact
 from net.dht.node import DhtNode, Done, Equivocated, Fault
+from net.dht.own_socket import DatagramSender
 from net.dht.publications import Publications
 from net.dht.record import Record, Signer, key_id, peer_key
 from net.dht.saved import SAVED_MAX, load_contacts, save_contacts
-from net.dht.own_socket import DatagramSender
 from net.errors import AddressError, UnreachableError
 from net.limits import NetLimits
 from net.multiaddr import Multiaddr

@@ -133,9 +133,9 @@ def test_other_spellings_of_the_same_content_are_refused() -> None:
 
 
 def test_a_record_of_ours_that_others_would_refuse_is_not_made() -> None:
+    addresses: list[Json] = [f"/dns/{'a' * 50}.{'b' * 50}.{n}x.example/tcp/{n}" for n in range(1, 9)]
+    body: dict[str, Json] = {"addresses": addresses, "relays": []}
     with pytest.raises(RecordError, match="more than 1000"):
-        addresses: list[Json] = [f"/dns/{'a' * 50}.{'b' * 50}.{n}x.example/tcp/{n}" for n in range(1, 9)]
-        body: dict[str, Json] = {"addresses": addresses, "relays": []}
         sign_record(ME, "peer", peer_key(PeerId(ME.public)), body, seq=1, issued_ms=NOW, life_ms=HOUR)
 
 
