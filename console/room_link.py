@@ -178,10 +178,12 @@ class RoomLink:
         """Speaks under a new key from now on."""
         self._act(self._driver.rotate)
 
-    def lease(self, lease: Lease) -> None:
-        """Says something about the lease of an agent."""
-        said: dict[str, Json] = {"agent": lease.agent, "hash": lease.hash, "term": lease.term}
-        self._act(lambda: self._driver.lease(lease.agent, said))
+    def leases(self, leases: Sequence[Lease]) -> None:
+        """Says something about the leases of agents."""
+        said: dict[str, Mapping[str, Json]] = {
+            one.agent: {"agent": one.agent, "hash": one.hash, "term": one.term} for one in leases
+        }
+        self._act(lambda: self._driver.leases(said))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

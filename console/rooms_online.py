@@ -6,7 +6,7 @@ when an owner starts; `unsent` says whether that is so.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -78,7 +78,7 @@ class RoomsOnline:
         core = self._core
         self._open = True
         core.lock.watch(self._locked)
-        core.agents.leases = self._lease
+        core.agents.leases = self._tell_leases
         await self._open_all()
 
     async def close(self) -> None:
@@ -250,10 +250,13 @@ class RoomsOnline:
                 return "no orlop runs here; the other members get it from the next one that does"
         return ""
 
-    def _lease(self, lease: "Lease") -> None:
-        link = self._links.get(lease.room)
-        if link is not None:
-            link.lease(lease)
+    def _tell_leases(self, leases: "Sequence[Lease]") -> None:
+        by_room: dict[str, list[Lease]] = {}
+        for lease in leases:
+            by_room.setdefault(lease.room, []).append(lease)
+        for room, some in by_room.items():
+            if room in self._links:
+                self._links[room].leases(some)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -381,12 +381,12 @@ class Executor:
     # --- who runs it, time and events -------------------------------------------------------------------------------
 
     @property
-    def leases(self) -> Callable[[Lease], None] | None:
+    def leases(self) -> Callable[[Sequence[Lease]], None] | None:
         """Takes what the members of a room are to be told; None while they cannot be told anything."""
         return self._running.shifts.send
 
     @leases.setter
-    def leases(self, send: Callable[[Lease], None] | None) -> None:
+    def leases(self, send: Callable[[Sequence[Lease]], None] | None) -> None:
         self._running.shifts.send = send
 
     def may_run(self, key: AgentKey) -> bool:

@@ -97,7 +97,7 @@ class Candidacy:
         self, key: AgentKey, me: str, module_hash: str, present: Iterable[str], now: float, *, running: bool
     ) -> None:
         self._key, self._me, self._hash = key, me, module_hash
-        self._present = frozenset(present) - {me}
+        self._present = _without(me, present)
         self._peers: dict[str, _Heard] = {}
         self._holder = me if running else ""
         self._term = self._highest = 1 if running else 0
@@ -132,7 +132,7 @@ class Candidacy:
         Returns:
             What is to be sent.
         """
-        before, self._present = self._present, frozenset(present) - {self._me}
+        before, self._present = self._present, _without(self._me, present)
         for gone in self._peers.keys() - self._present:
             del self._peers[gone]
         if self._present - before:
@@ -249,3 +249,9 @@ class Candidacy:
 
     def _say(self, module_hash: str, term: int) -> Lease:
         return Lease(room=self._key.room, agent=self._key.agent, hash=module_hash, runner=self._me, term=term)
+
+
+def _without(me: str, present: Iterable[str]) -> frozenset[str]:
+    """The others; the same set for all agents of a room where it can be, since there may be thousands."""
+    found = frozenset(present)
+    return found - {me} if me in found else found

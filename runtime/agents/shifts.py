@@ -26,8 +26,8 @@ class Shifts:
         self._others: dict[str, frozenset[str]] = {}
         self._candidacies: dict[AgentKey, Candidacy] = {}
         self._next: float | None = None
-        self.send: Callable[[Lease], None] | None = None
-        """Takes what is to be told to the members of a room; None while nobody can be told."""
+        self.send: Callable[[Sequence[Lease]], None] | None = None
+        """Takes what is to be told to the members of the rooms that it names; None while nobody can be told."""
 
     def may_run(self, key: AgentKey) -> bool:
         """Whether this member may run an agent now.
@@ -44,21 +44,17 @@ class Shifts:
         """What is known of an agent's lease; None where no others have been."""
         return self._candidacies.get(key)
 
-    def stand(self, key: AgentKey, module_hash: str, now: float, *, running: bool = False) -> None:
+    def stand(self, key: AgentKey, module_hash: str, now: float) -> None:
         """An agent is active here from now on; nothing happens in a room without others.
 
         Args:
             key: whose.
             module_hash: of its module.
             now: monotonic seconds.
-            running: it was so already before the others came.
         """
         others = self._others.get(key.room)
         if others:
-            made = Candidacy(key, self._me, module_hash, others, now, running=running)
-            self._candidacies[key] = made
-            self._changed(key)
-            self._done(key, made, made.holder, made.tick(now), now)
+            self._tell(self._stand(key, module_hash, others, now, running=False))
 
     def leave(self, key: AgentKey) -> None:
         """An agent is off here; the others are told.
@@ -84,13 +80,15 @@ class Shifts:
             self._others[room] = others
         else:
             self._others.pop(room, None)
+        said: list[Lease] = []
         for key, module_hash in live:
             known = self._candidacies.get(key)
-            if known is None:
-                self.stand(key, module_hash, now, running=True)
-            else:
+            if known is not None:
                 before = known.holder
-                self._done(key, known, before, known.attend(others, now), now)
+                said += self._done(key, known, before, known.attend(others, now), now)
+            elif others:
+                said += self._stand(key, module_hash, others, now, running=True)
+        self._tell(said)
 
     def heard(self, lease: Lease, now: float) -> None:
         """Takes what another member says; it was proven to be from `lease.runner`.
@@ -102,7 +100,7 @@ class Shifts:
         candidacy = self._candidacies.get(lease.key)
         if candidacy is not None:
             before = candidacy.holder
-            self._done(lease.key, candidacy, before, candidacy.hear(lease, now), now)
+            self._tell(self._done(lease.key, candidacy, before, candidacy.hear(lease, now), now))
 
     def tick(self, now: float) -> None:
         """Lets time pass. Where something is said of one agent, renewals of others join in that are due soon.
@@ -113,29 +111,37 @@ class Shifts:
         if self._next is None or now < self._next:
             return
         self._next = None
-        speaking = set()
+        said: list[Lease] = []
         for key, candidacy in list(self._candidacies.items()):
             before = candidacy.holder
-            leases = candidacy.tick(now)
-            if leases:
-                speaking.add(key.room)
-            self._done(key, candidacy, before, leases, now)
-        for key, candidacy in list(self._candidacies.items()):
+            said += self._done(key, candidacy, before, candidacy.tick(now), now)
+        speaking = {lease.room for lease in said}
+        for key, candidacy in self._candidacies.items():
             if key.room in speaking:
-                self._tell(candidacy.join_in(now))
+                said += candidacy.join_in(now)
+        self._tell(said)
 
     def next_due(self) -> float | None:
         """When to look again, in monotonic seconds; None without others. It may be too early, never too late."""
         return self._next
 
-    def _done(self, key: AgentKey, candidacy: Candidacy, before: str, leases: Sequence[Lease], now: float) -> None:
-        self._tell(leases)
+    def _stand(
+        self, key: AgentKey, module_hash: str, others: frozenset[str], now: float, *, running: bool
+    ) -> Sequence[Lease]:
+        made = self._candidacies[key] = Candidacy(key, self._me, module_hash, others, now, running=running)
+        self._changed(key)
+        return self._done(key, made, made.holder, made.tick(now), now)
+
+    def _done(
+        self, key: AgentKey, candidacy: Candidacy, before: str, leases: Sequence[Lease], now: float
+    ) -> Sequence[Lease]:
+        """After anything that happened to a candidacy; gives what is to be said."""
         due = candidacy.next_due(now)
         self._next = due if self._next is None else min(self._next, due)
         if candidacy.holder != before:
             self._changed(key)
+        return leases
 
     def _tell(self, leases: Sequence[Lease]) -> None:
-        if self.send is not None:
-            for lease in leases:
-                self.send(lease)
+        if self.send is not None and leases:
+            self.send(leases)

@@ -167,17 +167,16 @@ class RoomSession:
         self._keys.rotate("asked for")
         return self._done()
 
-    def lease(self, agent: str, lease: Mapping[str, Json], now: Now) -> list[Effect]:
-        """Says something about the lease of an agent, signed: at the next tick, together with others.
+    def leases(self, leases: Mapping[str, Mapping[str, Json]], now: Now) -> list[Effect]:
+        """Says something about the leases of agents, signed: at the next tick, together.
 
         Args:
-            agent: its name.
-            lease: as it is read back at the others, without `room` and `runner`, which they know.
+            leases: by the agent's name, as they are read back at the others, who know `room` and `runner`.
             now: the time.
         """
         self._state.now = now
         if self._connected:
-            self._leases.say(agent, lease)
+            self._leases.say(leases)
         return self._done()
 
     def bye(self, now: Now) -> list[Effect]:

@@ -119,9 +119,9 @@ class SessionDriver:
         """This member wants another key."""
         self._do(self._session.rotate(self._clock()))
 
-    def lease(self, agent: str, lease: Mapping[str, Json]) -> None:
-        """This member says something about the lease of an agent."""
-        self._do(self._session.lease(agent, lease, self._clock()))
+    def leases(self, leases: Mapping[str, Mapping[str, Json]]) -> None:
+        """This member says something about the leases of agents, by their names."""
+        self._do(self._session.leases(leases, self._clock()))
 
     def bye(self) -> None:
         """This member goes."""

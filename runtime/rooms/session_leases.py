@@ -37,15 +37,16 @@ class Leases:
         """Whether something is to be said."""
         return bool(self._unsaid)
 
-    def say(self, agent: str, lease: Mapping[str, Json]) -> None:
-        """Says something with the next `flush`, in place of what was to be said of the same agent.
+    def say(self, leases: Mapping[str, Mapping[str, Json]]) -> None:
+        """Says something with the next `flush`, in place of what was to be said of the same agents.
 
         Args:
-            agent: its name.
-            lease: as it is read back at the others, who add `room` and `runner` from whom they hear it.
+            leases: by the agent's name, as they are read back at the others, who add `room` and `runner` from whom
+                they hear it.
         """
-        self._unsaid.pop(agent, None)
-        self._unsaid[agent] = lease
+        for agent, lease in leases.items():
+            self._unsaid.pop(agent, None)
+            self._unsaid[agent] = lease
 
     def clear(self) -> None:
         """Nobody is there who would hear it."""

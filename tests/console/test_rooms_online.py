@@ -361,7 +361,7 @@ def test_w4_what_one_says_of_a_lease_reaches_the_others_agents(
     me = ann.members()["ann"]["identityKey"]
     lease = Lease(room=ann.show()["room"], agent="unblock", hash="ab" * 32, runner=me, term=3)
     assert ann.inside.agents.leases is not None
-    ann.core._loop.call_soon_threadsafe(ann.inside.agents.leases, lease)
+    ann.core._loop.call_soon_threadsafe(ann.inside.agents.leases, [lease])
     assert heard.get(timeout=SECONDS) == lease
 
 

@@ -31,7 +31,7 @@ async def wait(world: World, seconds: float) -> None:
 def told(world: World) -> list[Lease]:
     """Everything that the member says from now on."""
     sent: list[Lease] = []
-    world.executor.leases = sent.append
+    world.executor.leases = sent.extend
     return sent
 
 
@@ -244,8 +244,8 @@ async def test_w4_of_two_members_one_runs_the_agent_and_the_other_takes_over(wor
     assert isinstance(world.clock, ManualClock)
     for one in (world, other):
         await one.run("quiet")
-    world.executor.leases = other.executor.heard
-    other.executor.leases = world.executor.heard
+    world.executor.leases = lambda leases: [other.executor.heard(one) for one in leases] and None
+    other.executor.leases = lambda leases: [world.executor.heard(one) for one in leases] and None
     world.executor.presence(ROOM, [LOW])
     other.executor.presence(ROOM, [SELF])
     await together(world, other, seconds=90)

@@ -36,7 +36,7 @@ def broadcasts(way: Way, sender: Member) -> int:
 
 def test_leases_are_passed_on_under_their_runners_signature(way: Way, pair: tuple[Member, Member]) -> None:
     ann, bea = pair
-    ann.driver.lease("unblock", lease())
+    ann.driver.leases({"unblock": lease()})
     assert ann.session.waiting
     way.wait(1)
     assert not ann.session.waiting
@@ -48,7 +48,7 @@ def test_the_leases_of_500_agents_go_in_a_few_messages(way: Way, pair: tuple[Mem
     way.wait(40)  # what else is to be said at the beginning is said
     before = broadcasts(way, ann)
     for number in range(500):
-        ann.driver.lease(f"agent-{number}", lease(f"agent-{number}"))
+        ann.driver.leases({f"agent-{number}": lease(f"agent-{number}")})
     way.wait(1)
     assert [told.lease["agent"] for told in bea.told_of(LeaseHeard)] == [f"agent-{number}" for number in range(500)]
     assert broadcasts(way, ann) - before == 4
@@ -56,9 +56,9 @@ def test_the_leases_of_500_agents_go_in_a_few_messages(way: Way, pair: tuple[Mem
 
 def test_of_an_agent_the_last_word_is_said_alone(way: Way, pair: tuple[Member, Member]) -> None:
     ann, bea = pair
-    ann.driver.lease("unblock", lease(term=1))
-    ann.driver.lease("triage", lease("triage"))
-    ann.driver.lease("unblock", lease(term=2))
+    ann.driver.leases({"unblock": lease(term=1)})
+    ann.driver.leases({"triage": lease("triage")})
+    ann.driver.leases({"unblock": lease(term=2)})
     way.wait(1)
     assert [(told.lease["agent"], told.lease["term"]) for told in bea.told_of(LeaseHeard)] == [
         ("triage", 1),
@@ -68,7 +68,7 @@ def test_of_an_agent_the_last_word_is_said_alone(way: Way, pair: tuple[Member, M
 
 def test_who_goes_says_of_its_agents_what_it_had_not_said_yet(way: Way, pair: tuple[Member, Member]) -> None:
     ann, bea = pair
-    ann.driver.lease("unblock", lease())
+    ann.driver.leases({"unblock": lease()})
     ann.driver.bye()
     way.run()
     assert len(bea.told_of(LeaseHeard)) == 1
@@ -76,9 +76,9 @@ def test_who_goes_says_of_its_agents_what_it_had_not_said_yet(way: Way, pair: tu
 
 def test_what_nobody_could_hear_is_not_said_later(way: Way, pair: tuple[Member, Member]) -> None:
     ann, bea = pair
-    ann.driver.lease("unblock", lease())
+    ann.driver.leases({"unblock": lease()})
     way.disconnect(ann)
-    ann.driver.lease("triage", lease("triage"))
+    ann.driver.leases({"triage": lease("triage")})
     way.connect(ann)
     way.wait(5)
     assert bea.told_of(LeaseHeard) == []
