@@ -19,6 +19,7 @@ from runtime.rooms.view import RoomView
 from runtime.store import Transaction
 
 if TYPE_CHECKING:
+    from runtime.agents.keys import AgentKey
     from console.core import Core
 
 __all__ = ["LOOK_S", "RoomsLife"]
@@ -119,6 +120,24 @@ class RoomsLife:
             await self.finish()
             return done
 
+    async def retire_agents(self, room: str) -> "list[AgentKey]":
+        """Stops the agents of a room that this node is about to leave.
+
+        Args:
+            room: its id.
+
+        Returns:
+            Those that were on.
+
+        Raises:
+            UnavailableError: the host could not store it.
+        """
+        if not await self._core.modules.list(room):
+            return []
+        from runtime.agents.leaving import retire
+
+        return await retire(self._core.agents, room)
+
     async def end_agents(self, room: str) -> None:
         """Stops the agents of a room that this node is out of; of those of an ephemeral room nothing is left.
 
@@ -128,11 +147,11 @@ class RoomsLife:
         Raises:
             UnavailableError: the host could not store it.
         """
-        core = self._core
-        if await core.modules.list(room):
-            await core.agents.retire(room)
-            if core.store.in_memory(room):
-                await core.agents.wipe(room)
+        await self.retire_agents(room)
+        if self._core.store.in_memory(room) and await self._core.modules.list(room):
+            from runtime.agents.leaving import wipe
+
+            await wipe(self._core.agents, room)
 
     async def finish(self) -> None:
         """Wipes what burned rooms left in the database's files.

@@ -111,7 +111,7 @@ async def leave(core: "Core", call: Call) -> Result:
             return Result(ok=True, value={"v": 1, "room": pending.invite.room, "left": True})
     room = await _named(core, call)
     kept, link = await link_of(core, room), core.online.link(room)
-    stopped = await core.agents.retire(room) if await core.modules.list(room) else []
+    stopped = await core.life.retire_agents(room)
     if link is not None:
         link.leave()
     try:

@@ -6,7 +6,6 @@ with others an agent runs while its member holds the lease; else it stands by, l
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from runtime.agents.abi import AgentLinker
@@ -31,7 +30,7 @@ from runtime.agents.starts import ACTIVATION
 from runtime.agents.state import AgentStates
 from runtime.agents.statistics import Span, Statistics
 from runtime.clock import Clock
-from runtime.errors import NotFoundError, OrlopError, UsageError
+from runtime.errors import OrlopError, UsageError
 from runtime.events import AgentDeactivated
 from runtime.rooms.members import agent_actor
 from runtime.rooms.tasks import TaskEvent
@@ -210,39 +209,6 @@ class Executor:
             if figures is not None and figures.phase is not Phase.TRIPPED:
                 figures.phase, figures.problem = Phase.OFF, ""
             return True
-
-    async def retire(self, room: str) -> list[AgentKey]:
-        """Stops every agent of a room that this node leaves, or is out of: none is called, probed or holds a lease.
-
-        What is stored of them stays. While this node is out, none of them can be started.
-
-        Args:
-            room: its id.
-
-        Returns:
-            Those that were on.
-
-        Raises:
-            UnavailableError: the host could not store it.
-        """
-        stopped = []
-        for record in await self.modules.list(room):
-            with contextlib.suppress(NotFoundError):  # it was deleted meanwhile
-                if await self.deactivate(record.key, reason="left"):
-                    stopped.append(record.key)
-        return stopped
-
-    async def wipe(self, room: str) -> None:
-        """Deletes all agents of a room of which nothing is kept; the shipped ones as well.
-
-        Args:
-            room: its id.
-
-        Raises:
-            UnavailableError: the host could not store it.
-        """
-        await self.forget(room)
-        await self.modules.wipe(room)
 
     async def delete(self, key: AgentKey) -> None:
         """Deletes an agent with its module, state and log.

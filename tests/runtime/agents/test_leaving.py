@@ -6,6 +6,7 @@ import pytest
 
 from runtime.agents.figures import Phase
 from runtime.agents.keys import AgentKey
+from runtime.agents.leaving import retire
 from runtime.errors import RefusedError
 from runtime.events import AgentDeactivated, BreakerProbed, CoreError, TickCompleted
 from tests.runtime.agents.test_turns import LOW, told, wait
@@ -16,7 +17,7 @@ KEY = AgentKey(ROOM, "guest")
 
 async def left(world: World) -> list[AgentKey]:
     """What leaving does, in its order."""
-    stopped = await world.executor.retire(ROOM)
+    stopped = await retire(world.executor, ROOM)
     await asyncio.wrap_future(world.rooms.leave(ROOM))
     return stopped
 
@@ -98,5 +99,5 @@ async def test_one_that_is_marked_active_does_not_start_in_a_room_that_this_node
     await asyncio.wrap_future(world.rooms.leave(ROOM))
     assert await world.restart() == 0
     assert "in its room no more" in (await world.row(KEY))["problem"]
-    assert await world.executor.retire(ROOM) == [KEY]
+    assert await retire(world.executor, ROOM) == [KEY]
     assert (await world.row(KEY))["state"] == "off"
