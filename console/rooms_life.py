@@ -19,8 +19,8 @@ from runtime.rooms.view import RoomView
 from runtime.store import Transaction
 
 if TYPE_CHECKING:
-    from runtime.agents.keys import AgentKey
     from console.core import Core
+    from runtime.agents.keys import AgentKey
 
 __all__ = ["LOOK_S", "RoomsLife"]
 

@@ -58,7 +58,9 @@ def test_rows_go_where_their_room_is_and_are_read_together(store: Store, tmp_pat
 
 
 def test_a_change_says_how_many_rows_it_was_and_one_everywhere_counts_both(store: Store) -> None:
-    store.write(lambda tx: [put(tx, room, agent) for room in (KEPT, PASSING) for agent in ("a", "b")]).result()
+    for room in (KEPT, PASSING):
+        for agent in ("a", "b"):
+            store.write(lambda tx, room=room, agent=agent: put(tx, room, agent)).result()  # type: ignore[misc]
     gone = "DELETE FROM {at}.agent_breakers WHERE agent = 'a'"
     assert store.write(lambda tx: tx.execute_in(PASSING, gone).rowcount).result() == 1
     assert names(store) == [(KEPT, "a"), (KEPT, "b"), (PASSING, "b")]
