@@ -132,6 +132,7 @@ class RoomSession:
         if self._connected:
             removals = [at for at, entry in enumerate(entries, 1) if entry.kind == "remove"]
             farewell = removals[-1] if removals else 0
+            self._leases.flush()  # who leaves gives back its leases before
             self._broadcast(entries[:farewell])
             self._keys.membership()
             self._broadcast(entries[farewell:])

@@ -74,6 +74,16 @@ def test_who_goes_says_of_its_agents_what_it_had_not_said_yet(way: Way, pair: tu
     assert len(bea.told_of(LeaseHeard)) == 1
 
 
+def test_who_leaves_is_heard_of_its_agents_before_it_is_out(way: Way, pair: tuple[Member, Member]) -> None:
+    ann, bea = pair
+    bea.driver.leases({"unblock": lease() | {"hash": ""}})
+    bea.write("leave", {})
+    way.wait(1)
+    assert ann.log.roster().member(bea.key) is None
+    assert [told.lease["hash"] for told in ann.told_of(LeaseHeard)] == [""]
+    assert not ann.told_of(Undecryptable)
+
+
 def test_what_nobody_could_hear_is_not_said_later(way: Way, pair: tuple[Member, Member]) -> None:
     ann, bea = pair
     ann.driver.leases({"unblock": lease()})
