@@ -144,7 +144,7 @@ async def _room_names(core: "Core") -> dict[str, str]:
     return {info.room: info.name for info in await asyncio.to_thread(core.rooms.list)}
 
 
-async def _acted(core: "Core", call: Call, act: Callable[[AgentKey], Awaitable[None]]) -> Result:
+async def _acted(core: "Core", call: Call, act: Callable[[AgentKey], Awaitable[object]]) -> Result:
     key = await find_agent(core, call)
     await act(key)
     return Result(ok=True, value=await _state(core, key))
