@@ -1,8 +1,9 @@
 """The other process of the row `wire`: a host and a TLS server that count what they get, or say it back.
 
-It prints one line of JSON with its ports and its PeerId, and ends when its standard input does. Over either transport
-a conversation is: 8 bytes of a count, big-endian, then so many bytes; the answer is 8 bytes, the CPU seconds of this
-process since the count, as a double. A count of 0 means that every 64 bytes are said back until the end.
+It prints one line of JSON with its address and ports, and ends when its standard input does. A conversation is: 8 bytes
+of a count, big-endian, then so many bytes; the answer is 8 bytes, the CPU seconds of this process since the count, as a
+double. A count of 0 means that every 64 bytes are said back until the end; over TLS that has a port of its own, where a
+task reads and writes as the handler of a stream does.
 """
 
 import asyncio
@@ -45,6 +46,14 @@ async def _talk(_connection: Connection, stream: Stream) -> None:
     await stream.write(SECONDS.pack(time.process_time() - began))
 
 
+async def _tls_echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(COUNT.size)
+    while piece := await reader.read(PIECE):
+        writer.write(piece)
+        await writer.drain()
+    writer.close()
+
+
 class _TlsTalk(asyncio.BufferedProtocol):
     """The same over TLS, with the receiver that asyncio serves fastest."""
 
@@ -74,9 +83,6 @@ class _TlsTalk(asyncio.BufferedProtocol):
             self._began = time.process_time()
         if self._transport is None or not data:
             return
-        if not self._missing:
-            self._transport.write(bytes(data))
-            return
         self._missing -= len(data)
         if not self._missing:
             self._transport.write(SECONDS.pack(time.process_time() - self._began))
@@ -93,9 +99,12 @@ async def _main(certificate: Path) -> None:
     context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(_TlsTalk, "127.0.0.1", 0, ssl=context)
-    print(json.dumps({"place": str(place), "tls": server.sockets[0].getsockname()[1]}), flush=True)
+    echo = await asyncio.start_server(_tls_echo, "127.0.0.1", 0, ssl=context)
+    ports = [each.sockets[0].getsockname()[1] for each in (server, echo)]
+    print(json.dumps({"place": str(place), "tls": ports}), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
+    echo.close()
     await host.aclose()
 
 

@@ -19,7 +19,7 @@ from net.unread import Unread
 from net.upgrade import Upgraded
 from net.wire import Wire
 from net.yamux import Yamux
-from net.yamux_events import Blamed, Data, Eof, Event, Gone, Reset, StreamOpened
+from net.yamux_events import Blamed, Data, Eof, Event, Gone, Pong, Reset, StreamOpened
 from net.yamux_frames import GoAway
 
 __all__ = ["Owner", "TcpConnection"]
@@ -236,7 +236,7 @@ class TcpConnection:
                 self._blame(event.fault, fatal=False)
             case Gone():
                 self._wake()
-            case _:
+            case Pong():
                 self.latency_s = event.seconds
 
     def _feed(self, event: Data) -> None:
@@ -256,9 +256,9 @@ class TcpConnection:
 
     def _pump(self) -> None:
         """Sends all that may be sent now."""
-        if self._mux.has_more and not self.closed:
+        if self._may_send():
             now = self._loop.time()
-            while self._mux.has_more and self._wire.free:
+            while self._may_send():
                 frames = self._mux.take(PLAINTEXT_MAX, now)
                 if frames:
                     self._wire.write(self._noise.seal(frames))
@@ -267,6 +267,9 @@ class TcpConnection:
                 if stream is not None:
                     stream.sent()
         self._changed.set()
+
+    def _may_send(self) -> bool:
+        return self._mux.has_more and self._wire.free
 
     def _look_after_reading(self) -> None:
         """Reads from the socket while there is room for what it may give."""

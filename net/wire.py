@@ -76,8 +76,8 @@ class Wire(asyncio.BufferedProtocol):
         """Whether it reads from the socket."""
         return self._reading
 
-    def write(self, data: bytes | bytearray) -> None:
-        """Sends bytes, which must never change again: the socket may keep what it did not take."""
+    def write(self, data: bytes) -> None:
+        """Sends bytes; the socket may keep what it did not take, which is why they are of a kind that cannot change."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 

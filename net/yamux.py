@@ -74,7 +74,8 @@ class Yamux:
     @property
     def room(self) -> int:
         """Bytes that may be handed on before so much is unread that nothing more should be read from the network."""
-        return max(0, self._process.allowed(listed=self.listed) - self.unread)
+        left = self._process.allowed(listed=self.listed) - self.unread
+        return max(0, left)
 
     @property
     def fullest(self) -> int | None:

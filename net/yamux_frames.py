@@ -76,20 +76,24 @@ class FrameReader:
         Yields:
             Each header when it is whole, and after one of DATA its bytes in views of `data`; `left` tells the last.
         """
-        view, at = memoryview(data), 0
-        while at < len(view):
+        view, at, end = memoryview(data), 0, len(data)
+        while at < end:
             if self.left:
                 piece = view[at : at + self.left]
                 self.left -= len(piece)
                 at += len(piece)
                 yield piece
-                continue
-            part = view[at : at + HEADER_BYTES - len(self._head)]
-            at += len(part)
-            self._head += part
-            if len(self._head) < HEADER_BYTES:
-                return
-            header = Header(*_HEADER.unpack(self._head))
-            self._head = b""
-            self.left = header.length if header.kind == Kind.DATA else 0
-            yield header
+            elif not self._head and end - at >= HEADER_BYTES:
+                header = Header._make(_HEADER.unpack_from(view, at))
+                at += HEADER_BYTES
+                self.left = 0 if header.kind else header.length
+                yield header
+            else:
+                part = view[at : at + HEADER_BYTES - len(self._head)]
+                at += len(part)
+                self._head += part
+                if len(self._head) == HEADER_BYTES:
+                    header = Header._make(_HEADER.unpack(self._head))
+                    self._head = b""
+                    self.left = 0 if header.kind else header.length
+                    yield header
