@@ -7,8 +7,9 @@ trusted, and is asked each time: a word of the operator's holds at once.
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
+from console.mesh_jobs import MeshJobs
 from net import identify
 from net.book import reading, seeing
 from net.book.entry import Known
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Mesh"]
 
-T = TypeVar("T")
 _SOURCE: Final = "p2p.listen"
 
 
@@ -57,6 +57,7 @@ class Mesh:
             agent=f"orlop/{core.options.version}",
             own_networks=own_networks,
         )
+        self.jobs: Final = MeshJobs(core)
 
     async def start(self) -> None:
         """Listens where the settings say.
@@ -65,11 +66,13 @@ class Mesh:
             UsageError: an address there is none.
             NetworkError: it cannot be listened on.
         """
+        self.jobs.serve()
         for address in self._places():
             await self.host.listen(address)
 
     async def close(self) -> None:
         """Ends all connections, and waits for it."""
+        self.jobs.close()
         await self.host.aclose()
 
     # --- peers ------------------------------------------------------------------------------------------------------
@@ -80,9 +83,12 @@ class Mesh:
         Raises:
             OrlopError: as `Host.connect` does.
         """
-        entry = await self._read(lambda db: reading.known(db, peer))
-        own, hearsay = _where(entry)
+        own, hearsay = _where(await self.entry(peer))
         return await self.host.connect(peer, own, hearsay=hearsay)
+
+    async def entry(self, peer: PeerId) -> Known | None:
+        """What the book has of a peer."""
+        return await asyncio.wrap_future(self._core.store.read(lambda db: reading.known(db, peer)))
 
     async def dial(self, address: Multiaddr) -> HeldConnection:
         """A connection to whom an address names, which is remembered.
@@ -185,9 +191,6 @@ class Mesh:
                 else f"{clean(origin)}: {_SOURCE}: {error.where}"
             )
             raise UsageError(error.why, what="configuration", where=where, hint=error.hint) from error
-
-    async def _read(self, query: "Callable[..., T]") -> T:
-        return await asyncio.wrap_future(self._core.store.read(query))
 
     def _write(self, work: Callable[[Transaction], None]) -> None:
         self._core.store.write(work).add_done_callback(self._written)

@@ -114,6 +114,13 @@ _GIVEN: tuple[Arg, ...] = (
         high=10_000,
     ),
 )
+_ON = option(
+    "on",
+    Kind.PEER,
+    "have this peer run it: its name, its PeerId, or a multiaddr that ends in /p2p/ and that",
+    metavar="PEER",
+    group=_RUN,
+)
 _KEEP = flag("keep_output", "keep both streams, and what it needs to be run again, by hash", group=_OUTPUT)
 
 COMMANDS: tuple[Command, ...] = (
@@ -125,6 +132,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg(name="module", kind=Kind.PATH, help="the job's .wasm file", required=True),
             Arg(name="args", kind=Kind.TEXT, help="arguments of the guest, behind --", many=True, rest=True),
             *_GIVEN,
+            _ON,
             option("priority", Kind.CHOICE, _PRIORITY, metavar="N", group=_QUEUE, choices=_PRIORITIES),
             _KEEP,
             option("receipt", Kind.OUT, "write the receipt here", metavar="OUT", group=_OUTPUT),
@@ -134,10 +142,13 @@ COMMANDS: tuple[Command, ...] = (
         grows=True,
         detail=(
             "stdout and stderr pass through unchanged and the exit code is the guest's; 124 is the time limit,"
-            " 125 means that orlop did not run it, 134 a trap or another limit, 130, 143 and 137 a cancellation."
+            " 125 means that orlop did not run it or does not believe the result, 134 a trap or another limit, 130, 143"
+            " and 137 a cancellation. With --on the job goes to a peer, which must have this node on its list"
+            " (orlop peers trust … --jobs); its receipt is verified, and a false step is 125 after the output."
         ),
         examples=(
             "echo 'Hello, harbor' | orlop jobs run hello.wasm --stdin -",
+            "orlop jobs run hello.wasm --stdin names.txt --on ada",
             "orlop jobs run sort.wasm --dir ./data:/data:ro --memory 64MiB --receipt sort.json -- /data/in.txt",
         ),
     ),

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from console.call import Call
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "list_jobs", "logs", "run", "show"]
 
+_Run = Callable[[Callable[[str], None]], Awaitable[JobEnd]]
+"""Runs a job to its end; calls back with its id once it is written down."""
+
 _BY: Final[dict[int, str]] = {ExitCode.INTERRUPTED: "signal:130", ExitCode.TERMINATED: "signal:143"}
 
 
@@ -33,7 +37,7 @@ async def run(core: "Core", call: Call) -> Result:
         request = request_of(core, call)
         module = await read_all(call.files["module"], limit=MODULE_MAX, what=request.name, interrupted=call.interrupted)
         streams = streams_of(call, request)
-        end = await _interruptible(core, call, request, module, streams)
+        end = await _interruptible(core, call, await _runner(core, call, request, module, streams))
         return await _ended(core, call, request, end)
     except KeyError as error:
         raise UsageError(f"the descriptor of `{error.args[0]}` is missing") from None
@@ -101,7 +105,24 @@ async def logs(core: "Core", call: Call) -> Result:
     return Result(ok=False, value=value, fault=Fault("failed", why, call.command, where, hint))
 
 
-async def _interruptible(core: "Core", call: Call, request: JobRequest, module: bytes, streams: Streams) -> JobEnd:
+async def _runner(core: "Core", call: Call, request: JobRequest, module: bytes, streams: Streams) -> _Run:
+    """What runs it: this node, or the peer that `--on` names."""
+    on = call.text("on")
+    if on is None:
+        terms = terms_of(core, call)
+        return lambda started: core.jobs.run(request, module=module, streams=streams, terms=terms, on_started=started)
+    for name in ("priority", "keep_output"):
+        if name in call.args:
+            raise UsageError("is for jobs that run here", where=f"--{name.replace('_', '-')}")
+    from console.verbs.mesh import worker
+
+    peer, address = await worker(core, on)
+    return lambda started: core.mesh.jobs.run(
+        peer, request, module=module, streams=streams, address=address, on_started=started
+    )
+
+
+async def _interruptible(core: "Core", call: Call, run: _Run) -> JobEnd:
     """Runs it, and cancels it when the caller is interrupted."""
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -113,9 +134,7 @@ async def _interruptible(core: "Core", call: Call, request: JobRequest, module: 
 
     watcher = asyncio.ensure_future(watch())
     try:
-        return await core.jobs.run(
-            request, module=module, streams=streams, terms=terms_of(core, call), on_started=started.set_result
-        )
+        return await run(started.set_result)
     finally:
         watcher.cancel()
         await asyncio.wait({watcher})
@@ -133,8 +152,8 @@ async def _ended(core: "Core", call: Call, request: JobRequest, end: JobEnd) -> 
     }
     if not passed:
         value |= _streams(await core.jobs.output(end.job))
-    verification: Json = None
-    if end.receipt and not passed:
+    verification: Json = None if end.verification is None else end.verification.document()
+    if end.receipt and end.verification is None and not passed:
         verification = (await core.receipts.verify(end.receipt, keep=False)).document()
     value |= {
         "truncated": end.truncated,

@@ -10,14 +10,16 @@ from console.verbs.values import number
 from net import identify
 from net.book import reading
 from net.endpoint import HeldConnection
+from net.errors import AddressError
 from net.multiaddr import Multiaddr
+from net.peer_id import PeerId
 from net.ping import ping
 from runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from console.core import Core
 
-__all__ = ["dial", "ping_peer"]
+__all__ = ["dial", "ping_peer", "worker"]
 
 
 async def dial(core: "Core", call: Call) -> Result:
@@ -51,12 +53,30 @@ async def ping_peer(core: "Core", call: Call) -> Result:
     return Result(ok=True, value={"v": 1, "peer": str(connection.peer), "rtts_us": trips})
 
 
+async def worker(core: "Core", text: str) -> tuple[PeerId, Multiaddr | None]:
+    """Whom `--on` names, and where, if it says so.
+
+    Args:
+        core: whose book counts.
+        text: a name, a PeerId, a beginning of one, or a multiaddr that ends in `/p2p/` and a PeerId.
+
+    Raises:
+        UsageError: it is none of these.
+        NotFoundError: nobody is called so.
+    """
+    if not text.startswith("/"):
+        return await asyncio.wrap_future(core.store.read(lambda db: reading.find(db, text))), None
+    address = Multiaddr.parse(text)
+    if address.peer is None:
+        raise AddressError("names nobody", where=text, hint="add /p2p/ and its PeerId")
+    return address.peer, address
+
+
 async def _connected(core: "Core", call: Call, *, anybody: bool = False) -> HeldConnection:
     text = call.need("peer")
-    if text.startswith("/"):
-        address = Multiaddr.parse(text)
-        return await (core.mesh.host.dial_any(address) if anybody else core.mesh.dial(address))
     if anybody:
-        raise UsageError("--insecure-any is for an address", where=text)
-    peer = await asyncio.wrap_future(core.store.read(lambda db: reading.find(db, text)))
-    return await core.mesh.connect(peer)
+        if not text.startswith("/"):
+            raise UsageError("--insecure-any is for an address", where=text)
+        return await core.mesh.host.dial_any(Multiaddr.parse(text))
+    peer, address = await worker(core, text)
+    return await (core.mesh.connect(peer) if address is None else core.mesh.dial(address))

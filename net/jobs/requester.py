@@ -154,7 +154,9 @@ class _Journey:
                 if not self._progress.connected:
                     raise
                 if self._progress.heard != before or until is None:
-                    until, pause = clock.monotonic() + terms.resume_s, terms.retry_s
+                    # Without a lease nothing of ours is there that would be worth a long way back.
+                    patience_s = terms.resume_s if self._progress.lease else terms.answer_s
+                    until, pause = clock.monotonic() + patience_s, terms.retry_s
                 if clock.monotonic() >= until:
                     return Carried(outcome="lost", reason=f"the worker was lost: {error.why}")
             if await self._cancelled_within(pause):

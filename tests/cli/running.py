@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ class Running:
             line = found()
         assert line is not None
         return line
+
+    def wait(self, holds: Callable[[], bool]) -> None:
+        """Waits until something holds of what it wrote."""
+        with _CAME:
+            assert _CAME.wait_for(holds, SECONDS), self.lines[-5:]
 
     @property
     def running(self) -> bool:

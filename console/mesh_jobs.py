@@ -1,0 +1,130 @@
+"""Jobs between this node and its peers: theirs are run here as any other, ours are carried to the one that is named.
+
+What the book hears: a job that was proved counts for the peer, one that was not counts against it, and a receipt with a
+false step makes it a liar, who gets no job until the operator trusts it anew.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from net.book import reading, seeing
+from net.book.entry import Known
+from net.errors import PeerFaultError
+from net.jobs.requester import JobRequester
+from net.jobs.terms import PROTOCOL
+from net.jobs.worker import JobWorker
+from net.multiaddr import Multiaddr
+from net.peer_id import PeerId
+from net.stream import Connection
+from runtime.errors import RefusedError, UnavailableError
+from runtime.jobs import JobEnd, JobRequest, Streams
+from runtime.store import Transaction
+
+if TYPE_CHECKING:
+    from console.core import Core
+
+__all__ = ["MeshJobs"]
+
+
+class MeshJobs:
+    """Both sides of remote jobs on one host. All calls on the core's loop.
+
+    Args:
+        core: whose jobs, receipts and peers.
+    """
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self._requester = JobRequester(core.receipts, core.clock, on_fault=self._blame)
+        self._worker: JobWorker | None = None
+
+    def serve(self) -> None:
+        """Takes jobs of peers that are on the list, from now on."""
+        self._worker = JobWorker(
+            self._core.jobs,
+            self._core.store,
+            self._core.clock,
+            banned=self._is_banned,
+            on_fault=self._blame,
+        )
+        self._core.mesh.host.serve(PROTOCOL, self._worker.serve, bulk=True)
+
+    def close(self) -> None:
+        """Takes no more jobs of peers."""
+        if self._worker is not None:
+            self._worker.close()
+
+    async def run(
+        self,
+        peer: PeerId,
+        request: JobRequest,
+        *,
+        module: bytes,
+        streams: Streams,
+        address: Multiaddr | None = None,
+        on_started: Callable[[str], None] | None = None,
+    ) -> JobEnd:
+        """Has a peer run a job, and judges what comes back.
+
+        Args:
+            peer: who; it must prove its key.
+            request: what to run.
+            module: the module's file.
+            streams: what is connected to it.
+            address: where it is; None: where the book says.
+            on_started: called with the job's id once it is written down.
+
+        Raises:
+            RefusedError: the peer is banned or was caught in a lie; nothing was sent.
+            OrlopError: as `Jobs.run_elsewhere` does.
+        """
+        await self._fail_if_unfit(peer)
+
+        async def dial() -> Connection:
+            mesh = self._core.mesh
+            return await (mesh.connect(peer) if address is None else mesh.dial(address.with_peer(peer)))
+
+        await dial()  # whoever cannot be reached leaves no job behind
+        carry = self._requester.carrier(peer, dial)
+        end = await self._core.jobs.run_elsewhere(
+            request, module=module, streams=streams, where=str(peer), carry=carry, on_started=on_started
+        )
+        await self._core.write(lambda tx: _note(tx, peer, end))
+        return end
+
+    async def _fail_if_unfit(self, peer: PeerId) -> None:
+        entry = await self._core.mesh.entry(peer)
+        if entry is None:
+            return
+        if entry.banned:
+            raise RefusedError("is banned", where=_called(entry), hint=f"`orlop peers ban {peer} --remove` lifts that")
+        if entry.lied_ms is not None:
+            hint = f"`orlop peers trust {peer}` gives it another chance"
+            raise RefusedError(f"was caught in a lie: {entry.lie}", where=_called(entry), hint=hint)
+
+    def _is_banned(self, peer: PeerId) -> bool:
+        try:
+            entry = self._core.store.read_now(lambda db: reading.known(db, peer))
+        except UnavailableError:
+            return True  # who cannot be looked up is not let in
+        return entry is not None and entry.banned
+
+    def _blame(self, peer: PeerId, fault: PeerFaultError) -> None:
+        connection = self._core.mesh.connection(peer)
+        remote = Multiaddr.at("0.0.0.0", 0, "tcp") if connection is None else connection.remote  # noqa: S104 - nowhere
+        self._core.mesh.host.blame(fault, peer=peer, remote=remote)
+
+
+def _note(tx: Transaction, peer: PeerId, end: JobEnd) -> None:
+    """What the book remembers of a job's end there."""
+    false = next((step for step in end.verification.steps if step.ok is False), None) if end.verification else None
+    if false is not None:
+        seeing.lied(tx, peer, end.job, f"{false.name}: {false.detail}")
+    elif end.verification is not None and end.verification.ok:
+        seeing.ran(tx, peer, end.job, proved=True)
+    elif end.outcome in {"lost", "unverified"}:
+        seeing.ran(tx, peer, end.job, proved=False)
+
+
+def _called(entry: Known) -> str:
+    return entry.name or str(entry.peer)
