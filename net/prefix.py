@@ -1,5 +1,6 @@
 """What strangers are counted by: the part of an address that one of them has to himself."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -29,6 +30,7 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
+@lru_cache(maxsize=8192)
 def _prefix(host: str, bits: int) -> str:
     address = _address(host)
     if address is None or isinstance(address, IPv4Address):

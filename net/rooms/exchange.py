@@ -8,16 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, Protocol
 
 from net.rooms.wire import Answer, Refusal, encode_answer
 from runtime.rooms.transport import Encrypted, Join, KeyShare, MemberLeft, MemberList, NewMember, Outgoing, Purge, Seen
 
-__all__ = ["CloseCode", "Exchange", "Limits", "Line", "Rate", "Seat", "source_of"]
+__all__ = ["CloseCode", "Exchange", "Limits", "Line", "Rate", "Seat"]
 
 _SECOND: Final = 1.0
-_SHARED_BITS: Final = 64
 
 
 class CloseCode(IntEnum):
@@ -216,20 +214,3 @@ class Rate:
             return False
         self._came.append(now)
         return True
-
-
-def source_of(address: str) -> str:
-    """What connections are counted by: an IPv4 address, or a /64 network, which is what one host is given.
-
-    Args:
-        address: as the socket tells it.
-    """
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, IPv4Address):
-        return str(ip)
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return f"{IPv6Address(int(ip) >> _SHARED_BITS << _SHARED_BITS)}/{_SHARED_BITS}"

@@ -15,7 +15,8 @@ from typing import Final, Literal
 
 from aiohttp import WSMsgType, web
 
-from net.rooms.exchange import CloseCode, Exchange, Limits, Rate, Seat, source_of
+from net.prefix import prefix_of
+from net.rooms.exchange import CloseCode, Exchange, Limits, Rate, Seat
 from net.rooms.wire import MESSAGE_MAX, WireError, decode_request
 from runtime.errors import NetworkError
 
@@ -96,7 +97,7 @@ class Relay:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        source = source_of(request.remote or "")
+        source = prefix_of(request.remote or "")
         if self._per_source[source] >= self._limits.per_address:
             return web.Response(status=429, text="too many connections from this address\n")
         self._per_source[source] += 1

@@ -283,3 +283,27 @@ async def test_a_host_that_ends_in_the_middle_of_a_dial_says_so_and_leaves_nothi
                 await dialling
             with pytest.raises(ConnectionLostError):
                 await alice.host.connect(somebody)
+
+
+async def test_quic_is_listened_on_and_dialled_by_the_same_host() -> None:
+    async with hosts(2) as (alice, bob):
+        bob.host.serve("/echo", echo)
+        place = await bob.host.listen(Multiaddr.parse("/ip4/127.0.0.1/udp/0/quic-v1", listening=True))
+        assert str(place).startswith("/ip4/127.0.0.1/udp/")
+        connection = await alice.host.connect(bob.peer, [place])
+        assert connection.transport == "quic"
+        assert await ping(connection, within_s=60) > 0
+        stream = await alice.host.open(bob.peer, "/echo")
+        await stream.write(b"hello")
+        assert await read_exactly(stream, 5) == b"hello"
+        stream.reset()
+
+
+async def test_a_peer_that_listens_on_both_is_reached_by_tcp() -> None:
+    async with hosts(2) as (alice, bob):
+        places = [
+            await bob.host.listen(Multiaddr.parse(text, listening=True))
+            for text in ("/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0")
+        ]
+        assert (await alice.host.connect(bob.peer, places)).transport == "tcp"
+        assert {str(place) for place in bob.host.listening()} == {str(place) for place in places}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from net.rooms.exchange import Exchange, Limits, Rate, Seat, source_of
+from net.rooms.exchange import Exchange, Limits, Rate, Seat
 from net.rooms.wire import decode_request
 from runtime.rooms.transport import Join, Seen
 
@@ -254,19 +254,3 @@ def test_thirty_messages_a_second_are_within_the_rate() -> None:
     assert not rate.allows()
     now = 101.001
     assert [rate.allows() for _ in range(31)] == [True] * 30 + [False]
-
-
-@pytest.mark.parametrize(
-    ("address", "source"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::1", "::/64"),
-        ("", ""),
-        ("unix", "unix"),
-    ],
-)
-def test_connections_are_counted_by_what_one_host_is_given(address: str, source: str) -> None:
-    assert source_of(address) == source
