@@ -95,10 +95,11 @@ def _plain(value: object, path: str, depth: int) -> object:
 
 def _is_plain(value: object) -> bool:
     """Whether a value is one of those that signed documents are full of: they need no path and no copy."""
-    kind = type(value)
-    if kind is str:
-        return value.isascii()  # type: ignore[attr-defined]
-    return value is None or kind is bool or (kind is int and -INTEGER_MAX <= value <= INTEGER_MAX)  # type: ignore[operator]
+    if type(value) is str:
+        return value.isascii()
+    if type(value) is int:
+        return -INTEGER_MAX <= value <= INTEGER_MAX
+    return value is None or type(value) is bool
 
 
 def _text(value: str, path: str) -> str:
