@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import assets
-from console import crew
+from console import crew, pier
 from console.shipped import upload_agent
 from runtime.agents.keys import AgentKey
 from runtime.errors import NotFoundError, OrlopError
@@ -136,7 +136,10 @@ async def live(core: "Core") -> None:
     Args:
         core: after `seed`.
     """
-    await asyncio.gather(_work(core), _run_jobs(core), crew.live(core, await _room(core)))
+    module = await asyncio.to_thread(assets.path("jobs/hello/hello.wasm").read_bytes)
+    await asyncio.gather(
+        _work(core), _run_jobs(core, module), crew.live(core, await _room(core)), pier.live(core, module)
+    )
 
 
 async def _room(core: "Core") -> str:
@@ -196,9 +199,8 @@ def _next_step(tasks: Mapping[str, Task]) -> list[TaskDraft]:
     return [TaskDraft("task_status_changed", doing[0].id, {"status": "completed"})] if doing else []
 
 
-async def _run_jobs(core: "Core") -> None:
+async def _run_jobs(core: "Core", module: bytes) -> None:
     """Runs the hello job on one sentence after another, and verifies each receipt as it is stored."""
-    module = await asyncio.to_thread(assets.path("jobs/hello/hello.wasm").read_bytes)
     for pause, sentence in zip(_pauses(_JOBS_S, _JOBS_LATER_S), itertools.cycle(_SENTENCES), strict=False):
         await asyncio.sleep(pause)
         settings = core.config.jobs
