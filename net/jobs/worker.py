@@ -22,7 +22,7 @@ from net.jobs.reasons import InvalidRequest, Reason
 from net.jobs.replay import Nonces
 from net.jobs.stored_job import StoredJob, stored_job
 from net.jobs.terms import WorkerTerms
-from net.jobs.worker_job import WorkerJob, WorkerParts
+from net.jobs.worker_job import Session, WorkerJob, WorkerParts
 from net.jobs.worker_session import Followed, WorkerSession
 from net.jobs.worker_stream import CancelCame, OfferCame, ResumeCame, WorkerEvent, WorkerStream
 from net.peer_id import PeerId
@@ -109,40 +109,47 @@ class JobWorker:
         """The file of a job's output."""
         return self._jobs.output_path(job)
 
-    async def decide(self, key: str, stream: WorkerStream, event: WorkerEvent) -> tuple[Followed, int, int] | None:
+    async def decide(
+        self, key: str, session: Session, stream: WorkerStream, event: WorkerEvent
+    ) -> tuple[Followed, int, int] | None:
         """Answers the first word of a stream; see `worker_session.Decides`."""
         match event:
             case OfferCame(offer):
-                return await self._offered(key, stream, offer)
+                return await self._offered(key, session, stream, offer)
             case ResumeCame(resume):
-                return await self._resumed(key, stream, resume)
+                return await self._resumed(key, session, stream, resume)
             case CancelCame(job_id):
                 self._cancelled(key, stream, job_id)
         return None
 
     # --- offers -------------------------------------------------------------------------------------------------------
 
-    async def _offered(self, key: str, stream: WorkerStream, offer: Offer) -> tuple[Followed, int, int] | None:
+    async def _offered(
+        self, key: str, session: Session, stream: WorkerStream, offer: Offer
+    ) -> tuple[Followed, int, int] | None:
         job = ""
         try:
             manifest = prove(offer, key)
             job = manifest.job
             stored = await self._read(partial(stored_job, job=job))
             if (before := self._held.get(job) or stored) is not None:
-                return self._offered_again(key, stream, job, before)
+                return await self._offered_again(key, session, stream, before)
             self._check_nonce(key, manifest)
             queued = weigh(
                 offer, manifest, machine=self._machine(key), policy=self._policy(), now_ms=self._clock.wall_ms()
             )
             found = await self._known_module(key, queued, offer)
             if (before := self._held.get(job)) is not None:  # offered twice at once
-                return self._offered_again(key, stream, job, before)
+                return await self._offered_again(key, session, stream, before)
         except OfferRefusedError as error:
             stream.reject(job, error.reason)
             if error.score:
                 self.blame(key, PeerFaultError(error.why, rule=error.rule, score=error.score))
             return None
-        return self._lease(key, stream, offer, queued, found), 0, 0
+        held = self._lease(key, offer, queued, found)
+        await held.attach(session)
+        self._accept(stream, held)
+        return held, 0, 0
 
     def _check_nonce(self, key: str, manifest: Manifest) -> None:
         nonce = str(manifest.extension.get("nonce", ""))
@@ -179,41 +186,44 @@ class JobWorker:
         except OrlopError:
             return None
 
-    def _lease(self, key: str, stream: WorkerStream, offer: Offer, queued: Queued, known: Blob | None) -> WorkerJob:
-        """Keeps room for the job, and says so."""
+    def _lease(self, key: str, offer: Offer, queued: Queued, known: Blob | None) -> WorkerJob:
+        """Keeps room for the job."""
         job, now = queued.manifest.job, self._clock.monotonic()
         module: Blob | ModulePart = known or self._parts.take(key, _digest(queued.manifest), now)
         lease = self._leases.take(secrets.token_hex(16), job, key, offer.requirements.memory_mb, now)
         held = self._held[job] = WorkerJob(self._shared, queued, offer, lease, module)
-        self._accept(stream, held)
         return held
 
     def _accept(self, stream: WorkerStream, held: WorkerJob) -> None:
         left_ms = self._leases.left_ms(held.job, self._clock.monotonic())
         stream.accept(Accepted(held.job, held.lease, left_ms, held.limits, held.have), held.coming)
 
-    def _offered_again(
-        self, key: str, stream: WorkerStream, job: str, known: WorkerJob | StoredJob
+    async def _offered_again(
+        self, key: str, session: Session, stream: WorkerStream, known: WorkerJob | StoredJob
     ) -> tuple[Followed, int, int] | None:
         """A job has one life: whoever offers it once more is told where it stands, and nothing runs twice."""
         if known.submitter != key:
-            stream.reject(job, _TAKEN)
+            stream.reject(known.job, _TAKEN)
         elif isinstance(known, WorkerJob) and not known.claimed:
+            await known.attach(session)
             self._accept(stream, known)
             return known, 0, 0
         else:
-            stream.tell(job, Resumed(known.state, known.have))
+            stream.tell(known.job, Resumed(known.state, known.have))
         return None
 
     # --- after a cut --------------------------------------------------------------------------------------------------
 
-    async def _resumed(self, key: str, stream: WorkerStream, resume: Resume) -> tuple[Followed, int, int] | None:
+    async def _resumed(
+        self, key: str, session: Session, stream: WorkerStream, resume: Resume
+    ) -> tuple[Followed, int, int] | None:
         held = self._held.get(resume.job_id)
         if held is None:
             return await self._resumed_stored(key, stream, resume)
         if (held.submitter, held.lease) != (key, resume.lease):
             self._refuse(key, stream, resume.job_id)
             return None
+        await held.attach(session)
         told = Resumed(held.state, held.have)
         if held.begun or held.end is not None:
             stream.resume_job(told, held.coming if held.wants_input else None)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -78,6 +78,9 @@ class WorkerJob:
         self._input: InputPipe | Incoming | None = None
         self._spooled = 0
         self._task: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
+        """What a whole module or input leads to; a cut does not cut it short."""
+        self._written_down = asyncio.Event()
         self._cancelling: asyncio.Task[None] | None = None
         self._session: Session | None = None
         self._timer = asyncio.get_running_loop().call_later(shared.terms.lease_s, self._unclaimed)
@@ -163,6 +166,9 @@ class WorkerJob:
             PeerFaultError: it has another.
             UnavailableError: it cannot be kept.
         """
+        await self._uncut(self._module_whole())
+
+    async def _module_whole(self) -> None:
         if isinstance(self._module, ModulePart):
             part = self._module
             if part.incoming.digest != part.digest:
@@ -198,12 +204,21 @@ class WorkerJob:
         """
         if isinstance(self._input, InputPipe):
             self._input.end()
-        elif self._input is not None and isinstance(self._module, Blob):
-            if self._input.digest != self._queued.manifest.extension.get("stdin_sha256"):
+        elif self._input is not None:
+            await self._uncut(self._input_whole(self._input))
+
+    async def _input_whole(self, spool: Incoming) -> None:
+        if isinstance(self._module, Blob):
+            if spool.digest != self._queued.manifest.extension.get("stdin_sha256"):
                 raise PeerFaultError("sent another input than its manifest names", rule="wrong-input", score=50)
-            kept = {"module": self._module, "stdin": await asyncio.to_thread(_keep, self._input)}
+            kept = {"module": self._module, "stdin": await asyncio.to_thread(_keep, spool)}
             self._input = None
             await self._run(kept, None)
+
+    async def _uncut(self, work: Coroutine[None, None, None]) -> None:
+        self._work = asyncio.create_task(work)
+        self._work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(self._work)
 
     @property
     def _names_input(self) -> bool:
@@ -222,17 +237,14 @@ class WorkerJob:
                 source = blobs.open(kept["stdin"].hash)
                 held.callback(os.close, source)
             streams = Streams(stdin=source, on_progress=self.wake.set)
-            written_down = asyncio.Event()
-            self._task = asyncio.create_task(self._followed(kept, module, streams, written_down))
-            await written_down.wait()
+            self._task = asyncio.create_task(self._followed(kept, module, streams))
+            await self._written_down.wait()
 
-    async def _followed(
-        self, kept: dict[str, Blob], module: bytes, streams: Streams, written_down: asyncio.Event
-    ) -> None:
+    async def _followed(self, kept: dict[str, Blob], module: bytes, streams: Streams) -> None:
         def started(_: str) -> None:
             if isinstance(self._input, InputPipe):
                 self._input.given()
-            written_down.set()
+            self._written_down.set()
             self.wake.set()
 
         try:
@@ -258,11 +270,13 @@ class WorkerJob:
     # --- its requester ------------------------------------------------------------------------------------------------
 
     async def attach(self, session: Session) -> None:
-        """The requester is there, on this stream and on no other any more."""
+        """The requester is there, on this stream and on no other any more; what it sent on that one has come."""
         while (old := self._session) is not None:
             await old.stop()
             if self._session is old:
                 self._session = None
+        while self._work is not None and not self._work.done():
+            await asyncio.wait({self._work})
         self._session = session
         if self._stage != "leased":
             self._timer.cancel()
@@ -302,10 +316,11 @@ class WorkerJob:
         if self._task is None:
             self._put_back()
             self._ended(Result(self.job, "cancelled", truncated=False, receipt=None))
-        else:
+        elif self._cancelling is None:
             self._cancelling = asyncio.create_task(self._cancel())
 
     async def _cancel(self) -> None:
+        await self._written_down.wait()
         with contextlib.suppress(OrlopError):  # it ended in the same moment
             await self._shared.jobs.cancel(self.job, "command")
 

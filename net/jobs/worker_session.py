@@ -76,8 +76,10 @@ class Followed(Protocol):
 class Decides(Protocol):
     """What answers the first word of a stream; the answer is in the machine when it returns."""
 
-    async def decide(self, key: str, stream: WorkerStream, event: WorkerEvent) -> "tuple[Followed, int, int] | None":
-        """The job to follow and from which bytes of stdout and stderr; None when all is said."""
+    async def decide(
+        self, key: str, session: Session, stream: WorkerStream, event: WorkerEvent
+    ) -> "tuple[Followed, int, int] | None":
+        """The job to follow, its session now this one, and from where in stdout and stderr; None when all is said."""
         ...
 
     def blame(self, key: str, fault: PeerFaultError) -> None:
@@ -107,7 +109,6 @@ class WorkerSession:
         self._machine: Final = machine
         self._terms: Final = terms
         self._events: deque[WorkerEvent] = deque()
-        self._job: Followed | None = None
         self._broken = False
         self._refusal = ""
         self._stopped = asyncio.Event()
@@ -121,14 +122,18 @@ class WorkerSession:
             NetworkError: the stream is gone.
             OrlopError: something of ours failed.
         """
-        found = await self._first()
-        if found is None:
-            await self._flush()
-            return
-        self._job, stdout_at, stderr_at = found
-        await self._job.attach(self)
-        reader = asyncio.create_task(self._read(self._job))
-        teller = asyncio.create_task(self._tell(self._job, stdout_at, stderr_at))
+        try:
+            found = await self._first()
+            if found is None:
+                await self._flush()
+            else:
+                await self._follow(*found)
+        finally:
+            self._over.set()
+
+    async def _follow(self, job: Followed, stdout_at: int, stderr_at: int) -> None:
+        reader = asyncio.create_task(self._read(job))
+        teller = asyncio.create_task(self._tell(job, stdout_at, stderr_at))
         stopped = asyncio.create_task(self._stopped.wait())
         try:
             await self._until_over(reader, teller, stopped)
@@ -136,8 +141,7 @@ class WorkerSession:
             for task in (reader, teller, stopped):
                 task.cancel()
             await asyncio.gather(reader, teller, stopped, return_exceptions=True)
-            self._job.detach(self)
-            self._over.set()
+            job.detach(self)
 
     async def stop(self) -> None:
         """Ends it, because the requester came back on another stream; returns when its job is free."""
@@ -175,7 +179,7 @@ class WorkerSession:
         if isinstance(event, StrangerCame):
             self._worker.blame(self._key, PeerFaultError("is not authorised", rule="not-authorised", score=10))
             return None
-        return await self._worker.decide(self._key, self._machine, event)
+        return await self._worker.decide(self._key, self, self._machine, event)
 
     async def _receive(self) -> bool:
         """Takes the next bytes; false at their end."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from net.errors import PeerFaultError
 from net.jobs.frames import DATA_MAX, RESULT_MAX, FrameReader, Kind, data_frames, frame
 from net.jobs.machine import Figures
-from net.jobs.messages import Message, Offer, Requirements, read_message, write_message
+from net.jobs.messages import Message, Offer, Requirements, Result, read_message, write_message
 from net.jobs.requester import JobRequester
 from net.jobs.terms import PROTOCOL, RequesterTerms, WorkerTerms
 from net.jobs.worker import JobWorker
@@ -144,6 +144,17 @@ class Talk:
             if found[0] is Kind.MESSAGE:
                 return read_message(found[1])
         raise AssertionError("the stream ended without another message")
+
+    async def rest(self) -> tuple[bytes, bytes, Result]:
+        """All output until the result, and that."""
+        came = {Kind.STDOUT: b"", Kind.STDERR: b""}
+        while (found := await self.next()) is not None:
+            kind, data = found
+            if kind in came:
+                came[kind] += data
+            elif isinstance(message := read_message(data), Result):
+                return came[Kind.STDOUT], came[Kind.STDERR], message
+        raise AssertionError("the stream ended without a result")
 
     async def until(self, kind: type[Message]) -> Message:
         """The next message of a kind; others before it are passed over."""

@@ -202,9 +202,7 @@ async def test_after_its_end_output_and_result_still_come_as_often_as_asked(peer
         await again.say(Resume(accepted.job_id, accepted.lease, 0, 5))
         assert await again.word() == Resumed("done", len(TALKS))
         await again.send(Kind.STDIN, b"what it does not want any more")
-        assert await again.next() == (Kind.STDOUT, b"hello")
-        assert await again.next() == (Kind.STDOUT, b"hello")
-        assert await again.until(Result) == first
+        assert await again.rest() == (b"hellohello", b"", first)
 
 
 async def test_a_second_stream_takes_the_place_of_the_first(peers: Peers) -> None:
@@ -361,7 +359,5 @@ async def test_a_requester_that_does_not_read_holds_nobody_up(peers: Peers) -> N
     talk, accepted = await running(peers, loud)
     await peers.worker_node.until_ended(accepted.job_id)  # although nothing of its output was read
     await talk.send(Kind.STDIN, b"")
-    size = 0
-    while (found := await talk.next()) is not None and found[0] is not Kind.MESSAGE:
-        size += len(found[1])
-    assert size == 15 * 65_000
+    stdout, _, _ = await talk.rest()
+    assert len(stdout) == 15 * 65_000

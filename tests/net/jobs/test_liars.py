@@ -68,7 +68,9 @@ def limits_of(offer: Offer) -> JobLimits:
     assert isinstance(payload, Mapping)
     own = payload["orlop"]
     assert isinstance(own, Mapping)
-    return JobLimits.read(own | {"memory_bytes": payload["max_memory_bytes"], "timeout_ms": payload["max_duration_ms"]})
+    return JobLimits.read(
+        dict(own) | {"memory_bytes": payload["max_memory_bytes"], "timeout_ms": payload["max_duration_ms"]}
+    )
 
 
 def true_receipt(offer: Offer, liar: Liar, **changes: object) -> dict[str, Json]:

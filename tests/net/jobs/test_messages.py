@@ -30,7 +30,7 @@ from net.jobs.reasons import (
     QueueFull,
     RuntimeNotSupported,
 )
-from runtime.canonical import decode, encode
+from runtime.canonical import Json, decode, encode
 
 IDS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 LEASES = st.binary(min_size=16, max_size=16).map(bytes.hex)
@@ -136,11 +136,11 @@ def test_what_is_none(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"cpu_cores": 0}, {"memory_mb": -1}, {"arch": "x" * 65}, {"runtime": "x" * 65}])
-def test_requirements_that_nobody_can_have(changes: dict[str, object]) -> None:
-    wanted = {"arch": None, "runtime": "wasm", "cpu_cores": 1, "memory_mb": 1} | changes
-    fields = {"manifest": {}, "module_size": 1, "stdin_size": None, "issued_ms": 0, "valid_ms": 1}
+def test_requirements_that_nobody_can_have(changes: dict[str, Json]) -> None:
+    wanted: dict[str, Json] = {"arch": None, "runtime": "wasm", "cpu_cores": 1, "memory_mb": 1, **changes}
+    fields: dict[str, Json] = {"manifest": {}, "module_size": 1, "stdin_size": None, "issued_ms": 0, "valid_ms": 1}
     with pytest.raises(PeerFaultError):
-        read_message(encode({"type": "offer", "requirements": wanted} | fields))  # type: ignore[dict-item]
+        read_message(encode({"type": "offer", "requirements": wanted, **fields}))
 
 
 def test_only_a_result_may_be_long() -> None:

@@ -93,7 +93,7 @@ def test_a_manifest_that_has_expired() -> None:
 
 def test_a_manifest_of_another_kind_and_one_that_wants_directories() -> None:
     for change in ({"kind": "inference"}, {"orlop": {"nonce": "0" * 32, "dirs": ["/x:ro"]}}):
-        payload: dict[str, Json] = {**SIGNED.payload, **change}  # type: ignore[dict-item]
+        payload: dict[str, Json] = {**SIGNED.payload, **change}
         signed = sign_payload(FRIEND, payload, created_ms=NOW)
         assert rule(offer(signed, issued_ms=NOW), signed) in {"limits", "bad-manifest"}
 

@@ -23,8 +23,8 @@ from runtime.identity import Identity
 from runtime.jobs import JobRequest, submitters
 from runtime.jobs.spec import CEILINGS, module_name, sign_manifest, sign_payload
 from runtime.sandbox.compile import Compiler
-from tests.net.jobs.job_peers import CALM, FOREVER, LIMITS, Peers, Talk, manifest, offer, open_peers
-from tests.runtime.jobs.jobs_node import HELLO
+from tests.net.jobs.job_peers import CALM, FOREVER, Peers, Talk, manifest, offer, open_peers
+from tests.runtime.jobs.jobs_node import HELLO, LIMITS
 
 STRANGER = Identity(b"s" * 32)
 FRIEND = Identity(b"f" * 32)
@@ -33,7 +33,7 @@ FRIEND = Identity(b"f" * 32)
 async def answer(peers: Peers, **changes: object) -> Reason:
     """What the worker says to an offer of the requester's."""
     talk = await peers.talk()
-    await talk.say(offer(manifest(peers.requester.identity), **changes))
+    await talk.say(offer(manifest(peers.requester.identity), HELLO, **changes))  # type: ignore[arg-type]
     said = await talk.word()
     assert isinstance(said, Rejected)
     assert await talk.next() is None

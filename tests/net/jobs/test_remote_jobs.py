@@ -8,8 +8,8 @@ from runtime.canonical import encode
 from runtime.events import JobSubmitted, ReceiptVerified
 from runtime.jobs import JobLimits, Streams
 from tests.hostile import data
-from tests.net.jobs.job_peers import CAT, FOREVER, LIMITS, Peers
-from tests.runtime.jobs.jobs_node import HELLO, guest, shows_argv, shows_env, writes
+from tests.net.jobs.job_peers import CAT, FOREVER, Peers
+from tests.runtime.jobs.jobs_node import HELLO, LIMITS, guest, shows_argv, shows_env, writes
 
 
 async def test_a_job_runs_on_the_worker_and_its_receipt_is_believed(peers: Peers) -> None:
