@@ -121,6 +121,11 @@ class QuicConnection:
         return self._session.ended
 
     @property
+    def end_reason(self) -> str:
+        """Why it ended, in words; empty while it stands."""
+        return "" if self._error is None else self._error.why
+
+    @property
     def proven(self) -> PeerId | None:
         """Who is at the other end, as soon as it is known; None before."""
         return self._session.peer
@@ -193,11 +198,6 @@ class QuicConnection:
         """Returns when it is closed, by whomever."""
         await self._over.wait()
 
-    @property
-    def end_reason(self) -> str:
-        """Why it ended, in words; empty while it stands."""
-        return self._lost().why if self.closed else ""
-
     # --- the side of the endpoint -------------------------------------------------------------------------------------
 
     async def wait_established(self) -> None:
@@ -246,7 +246,8 @@ class QuicConnection:
     def _settle(self) -> None:
         """Tells everybody what came of the last step."""
         for event in self._session.events():
-            self._handle(event)
+            if not self._over.is_set():  # whoever heard of one may have closed it
+                self._handle(event)
         for stream in tuple(self._streams.values()):
             stream.look_for_room()
         self._forget_finished()
@@ -316,8 +317,7 @@ class QuicConnection:
             await self._heard.wait()
 
     def _lost(self) -> ConnectionLostError:
-        why = self._error.why if self._error is not None else "the connection is closed"
-        return ConnectionLostError(why, where=str(self.peer))
+        return ConnectionLostError(self.end_reason or "the connection is being closed", where=str(self.peer))
 
     # --- streams ------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from net.errors import AddressError, PeerFaultError, UnreachableError
+from net.errors import AddressError, ConnectionLostError, PeerFaultError, UnreachableError
 from net.limits import NetLimits
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
@@ -45,7 +45,8 @@ class QuicEndpoint:
         unread: counts what the process holds of all peers.
         on_connection: is given each connection that a peer has opened, once its key is proven.
         on_fault: is told who broke which rule: the address, the peer if it is proven, the rule.
-        admits: whether a dialler at an address is let in at all.
+        admits: whether a dialler at an address is let in at all. It is asked once the address has proven to be the
+            dialler's own, so that nobody can use up what somebody else is allowed.
     """
 
     def __init__(
@@ -69,12 +70,13 @@ class QuicEndpoint:
         self._on_connection = on_connection
         self._on_fault = on_fault
         self._admits = admits
-        self._intake = Intake(limits.half_open)
+        self._intake = Intake(limits)
         self._credentials = make_credentials(identity, clock.wall_ms())
         self._sockets: list[UdpSocket] = []
         self._by_cid: dict[bytes, QuicConnection] = {}
         self._connections: dict[QuicConnection, None] = {}  # in the order in which they were made
-        self._half_open: set[QuicConnection] = set()
+        self._half_open: dict[QuicConnection, bool] = {}
+        """Those that peers have begun, and whether it is still to be asked who is there."""
         self._handlers: dict[int, DatagramHandler] = {}
         self._closed = False
 
@@ -126,6 +128,8 @@ class QuicEndpoint:
         except (PeerFaultError, UnreachableError) as error:
             error.where = error.where or str(place)
             raise
+        except ConnectionLostError as error:  # let in, and put out in the same breath
+            raise UnreachableError(error.why, where=str(place)) from None
         finally:
             if connection.half_open:
                 connection.end()
@@ -188,13 +192,16 @@ class QuicEndpoint:
 
     def established(self, connection: QuicConnection) -> None:
         """Tells of a connection that a peer has opened."""
-        self._half_open.discard(connection)
-        if not connection.dialled:
-            self._on_connection(connection)
+        if connection.dialled:
+            return
+        if self._half_open.pop(connection) and not self._admits(connection.remote.host):
+            connection.end()
+            return
+        self._on_connection(connection)
 
     def ended(self, connection: QuicConnection) -> None:
         """Forgets a connection."""
-        self._half_open.discard(connection)
+        self._half_open.pop(connection, None)
         for cid in [cid for cid, known in self._by_cid.items() if known is connection]:
             del self._by_cid[cid]
         self._connections.pop(connection, None)
@@ -230,8 +237,6 @@ class QuicEndpoint:
             session, address, send=carrier.send, owner=self, protocols=self._protocols, limits=self._limits
         )
         self._connections[connection] = None
-        if not connection.dialled:
-            self._half_open.add(connection)
         for cid in session.cids:
             self._by_cid[cid] = connection
         return connection
@@ -271,7 +276,14 @@ class QuicEndpoint:
         found = self._intake.judge(datagram, address, pending=len(self._half_open), now=now)
         if isinstance(found, bytes):
             carrier.send(found, address)
-        if not isinstance(found, Admission) or not self._has_place(address[0]) or not self._admits(address[0]):
+        if not isinstance(found, Admission) or not self._has_place(address[0]):
+            return None
+        came_back = found.retried is not None
+        if came_back and not self._admits(address[0]):
             return None
         session = Session.accept(self._terms(), (found.original, found.retried), datagram, address, now)
-        return None if session is None else self._adopt(session, address, carrier)
+        if session is None:
+            return None
+        connection = self._adopt(session, address, carrier)
+        self._half_open[connection] = not came_back
+        return connection

@@ -1,7 +1,7 @@
 """What becomes of a datagram that no connection expects: pure, but for the random ids that it makes.
 
-Nothing is kept of a sender before it has shown that it can receive, once many handshakes are pending: it gets a Retry,
-which is shorter than what it sent, and comes back with the token in it.
+Once many handshakes are pending, or come fast, nothing is kept of a sender before it has shown that it can receive: it
+gets a Retry, which is shorter than what it sent, and comes back with the token in it.
 """
 
 import os
@@ -18,6 +18,8 @@ from aioquic.quic.packet import (
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
+from net.bucket import Bucket
+from net.limits import NetLimits
 from net.quic.events import Address
 from net.quic.private import VERSIONS
 
@@ -52,11 +54,13 @@ class Intake:
     """Judges first datagrams.
 
     Args:
-        half_open: handshakes that may be pending; beyond half of them senders are asked to come back.
+        limits: how many handshakes may be pending; beyond half of them senders are asked to come back, and so are those
+            that come faster than handshakes may.
     """
 
-    def __init__(self, half_open: int) -> None:
-        self._half_open = half_open
+    def __init__(self, limits: NetLimits) -> None:
+        self._half_open = limits.half_open
+        self._trusting = Bucket(limits.handshakes_rate, limits.handshakes_burst)
         self._tokens = QuicRetryTokenHandler()
 
     def judge(self, datagram: bytes, address: Address, *, pending: int, now: float) -> Admission | bytes | None:
@@ -90,7 +94,7 @@ class Intake:
             return None
         if header.token:
             return self._returned(header, address, now)
-        if pending >= self._half_open // 2:
+        if pending >= self._half_open // 2 or not self._trusting.take(now):
             return self._retry(header, address, now)
         return Admission(header.destination_cid, None)
 

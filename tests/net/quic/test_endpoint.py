@@ -1,6 +1,7 @@
 """Endpoints on real sockets: who is let in, what streams do, what is left."""
 
 import asyncio
+import contextlib
 import dataclasses
 import socket
 
@@ -158,14 +159,39 @@ async def test_a_dial_that_is_given_up_leaves_nothing() -> None:
         assert (left.endpoint.connections, left.endpoint.known_ids) == ((), 0)
 
 
-async def test_who_is_not_admitted_hears_nothing() -> None:
-    async with node(1, NetLimits(upgrade_s=0.2)) as left, node(2) as right:
-        asked_for = []
-        right.endpoint._admits = lambda host: asked_for.append(host) or False  # type: ignore[func-returns-value]
+async def test_who_is_not_admitted_and_has_shown_where_it_is_hears_nothing() -> None:
+    always_retry = NetLimits(half_open=1)
+    async with node(1, NetLimits(upgrade_s=0.2)) as left, node(2, always_retry) as right:
+        asked_for = refusing(right)
         with pytest.raises(UnreachableError, match="did not answer"):
             await left.endpoint.dial(right.peer, await right.listen())
         assert asked_for[0] == "127.0.0.1"
         assert right.endpoint.connections == ()
+
+
+async def test_who_is_not_admitted_is_put_out_as_soon_as_it_has_shown_where_it_is() -> None:
+    async with node(1) as left, node(2) as right:
+        asked_for = refusing(right)
+        async with asyncio.timeout(PATIENCE_S):
+            with contextlib.suppress(UnreachableError):  # or it stands for a moment
+                await (await left.endpoint.dial(right.peer, await right.listen())).wait_closed()
+        assert asked_for == ["127.0.0.1"]
+        assert right.accepted.empty()
+        assert right.endpoint.connections == left.endpoint.connections == ()
+
+
+def refusing(node: Node) -> list[str]:
+    """Lets a node admit nobody; what it was asked for."""
+    asked_for: list[str] = []
+    node.endpoint._admits = lambda host: asked_for.append(host) or False  # type: ignore[func-returns-value]
+    return asked_for
+
+
+async def test_a_stranger_cannot_use_up_what_somebody_else_is_allowed() -> None:
+    async with node(2) as right, stranger() as bare:
+        asked_for = refusing(right)
+        await pending(right, await right.listen(), bare)
+        assert asked_for == []
 
 
 def first_datagram() -> bytes:
