@@ -17,12 +17,15 @@ from net.stream import Protocols, Served
 from net.tcp_stream import TcpStream
 from net.unread import Unread
 from net.upgrade import Upgraded
-from net.wire import Wire
+from net.wire import NOISE_FRAME_MAX, Wire
 from net.yamux import Yamux
 from net.yamux_events import Blamed, Data, Eof, Event, Gone, Pong, Reset, StreamOpened
 from net.yamux_frames import GoAway
 
 __all__ = ["Owner", "TcpConnection"]
+
+_MANY: Final = 256
+_CRUMBS: Final = 8192
 
 
 class Owner(Protocol):
@@ -76,6 +79,8 @@ class TcpConnection:
         self._protocols = protocols
         self._limits = limits
         self._mux = Yamux(initiator=dialled, limits=limits, unread=unread, now=self._loop.time())
+        self._events = 0
+        """What the last bytes that were read came to."""
         self._streams: dict[int, TcpStream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._patience: dict[int, asyncio.TimerHandle] = {}
@@ -170,13 +175,14 @@ class TcpConnection:
 
     @property
     def room(self) -> int:
-        """Bytes that may be read at once."""
-        return self._mux.room
+        """Bytes that may be read at once: few after a read that was full of crumbs, each of which costs as a loaf."""
+        return _CRUMBS if self._events > _MANY else max(self._mux.room, NOISE_FRAME_MAX)
 
     def receive(self, data: memoryview) -> None:
         """The socket has received bytes."""
         if self.closed:
             return
+        self._events = 0
         try:
             for plain in self._noise.receive(data):
                 self._understand(plain)
@@ -216,6 +222,7 @@ class TcpConnection:
         except PeerFaultError as fault:
             self._blame(fault, fatal=True)
             return
+        self._events += len(events)
         for event in events:
             self._handle(event)
 

@@ -13,17 +13,17 @@ from typing import Final, Protocol
 from net.limits import NetLimits
 from net.noise_transport import PLAINTEXT_MAX
 
-__all__ = ["Reader", "Wire", "receive_buffer"]
+__all__ = ["NOISE_FRAME_MAX", "Reader", "Wire", "receive_buffer"]
 
-_FRAME: Final = PLAINTEXT_MAX + 18
-"""The longest frame of Noise with its length: less is never asked of the socket, lest frames come in halves."""
+NOISE_FRAME_MAX: Final = PLAINTEXT_MAX + 18
+"""The longest frame of Noise with its length: when less is asked of the socket, frames come in halves."""
 _USER_TIMEOUT_MS: Final = 45_000
 """What is sent and not acknowledged for so long ends the connection."""
 
 
 def receive_buffer(limits: NetLimits) -> memoryview:
     """A buffer for all sockets of one loop."""
-    return memoryview(bytearray(max(limits.receive_buffer, _FRAME)))
+    return memoryview(bytearray(max(limits.receive_buffer, NOISE_FRAME_MAX)))
 
 
 class Reader(Protocol):
@@ -31,7 +31,7 @@ class Reader(Protocol):
 
     @property
     def room(self) -> int:
-        """Bytes that it wants to be given at once at most."""
+        """Bytes that it wants to be given at once at most, at least 1."""
         ...
 
     def receive(self, data: memoryview) -> None:
@@ -126,8 +126,7 @@ class Wire(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the socket reads into."""
         del sizehint
-        room = self.reader.room if self.reader is not None else 0
-        return self._buffer[: max(room, _FRAME)]
+        return self._buffer[: 1 if self.reader is None else self.reader.room]
 
     def buffer_updated(self, nbytes: int) -> None:
         """The socket has read."""
