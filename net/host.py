@@ -10,7 +10,8 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from net.admission import Admission
-from net.dialling import Backoff, in_order, is_dialable, race
+from net.dialler import Dialler
+from net.dialling import is_dialable
 from net.endpoint import Endpoint, HeldConnection
 from net.errors import AddressError, ConnectionLostError, PeerFaultError, UnreachableError
 from net.fault_log import FaultLog
@@ -19,7 +20,6 @@ from net.host_events import Banned, Connected, DialFailed, Disconnected, HostEve
 from net.identify import IDENTIFY, Identify, says
 from net.limits import NetLimits
 from net.multiaddr import Multiaddr, Transport
-from net.names import resolve
 from net.peer_id import PeerId
 from net.ping import PING, PingAnswers
 from net.scores import Ban, Scores
@@ -77,8 +77,14 @@ class Host:
         self._admission = Admission(limits)
         self._scores = Scores(limits)
         self._faults = FaultLog(on_event)
-        self._backoff = Backoff()
-        self._dials: dict[PeerId, asyncio.Task[HeldConnection | OrlopError]] = {}
+        self._dialler = Dialler(
+            limits,
+            clock,
+            endpoint=self._endpoint,
+            keep=self._keep_dialled,
+            discard=lambda late: self._begin(late.close()),
+            failed=self._dial_failed,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self.serve(IDENTIFY, says(self.describe, limits))
@@ -160,20 +166,10 @@ class Host:
         held = self._held.usable(peer)
         if held is not None:
             return held
-        dial = self._dials.get(peer)
-        if dial is None:
-            networks = self._own_networks()
-            told = [address for address in hearsay if is_dialable(address, networks)]
-            dial = asyncio.get_running_loop().create_task(self._dial(peer, [*addresses, *told]))
-            self._dials[peer] = dial
-            dial.add_done_callback(lambda _: self._dials.pop(peer, None))
-        await asyncio.wait([dial])  # others may wait for it too, so it goes on when this task is cancelled
-        if dial.cancelled():
-            raise _stopping()
-        result = dial.result()
-        if isinstance(result, OrlopError):
-            raise result
-        return self._held.usable(peer) or result
+        networks = self._own_networks()
+        told = [address for address in hearsay if is_dialable(address, networks)]
+        connection = await self._dialler.dial(peer, [*addresses, *told])
+        return self._held.usable(peer) or connection
 
     async def dial_any(self, address: Multiaddr) -> HeldConnection:
         """A connection to whoever is at an address.
@@ -244,61 +240,17 @@ class Host:
     async def aclose(self) -> None:
         """Ends everything and waits for it; nothing of it is left."""
         self._closed = True
-        for dial in list(self._dials.values()):
-            dial.cancel()
-        await asyncio.gather(*self._dials.values(), return_exceptions=True)
+        await self._dialler.aclose()
         await asyncio.gather(*(endpoint.aclose() for endpoint in self._endpoints.values()))
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- inside: dialling ---------------------------------------------------------------------------------------------
 
-    async def _dial(self, peer: PeerId, addresses: Sequence[Multiaddr]) -> HeldConnection | OrlopError:
-        """The outcome as a value: perhaps nobody waits for it any more."""
-        try:
-            return await self._dial_places(peer, await self._places(peer, addresses))
-        except OrlopError as error:
-            return error
-
-    async def _places(self, peer: PeerId, addresses: Sequence[Multiaddr]) -> list[Multiaddr]:
-        """The addresses to try now."""
-        fitting = [address for address in addresses if address.peer in {None, peer} and address.relay is None]
-        if not fitting:
-            raise UsageError("has no known address", where=str(peer), hint="name one that ends in /p2p/ and the PeerId")
-        places = in_order(await resolve(fitting), self._limits)
-        now = self._clock.monotonic()
-        waits = {
-            place: max(self._backoff.wait_s(place, now), self._backoff.wait_s(place.with_peer(peer), now))
-            for place in places
-        }
-        ready = [place for place in places if not waits[place]]
-        if not ready:
-            soon = min(waits.values(), default=0.0)
-            why = "could not be reached a moment ago" if places else "has no address that can be found"
-            raise UnreachableError(why, where=str(peer), hint=f"try again in {soon:.0f} s" if places else "")
-        return ready
-
-    async def _dial_places(self, peer: PeerId, places: list[Multiaddr]) -> HeldConnection:
-        async def dial(place: Multiaddr) -> HeldConnection:
-            try:
-                connection = await self._endpoint(place.transport).dial(peer, place)
-            except OrlopError as error:
-                # Where nobody answers nobody else is either; where somebody else is, he may be just the right one.
-                nobody = isinstance(error, UnreachableError)
-                self._backoff.failed(place if nobody else place.with_peer(peer), self._clock.monotonic())
-                raise
-            self._backoff.worked(place)
-            self._backoff.worked(place.with_peer(peer))
-            return connection
-
-        result = await race(places, dial, lambda late: self._begin(late.close()), self._limits)
-        if not isinstance(result, list):
-            return self._keep_dialled(result)
-        for place, error in result:
-            self._tell(DialFailed(peer=str(peer), address=str(place), reason=clean(error.why)))
-            if isinstance(error, PeerFaultError):
-                self.blame(error, peer=None, remote=place)
-        raise _worst(peer, [error for _, error in result])
+    def _dial_failed(self, event: DialFailed, place: Multiaddr, error: OrlopError) -> None:
+        self._tell(event)
+        if isinstance(error, PeerFaultError):
+            self.blame(error, peer=None, remote=place)
 
     def _keep_dialled(self, connection: HeldConnection) -> HeldConnection:
         if self._closed or connection.closed or not self._keep(connection):
@@ -409,24 +361,9 @@ class Host:
 
     def _fail_if_closed(self) -> None:
         if self._closed:
-            raise _stopping()
+            raise ConnectionLostError("the node is stopping")
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _stopping() -> ConnectionLostError:
-    return ConnectionLostError("the node is stopping")
-
-
-def _worst(peer: PeerId, errors: list[OrlopError]) -> OrlopError:
-    """The one error of several: that somebody else answered says more than that nobody did."""
-    for error in errors:
-        if isinstance(error, PeerFaultError):
-            return error
-    if len(errors) == 1:
-        return errors[0]
-    why = "; ".join(f"{error.where}: {error.why}" for error in errors[:3])
-    return UnreachableError(f"answers at none of {len(errors)} addresses: {why}", where=str(peer))
