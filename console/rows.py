@@ -29,6 +29,8 @@ class NodeRow:
     """True while no new work is taken."""
     locked: bool = False
     """True while rooms and agents are shut until somebody knows the PIN."""
+    listen: tuple[str, ...] = ()
+    """Where other nodes reach it, each ending in `/p2p/` and its PeerId; empty: nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ def node_row(core: "Core") -> NodeRow:
         min_free_bytes=space.wanted,
         storage_low=space.low,
         locked=core.lock.locked,
+        listen=tuple(str(place) for place in core.mesh.host.listening()) if core.built("mesh") else (),
     )
 
 

@@ -142,6 +142,11 @@ class View:
         """How many agents' breakers are open."""
         return self.agent_states["tripped"]
 
+    @property
+    def connected(self) -> int:
+        """How many peers are connected."""
+        return sum(row.state == "connected" for row in self._peers.values())
+
     def load(self, snapshot: Snapshot) -> Changes:
         """Takes the topics of a snapshot in place of what was known of them.
 
@@ -242,6 +247,9 @@ class View:
             self.node = replace(self.node, locked=isinstance(event, events.CoreLocked))
             changes.node = True
             changes.stale |= {"rooms", "agents"}  # there are none to see while it is locked
+        elif isinstance(event, events.NetListening) and self.node is not None:
+            self.node = replace(self.node, listen=event.addrs)
+            changes.node = True
         elif isinstance(event, events.StorageLow | events.StorageOk) and self.node is not None:
             low = isinstance(event, events.StorageLow)
             self.node = replace(
@@ -305,6 +313,8 @@ class View:
         if after != before:
             self._peers[event.peer] = after
             changes.peers.add(event.peer)
+        if isinstance(event, events.PeerNamed) or (isinstance(event, events.PeerBanned) and not event.banned):
+            changes.stale.add("peers")  # it tells no note, and not whether there was a lie before the ban
 
     def _put_agent(self, row: AgentRow, changes: Changes) -> None:
         key = (row.room, row.agent)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from console.client import Args, Fault, Result
@@ -19,9 +19,18 @@ if TYPE_CHECKING:
     from console.cmdline.files import Files
     from console.cmdline.verbline import Line
 
-__all__ = ["Actions"]
+__all__ = ["Actions", "Question"]
 
 _SAID = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked before a command runs, where the registry's words would not say enough."""
+
+    title: str
+    """Also the words of the button that goes on."""
+    consequence: str
 
 
 class Actions:
@@ -51,6 +60,10 @@ class Actions:
         """Says what went wrong and what to do about it."""
         self.app.notify(clean(line, _SAID), severity="error", timeout=10, markup=False)
 
+    def tell(self, line: str) -> None:
+        """Says what came of what the operator did, where the screen does not show it."""
+        self.app.notify(clean(line, _SAID), markup=False)
+
     async def run(
         self,
         command: str,
@@ -58,6 +71,7 @@ class Actions:
         *,
         names: Sequence[str] = (),
         ask: bool | None = None,
+        question: Question | None = None,
         files: Mapping[str, int] | None = None,
         quiet: bool = False,
     ) -> list[Result]:
@@ -68,6 +82,7 @@ class Actions:
             calls: arguments, one set for each target.
             names: what the targets are called, for the question.
             ask: whether to ask first; None: as the registry says.
+            question: asked in any case, in these words.
             files: descriptors, for a single call.
             quiet: no toast when it fails; the caller shows the fault itself.
 
@@ -77,8 +92,8 @@ class Actions:
         entry = COMMANDS[command]
         if not calls or not self.allowed(command):
             return []
-        must_ask = entry.confirm is not Confirm.NONE if ask is None else ask
-        if must_ask and not await self._confirmed(command, calls, names):
+        must_ask = question is not None or (entry.confirm is not Confirm.NONE if ask is None else ask)
+        if must_ask and not await self._confirmed(command, calls, names, question):
             return []
         results = []
         for args in calls:
@@ -163,16 +178,19 @@ class Actions:
             self.fail(fault.line)
         return Result(ok=False, fault=fault)
 
-    async def _confirmed(self, command: str, calls: Sequence[Args], names: Sequence[str]) -> bool:
+    async def _confirmed(
+        self, command: str, calls: Sequence[Args], names: Sequence[str], question: Question | None
+    ) -> bool:
         from console.ui.screens.confirm import ConfirmScreen
 
         entry = COMMANDS[command]
         verb = command.rsplit(maxsplit=1)[-1].capitalize()
         noun = entry.needs or "thing"
+        asked = question or Question(f"{verb} {len(calls)} {noun}{'' if len(calls) == 1 else 's'}", entry.detail)
         screen = ConfirmScreen(
-            title=f"{verb} {len(calls)} {noun}{'' if len(calls) == 1 else 's'}",
+            title=asked.title,
             names=names,
-            consequence=entry.detail,
+            consequence=asked.consequence,
             line=command_line(entry, calls[0]) + (f"   (and {len(calls) - 1} more)" if len(calls) > 1 else ""),
             typed=names[0] if entry.confirm is Confirm.TYPE_NAME and names else "",
         )

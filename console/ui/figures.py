@@ -16,6 +16,7 @@ __all__ = [
     "short_id",
     "short_peer",
     "size",
+    "time_or_day",
     "took",
     "uptime",
 ]
@@ -49,6 +50,14 @@ def day_clock(ms: int | None, now_ms: int) -> str:
     if when is None or now is None:
         return NOTHING
     return f"{when:%H:%M:%S}" if when.date() == now.date() else f"{when.day} {when:%b %H:%M}"
+
+
+def time_or_day(ms: int | None, now_ms: int) -> str:
+    """`14:02` today, `21 Nov` on another day: as narrow as it can be."""
+    when, now = (None if ms is None else _utc(ms)), _utc(now_ms)
+    if when is None or now is None:
+        return NOTHING
+    return f"{when:%H:%M}" if when.date() == now.date() else f"{when.day} {when:%b}"
 
 
 def date_of(ms: int | None) -> str:

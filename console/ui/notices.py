@@ -1,10 +1,10 @@
-"""What happened in rooms that nobody should miss, as toasts. Pure."""
+"""What happened in rooms and with peers that nobody should miss, as toasts. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from console.ui.figures import short_id
+from console.ui.figures import short_id, short_peer
 from console.ui.text.tasks import KEY_SHOWN
 from console.view import View
 from runtime import events
@@ -60,7 +60,7 @@ def notices(records: Sequence[Record], view: View, since: int) -> list[Notice]:
     told += _together(moved, view)
     if len(told) <= _MOST:
         return told
-    return [*told[: _MOST - 1], Notice("Rooms", f"and {len(told) - _MOST + 1} more; the Log pane has them")]
+    return [*told[: _MOST - 1], Notice("More", f"and {len(told) - _MOST + 1} more; the Log pane has them")]
 
 
 def _notice(record: Record, view: View) -> Iterator[Notice]:
@@ -76,6 +76,11 @@ def _notice(record: Record, view: View) -> Iterator[Notice]:
             yield Notice(_room(view, room), "you were removed; what came until then stays to be read", "warning")
         case events.RoomBurned(by=by) if by != "operator":
             yield Notice("Rooms", f"a room was burned by its {clean(by, 20)}", "warning")
+        case events.PeerLied(peer=peer, reason=reason):
+            lied = f"gave a false receipt and gets no job until it is trusted anew: {clean(reason, 200)}"
+            yield Notice("Peers", f"{_peer(view, peer)} {lied}", "error")
+        case events.PeerBanned(peer=peer, banned=True, until=str(until), reason=reason) if _known_to_us(view, peer):
+            yield Notice("Peers", f"{_peer(view, peer)} is banned until {until}: {clean(reason, 200)}", "warning")
         case _:
             return
 
@@ -130,6 +135,17 @@ def _others(view: View, room: str) -> bool:
 def _room(view: View, room: str) -> str:
     row = view.rooms.get(room)
     return clean(row.name, 40) if row is not None else short_id(clean(room, 32))
+
+
+def _known_to_us(view: View, peer: str) -> bool:
+    """Whether the operator has to do with a peer: strangers are banned in the log alone."""
+    row = view.peers.get(peer)
+    return row is not None and bool(row.name or row.worker or row.submitter or row.done)
+
+
+def _peer(view: View, peer: str) -> str:
+    row = view.peers.get(peer)
+    return clean(row.name, 40) if row is not None and row.name else short_peer(clean(peer, 80))
 
 
 def _who(name: str | None, key: str) -> str:

@@ -1,19 +1,33 @@
-"""What passed by and is in no row, bounded: the newest events, the ends of outputs, the steps of verifications."""
+"""What passed by and is in no row, bounded: the newest events, ends of outputs, verifications, what peers did."""
 
 import base64
 import binascii
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from console.ui.text.jobs import Tail
 from runtime.codec import strip
-from runtime.events import JobOutput, ReceiptVerified, Record, Step, TickCompleted
+from runtime.events import JobOutput, PeerMeasured, ReceiptVerified, Record, Step, TickCompleted
 
-__all__ = ["KEPT_RECORDS", "Recent"]
+__all__ = ["KEPT_RECORDS", "PeerPast", "Recent"]
 
 KEPT_RECORDS = 10_000
 _KEPT_STEPS = 1_000
 _KEPT_TAILS = 64
+_KEPT_PEERS = 1_000
+_KEPT_TRIPS = 30
+_KEPT_OF_PEER = 20
+
+
+@dataclass(slots=True)
+class PeerPast:
+    """What was heard of a peer lately, oldest first."""
+
+    trips: deque[int] = field(default_factory=lambda: deque(maxlen=_KEPT_TRIPS))
+    """Round trips in microseconds."""
+    records: deque[Record] = field(default_factory=lambda: deque(maxlen=_KEPT_OF_PEER))
+    """All else that names it."""
 
 
 class Recent:
@@ -26,6 +40,7 @@ class Recent:
         """Those that the log has not taken yet."""
         self._steps: dict[str, tuple[Step, ...]] = {}
         self._tails: dict[tuple[str, str], Tail] = {}
+        self._peers: dict[str, PeerPast] = {}
 
     def take(self, records: Sequence[Record]) -> list[Record]:
         """Keeps what these records say.
@@ -40,6 +55,8 @@ class Recent:
                 self._output(event)
             elif isinstance(event, ReceiptVerified):
                 self.keep_steps(event.receipt, event.steps)
+            elif peer := getattr(event, "peer", ""):
+                self._of_peer(peer, record)
             if isinstance(event, JobOutput) or (isinstance(event, TickCompleted) and event.dropped):
                 slim.append(Record(record.seq, record.ts_ms, strip(event)))
             else:
@@ -71,6 +88,20 @@ class Recent:
         self._steps[receipt] = tuple(steps)
         while len(self._steps) > _KEPT_STEPS:
             del self._steps[next(iter(self._steps))]
+
+    def peer(self, peer: str) -> PeerPast:
+        """What was heard of a peer; nothing when this screen heard nothing."""
+        return self._peers.get(peer) or PeerPast()
+
+    def _of_peer(self, peer: str, record: Record) -> None:
+        past = self._peers.pop(peer, None) or PeerPast()
+        self._peers[peer] = past  # the last one now: who was silent longest is forgotten first
+        if isinstance(record.event, PeerMeasured):
+            past.trips.append(record.event.rtt_us)
+        else:
+            past.records.append(record)
+        if len(self._peers) > _KEPT_PEERS:
+            del self._peers[next(iter(self._peers))]
 
     def _output(self, event: JobOutput) -> None:
         if event.data_b64 is None:

@@ -94,7 +94,9 @@ def note(tx: Transaction, peer: PeerId, text: str) -> Known:
     """Keeps an operator's words about a peer."""
     enter(tx, peer)
     tx.execute("UPDATE peers SET note = ? WHERE peer = ?", (clean(text, _NOTE_MOST), str(peer)))
-    return _entry(tx, peer)
+    entry = _entry(tx, peer)
+    tx.emit(PeerNamed(peer=str(peer), name=entry.name))
+    return entry
 
 
 def _allowed_to(tx: Transaction, peer: PeerId, *, on: bool) -> Known:

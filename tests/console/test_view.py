@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.client import Json, Snapshot
-from console.rows import AgentRow, JobRow, ReceiptRow
+from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow
 from console.view import LIMIT, Changes, View
 from runtime import events
 from runtime.codec import to_wire
@@ -385,6 +385,31 @@ def test_a_peers_life() -> None:
         ("known", "", False, False, ""),
     ]
     assert view.peers[PEER].address == place
+    assert view.connected == 0
+
+
+@pytest.mark.parametrize(
+    ("event", "stale"),
+    [
+        (events.PeerNamed(peer=PEER, name="ada"), {"peers"}),
+        (events.PeerBanned(peer=PEER, banned=False, reason=""), {"peers"}),
+        (events.PeerBanned(peer=PEER, banned=True, reason="enough"), set()),
+    ],
+)
+def test_notes_and_lies_before_a_ban_are_asked_for(event: Event, stale: set[str]) -> None:
+    assert started_empty().apply(records(event)).stale == stale
+
+
+def test_where_the_node_listens_is_told_by_its_event() -> None:
+    node = NodeRow(
+        name="n", peer_id=PEER, version="1", state_dir="/s", started_ms=0, mode="local", demo=False, read_only=False,
+        tick_interval_ms=1,
+    )  # fmt: skip
+    view = View()
+    view.load(Snapshot(0, {"node": to_wire(node)}))
+    place = f"/ip4/192.0.2.1/tcp/4001/p2p/{PEER}"
+    assert view.apply(records(events.NetListening(addrs=(place,)))).node
+    assert view.node == replace(node, listen=(place,))
 
 
 def test_a_fault_of_somebody_unknown_makes_no_row() -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from console.table_rows import Column, Row
-from console.ui.figures import millis, precise, short_id, size, took
+from console.ui.figures import millis, precise, short_id, short_peer, size, took
 from console.ui.text.causes import split_cause
+from console.ui.text.peer_events import said_of_peer
 from runtime import events
 from runtime.events import Event, Record
 from runtime.sanitise import clean
@@ -22,7 +23,7 @@ COLUMNS = (
     Column(name="cause", title="CAUSE", width=8, right=True, priority=4),
 )
 
-_ALARMS = (events.BreakerTripped, events.CoreError, events.ChainBroken, events.StreamGap)
+_ALARMS = (events.BreakerTripped, events.CoreError, events.ChainBroken, events.StreamGap, events.PeerLied)
 _WARNINGS = (
     events.TickFailed,
     events.AgentFailed,
@@ -30,9 +31,19 @@ _WARNINGS = (
     events.AgentPaused,
     events.TaskRejected,
     events.CoreLag,
+    events.PeerUnreachable,
+    events.PeerFault,
 )
-_GOOD = (events.ReceiptIssued, events.AgentActivated, events.BreakerClosed, events.CoreReady)
-_QUIET = (events.TickCompleted, events.TickSummary, events.JobOutput, events.JobUsage, events.ClientAttached)
+_GOOD = (events.ReceiptIssued, events.AgentActivated, events.BreakerClosed, events.CoreReady, events.PeerConnected)
+_QUIET = (
+    events.TickCompleted,
+    events.TickSummary,
+    events.JobOutput,
+    events.JobUsage,
+    events.ClientAttached,
+    events.PeerMeasured,
+    events.PeerFound,
+)
 _SKIPPED = frozenset({"cause", "room", "agent", "job", "receipt"})
 _SHOWN = 60
 _HASH = re.compile(r"(sha256:)?[0-9a-f]{32,}")
@@ -46,7 +57,8 @@ def loudness(event: Event) -> str:
         return "trip"
     if isinstance(event, events.ReceiptVerified):
         return {"valid": "ok", "invalid": "alarm"}.get(event.verdict, "warn")
-    if isinstance(event, events.JobState) and event.state in {"failed", "refused", "lost"}:
+    failed = isinstance(event, events.JobState) and event.state in {"failed", "refused", "lost"}
+    if failed or (isinstance(event, events.PeerBanned) and event.banned):
         return "trip"
     if isinstance(event, _GOOD):
         return "ok"
@@ -75,6 +87,9 @@ def _subject(event: Event, name_of: Callable[[str], str]) -> str:
     agent = getattr(event, "agent", "") or getattr(event, "name", "") * isinstance(event, events.AgentRefused)
     if room:
         return clean(f"{name_of(room)}/{agent}" if agent else name_of(room), 80)
+    peer = getattr(event, "peer", "")
+    if peer:
+        return f"peer {short_peer(clean(peer, 80))}"
     job, receipt = getattr(event, "job", ""), getattr(event, "receipt", "")
     if receipt and isinstance(event, events.ReceiptIssued | events.ReceiptVerified):
         return f"receipt {short_id(clean(receipt, 64))}"
@@ -124,7 +139,7 @@ def _what(event: Event) -> str:  # noqa: PLR0911, PLR0912, C901 - one line for e
             tail = "" if event.ok else f": {event.error}"
             return f"{event.command} by {event.face} in {took(event.duration_ms)}{tail}"
         case _:
-            return _fields(event)
+            return said_of_peer(event) or _fields(event)
 
 
 def _fields(event: Event) -> str:
