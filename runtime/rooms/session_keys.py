@@ -303,7 +303,7 @@ class KeyExchange:
             if peer.member and peer.identity_key not in members:
                 peer.proven, peer.welcomed, peer.out = False, False, True
             peer.member = peer.identity_key in members
-        gone = [peer for peer in touched if peer.holds and not state.trusts(peer)]
+        gone = [peer for peer in state.peers.values() if peer.holds and not state.trusts(peer)]
         for peer in gone:
             peer.holds = ""
             state.inbound.drop(peer.identity_key)
@@ -314,7 +314,7 @@ class KeyExchange:
                 self.greet(peer)
             if peer.present and peer.welcomed:
                 self._vouching.take_turn(peer)
-        if touched:
+        if touched or gone:
             self.tell_missing()
 
     def _touched(self) -> list[Peer]:
