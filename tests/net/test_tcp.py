@@ -25,7 +25,7 @@ from net.tcp import TcpEndpoint
 from net.unread import Unread
 from runtime.errors import NetworkError
 from runtime.identity import Identity
-from tests.net.nodes import ANY_PORT, PATIENT, until
+from tests.net.nodes import ANY_PORT, PATIENT, Future, until
 
 ALICE, BOB, EVE = (Identity(bytes([seed]) * 32) for seed in (1, 2, 3))
 
@@ -324,3 +324,13 @@ async def test_a_port_in_use_and_an_address_of_somebody_else_cannot_be_listened_
     with pytest.raises(NetworkError, match="cannot be listened on"):
         await alice.endpoint.listen(Multiaddr.parse("/ip4/203.0.113.7/tcp/4001"))
     await alice.endpoint.aclose()
+
+
+async def test_a_connection_knows_how_long_its_last_ping_took() -> None:
+    future = Future()
+    async with linked() as (_alice, _bob, here, _there):
+        assert here.latency_s is None
+        future.comes(PATIENT.ping_s)
+        await until(lambda: here.latency_s is not None)
+        assert here.latency_s is not None
+        assert here.latency_s >= 0
