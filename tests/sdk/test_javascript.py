@@ -194,7 +194,7 @@ def test_what_cannot_be_run_is_one_clear_error(state: Path, peer: str) -> None:
         "RefusedError: `memory_mb` is not 1 to 32768",
         "UnavailableError: /none: ENOENT",
         "UnavailableError: /no/such/orlop: ENOENT",
-        "RefusedError: the mode remote is not yet implemented",
+        "RefusedError: `peer` says who runs the jobs: the mode remote needs it, and no other has it",
         "RefusedError: no option of the client: modus",
         "Error: submit the job first",
         "RefusedError: the receipt does not verify under the key that was given",

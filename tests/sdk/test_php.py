@@ -234,7 +234,7 @@ def test_what_cannot_be_run_is_one_clear_exception(state: Path, peer: str, tmp_p
         f"RefusedException: {module}: not the module that the manifest names",
         "UnavailableException: /no/such/module: cannot be read",
         "UnavailableException: /no/such/orlop: cannot be started",
-        "RefusedException: the mode remote is not yet implemented",
+        "RefusedException: `peer` says who runs the jobs: the mode remote needs it, and no other has it",
         "RefusedException: no option of the client: modus",
         "LogicException: submit the job first",
         "RefusedException: the receipt does not verify under the key that was given",

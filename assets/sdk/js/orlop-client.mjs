@@ -1,4 +1,4 @@
-// Runs jobs on this machine's node from Node.js (18 or later): `orlop jobs run … --json` in a child process, no shell.
+// Runs jobs on this machine's node, or on a peer of it, from Node.js (18 or later): `orlop jobs run … --json` in a child process, no shell.
 //
 //   const client = new Client({ key: "12D3KooW…" });
 //   const result = await client.createJob("hello.wasm").withMemory(64).submit("Hello").wait();
@@ -21,28 +21,33 @@ const OTHER_LIMITS = ["dir-quota", "open-files", "stack", "table"];
 /** The way in. */
 export class Client {
   #program;
+  #on;
   #key;
 
   /**
    * @param {object} [options]
    * @param {string} [options.mode] local (the default) or remote
+   * @param {string} [options.peer] who runs the jobs of the mode remote: its name in this machine's book of peers, its
+   *   PeerId, or a multiaddr that ends in that
    * @param {string} [options.orlopPath] the program's path, or its name in PATH
    * @param {string} [options.stateDir] the node's state directory; else the program's default
-   * @param {string} [options.key] the node's key, 64 hexadecimal characters or a PeerId, under which every receipt must
+   * @param {string} [options.key] the key of the node that runs the jobs, 64 hexadecimal characters or a PeerId, under which every receipt must
    *   then verify
    * @throws {RefusedError} an option that does not exist, or a key that is none
    */
-  constructor({ mode = "local", orlopPath = "orlop", stateDir, key, ...unknown } = {}) {
+  constructor({ mode = "local", peer, orlopPath = "orlop", stateDir, key, ...unknown } = {}) {
     if (Object.keys(unknown).length) throw new RefusedError(`no option of the client: ${clean(Object.keys(unknown).join(", "), 100)}`);
-    if (mode === "remote") throw new RefusedError("the mode remote is not yet implemented");
-    if (mode !== "local") throw new RefusedError("`mode` is neither local nor remote");
+    if (mode !== "local" && mode !== "remote") throw new RefusedError("`mode` is neither local nor remote");
+    if ((mode === "remote") !== (peer !== undefined))
+      throw new RefusedError("`peer` says who runs the jobs: the mode remote needs it, and no other has it");
+    this.#on = peer === undefined ? [] : [`--on=${peer}`];
     this.#program = stateDir === undefined ? [orlopPath] : [orlopPath, "--state-dir", stateDir];
     this.#key = key === undefined ? null : pinnedKey(key);
   }
 
   /** A job of a module's file. */
   createJob(path) {
-    return new Job(this.#program, path, this.#key);
+    return new Job(this.#program, path, this.#key, this.#on);
   }
 }
 
@@ -52,13 +57,13 @@ export class Job {
   #path;
   #key;
   #limits = { cpu_cores: 1, memory_mb: 128, timeout_seconds: 300 };
-  #options = [];
+  #options;
   #args = [];
   #abort = new AbortController();
   #running = null;
 
-  constructor(program, path, key) {
-    [this.#program, this.#path, this.#key] = [program, path, key];
+  constructor(program, path, key, options = []) {
+    [this.#program, this.#path, this.#key, this.#options] = [program, path, key, [...options]];
   }
 
   /** @param {number} cores 1 to 64; its CPU time is so many times the time on the clock */
@@ -187,7 +192,7 @@ export class Result {
       throw new RefusedError("not the answer of `orlop jobs run --json`");
     this.#document = document;
     this.#moduleHash = moduleHash;
-    /** `exit`, `trap`, `fuel`, `memory`, `stack`, `output`, `deadline`, `cancelled`, `refused` or `lost`. */
+    /** `exit`, `trap`, `fuel`, `memory`, `stack`, `output`, `deadline`, `cancelled`, `refused`, `lost` or `unverified`. */
     this.outcome = document.get("outcome");
     /** What `orlop jobs run` returned: the guest's code, or 124, 125, 134, 137. */
     this.exitCode = Number(document.get("exit_code"));

@@ -11,20 +11,26 @@ final class Client
     private readonly ?string $key;
 
     /**
-     * @param array{mode?: string, orlop_path?: string, state_dir?: string, key?: string} $options `mode`: local (the
-     *     default) or remote; `orlop_path`: the program; `state_dir`: its state directory; `key`: the node's key, under
-     *     which every receipt must then verify
+     * @param array{mode?: string, peer?: string, orlop_path?: string, state_dir?: string, key?: string} $options
+     *     `mode`: local (the default) or remote; `peer`: who runs the jobs of the mode remote; `orlop_path`: the
+     *     program; `state_dir`: its state directory; `key`: the key of the node that runs the jobs, under which every
+     *     receipt must then verify
      * @throws RefusedException an option that does not exist, or a key that is none
      */
     public function __construct(array $options = [])
     {
-        if ($unknown = array_diff(array_keys($options), ['mode', 'orlop_path', 'state_dir', 'key'])) {
+        if ($unknown = array_diff(array_keys($options), ['mode', 'peer', 'orlop_path', 'state_dir', 'key'])) {
             throw new RefusedException('no option of the client: ' . Text::clean(implode(', ', $unknown), 100));
         }
         $this->key = isset($options['key']) ? Crypto::publicKey($options['key']) : null;
-        $this->transport = match ($options['mode'] ?? 'local') {
-            'local' => new LocalTransport($options['orlop_path'] ?? 'orlop', $options['state_dir'] ?? null),
-            'remote' => throw new RefusedException('the mode remote is not yet implemented'),
+        $program = [$options['orlop_path'] ?? 'orlop', $options['state_dir'] ?? null];
+        $mode = $options['mode'] ?? 'local';
+        if (($mode === 'remote') !== isset($options['peer'])) {
+            throw new RefusedException('`peer` says who runs the jobs: the mode remote needs it, and no other has it');
+        }
+        $this->transport = match ($mode) {
+            'local' => new LocalTransport(...$program),
+            'remote' => new RemoteTransport($options['peer'], ...$program),
             default => throw new RefusedException('`mode` is neither local nor remote'),
         };
     }

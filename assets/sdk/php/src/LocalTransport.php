@@ -10,10 +10,12 @@ final class LocalTransport implements TransportInterface
     /**
      * @param string $program the program's path, or its name in `PATH`
      * @param string|null $stateDir the node's state directory; null: the program's default
+     * @param list<string> $words further options of `orlop jobs run`
      */
     public function __construct(
         private readonly string $program = 'orlop',
         private readonly ?string $stateDir = null,
+        private readonly array $words = [],
     ) {
     }
 
@@ -33,7 +35,7 @@ final class LocalTransport implements TransportInterface
         if ($this->stateDir !== null) {
             array_push($command, '--state-dir', $this->stateDir);
         }
-        array_push($command, 'jobs', 'run', $path, '--json', '--stdin', '-');
+        array_push($command, 'jobs', 'run', $path, '--json', '--stdin', '-', ...$this->words);
         array_push($command, '--memory', $manifest->getMemoryMb() . 'MiB');
         array_push($command, '--timeout', $manifest->getTimeoutSeconds() . 's');
         array_push($command, '--cpu', $manifest->getCpuCores() * $manifest->getTimeoutSeconds() . 's');

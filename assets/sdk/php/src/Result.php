@@ -56,13 +56,13 @@ final class Result
         return $this->document->get('exit_code');
     }
 
-    /** Null when the guest never started: the job was refused, or its worker lost. */
+    /** Null when the guest never started: the job was refused, or its worker lost; what a peer sent and is not believed is here. */
     public function receipt(): ?Receipt
     {
         return $this->receipt;
     }
 
-    /** `exit`, `trap`, `fuel`, `memory`, `stack`, `output`, `deadline`, `cancelled`, `refused` or `lost`. */
+    /** `exit`, `trap`, `fuel`, `memory`, `stack`, `output`, `deadline`, `cancelled`, `refused`, `lost` or `unverified`. */
     public function outcome(): string
     {
         return $this->document->get('outcome');
