@@ -91,6 +91,78 @@ def test_a_newcomer_is_put_into_the_log_by_the_next_when_the_first_does_not(way:
     assert all(one.log.roster().member(dan.key) is not None for one in [*members, dan])
 
 
+def greeters(way: Way, newcomer: Member) -> list[str]:
+    """Who has said something to a newcomer alone, in order."""
+    names = {member.key: member.name for member in way.members.values()}
+    senders = [one.sender for one in way.sent if isinstance(one, KeyShare) and one.target == newcomer.key]
+    return [names[key] for key in dict.fromkeys(senders)]
+
+
+def test_a_newcomer_is_greeted_by_one_member_and_by_the_others_in_their_turn(way: Way) -> None:
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    for one in (ann, bea, cid):
+        one.log.add_members = lambda _: done_nothing()  # type: ignore[method-assign]
+    dan = Member("dan", way.clock, way, invite=ann.invitation())
+    way.connect(dan)
+    assert greeters(way, dan) == ["ann"]
+    way.pass_on = lambda _, m: [] if isinstance(m, Encrypted) else [m]  # nobody asks what dan has said
+    way.wait(2)
+    assert greeters(way, dan) == ["ann", "bea"]
+    way.wait(2)
+    assert greeters(way, dan) == ["ann", "bea", "cid"]
+
+
+def test_a_newcomer_is_greeted_by_all_as_soon_as_it_is_in_the_log(way: Way) -> None:
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    dan = Member("dan", way.clock, way, invite=ann.invitation())
+    way.connect(dan)
+    assert sorted(greeters(way, dan)) == ["ann", "bea", "cid"]
+    dan.say("hello all")
+    way.run()
+    assert all(one.texts == {"hello all"} for one in (ann, bea, cid))
+
+
+def test_who_is_known_is_greeted_by_all_at_once(way: Way) -> None:
+    ann, bea, cid, dan = house(way, "ann", "bea", "cid", "dan")
+    way.disconnect(dan)
+    way.sent.clear()
+    for one in (ann, bea, cid):
+        one.log.add_members = lambda _: done_nothing()  # type: ignore[method-assign]
+    way.connect(dan)
+    assert sorted(greeters(way, dan)) == ["ann", "bea", "cid"]
+
+
+def test_somebody_who_was_not_greeted_yet_is_asked_for_the_key_of_what_it_says(way: Way) -> None:
+    """A member's log may lag behind: what the newcomer says is no reason to wait for one's turn."""
+    ann, bea, cid = house(way, "ann", "bea", "cid")
+    dan = Member("dan", way.clock, way, invite=ann.invitation())
+    way.pass_on = lambda t, m: [] if t is cid and isinstance(m, Encrypted) and m.sender == ann.key else [m]
+    way.connect(dan)
+    assert "cid" not in greeters(way, dan)
+    way.pass_on = lambda _, m: [m]
+    dan.say("who am I?")
+    way.run()
+    assert "cid" in greeters(way, dan)
+    way.wait(60)
+    assert cid.texts == {"who am I?"}
+    assert agree(ann, bea, cid, dan)
+
+
+def test_who_joins_again_proves_itself_again_to_who_is_not_in_yet(way: Way) -> None:
+    """The newcomer still has the other's key: it must say that it has none, or it would not be answered."""
+    ann = Member("ann", way.clock, way)
+    way.connect(ann)
+    bea = Member("bea", way.clock, way, invite=ann.invitation())
+    bea.log.offer = lambda _: done_nothing()  # type: ignore[method-assign]
+    way.connect(bea)
+    assert bea.session._state.inbound.newest(ann.key)
+    ann.session._keys.want_rejoin()
+    way.wait(12)
+    del bea.log.offer
+    way.wait(60)
+    assert agree(ann, bea)
+
+
 def done_nothing() -> Any:
     from tests.runtime.rooms.session_members import done
 
