@@ -288,15 +288,17 @@ class DhtNode:
         return query.number
 
     def _start(self, target: bytes) -> Sequence[Contact]:
-        """Three quarters from the table, one from what was saved or named: who filled the table is not alone."""
+        """Mostly from the table, a few of those that were saved or named: who filled the table is not alone.
+
+        More than are wanted: when the nearest are dead, who named them does not know any others.
+        """
         k = self._limits.dht_k
         place = int.from_bytes(target)
+        known = self.table.nearest(target, 3 * k)
+        own = {contact.id for contact in known}
         hinted = sorted(self._hints.values(), key=lambda contact: contact.long_id ^ place)
-        known = self.table.nearest(target, k)
-        own = {contact.id for contact in known[: k - k // 4]}
         beside = [contact for contact in hinted if contact.id not in own]
-        some = beside[: max(k // 4, k - len(known))]
-        return [*known[: k - len(some)], *some]
+        return [*known, *beside[: max(k // 4, k - len(known))]]
 
     def _advance(self, now: float) -> None:
         for query in list(self._queries.values()):

@@ -71,8 +71,12 @@ def test_every_test_that_a_page_links_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "many"), [("jobs-and-receipts", 30), ("agent-trust", 15), ("life-of-rooms", 20), ("encrypted-rooms", 35)]
-)
+    ("page", "many"),
+    [
+        ("jobs-and-receipts", 30), ("agent-trust", 15), ("life-of-rooms", 20), ("encrypted-rooms", 35),
+        ("discovery", 25),
+    ],
+)  # fmt: skip
 def test_a_threat_model_links_a_test_for_each_claim(page: str, many: int) -> None:
     text = (ROOT / f"docs/explanation/{page}.md").read_text()
     text = text.partition("## What holds")[2] if page == "agent-trust" else text

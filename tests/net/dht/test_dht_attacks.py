@@ -323,7 +323,7 @@ async def test_a_node_that_only_asks_answers_nobody_and_is_in_no_table(made: Tow
     assert await client.dht.find(KEY)
 
 
-async def test_private_addresses_are_named_to_no_stranger_and_taken_from_none(made: Town, attacker: Attacker) -> None:
+async def test_private_addresses_are_named_to_no_stranger(made: Town, attacker: Attacker) -> None:
     victim = await made()
     victim.dht.node.table.seen(Contact(b"p" * 32, ("192.168.1.5", 4001)))
     victim.dht.node.table.seen(Contact(b"g" * 32, ("203.0.113.5", 4001)))
