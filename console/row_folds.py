@@ -278,13 +278,13 @@ def fold_job(row: JobRow, ends: dict[str, int], event: Event, ts_ms: int) -> Job
 
 
 def issued_row(event: events.ReceiptIssued, ts_ms: int) -> ReceiptRow:
-    """The row of a receipt that was just signed by this node."""
+    """The row of a receipt that was just signed, or came from another node."""
     return ReceiptRow(
         receipt=event.receipt,
         number=event.number,
         job=event.job,
         worker=event.worker,
-        own=True,
+        own=event.own,
         exit_code=event.exit_code,
         outcome=event.outcome,
         previous=event.previous,

@@ -772,7 +772,7 @@ class JobPruned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptIssued(Event):
-    """A receipt was signed and stored. `number` is its place in this key's chain, from 0."""
+    """A receipt was signed, or came from another node (`own` false), and stored. `number`: its place in the chain."""
 
     TYPE: ClassVar[str] = "receipt.issued"
     receipt: str
@@ -782,6 +782,7 @@ class ReceiptIssued(Event):
     exit_code: int
     outcome: str
     previous: str
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,6 +201,7 @@ class Receipts:
                 exit_code=record.exit_code,
                 outcome=record.outcome,
                 previous=record.previous,
+                own=record.own,
             )
         )
         return Issued(record.receipt, document)

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.canonical import encode
 from runtime.errors import FailedError, NetworkError, UsageError
-from runtime.events import JobOutput, ReceiptVerified
+from runtime.events import JobOutput, ReceiptIssued, ReceiptVerified
 from runtime.identity import Identity
 from runtime.jobs.commitment import commit
 from runtime.jobs.elsewhere import Carried, Carrier, Errand
@@ -137,6 +137,9 @@ async def test_a_valid_receipt_is_stored_as_the_other_nodes(node: Node) -> None:
     end = await sent(node, honest)
     (record,) = await node.receipts.rows()
     assert (record.receipt, record.own, record.worker, record.verdict) == (end.receipt, False, PEER.public_hex, "valid")
+    issued = await node.until(lambda event: isinstance(event, ReceiptIssued))
+    assert isinstance(issued, ReceiptIssued)
+    assert (issued.own, issued.worker) == (False, PEER.public_hex)
     await node.until(lambda event: isinstance(event, ReceiptVerified) and event.receipt == end.receipt)
     assert (await node.receipts.verify_chain()).faults == ()
 

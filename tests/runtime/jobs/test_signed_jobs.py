@@ -71,7 +71,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def drained(follower: OutputFollower, most: int = 100) -> list[tuple[str, bytes]]:
-    found = []
+    found: list[tuple[str, bytes]] = []
     while (piece := follower.read(most)) is not None:
         found.append(piece)
     return found
