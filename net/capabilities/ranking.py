@@ -15,6 +15,7 @@ class Need:
     Attributes:
         arch: as the kernel names it; None for any.
         kind: of job.
+        runtime: the engine, such as `wasmtime`; None for any.
         cpus: cores.
         memory: bytes.
         module: bytes of the module.
@@ -22,6 +23,7 @@ class Need:
 
     arch: str | None = None
     kind: str = "wasm"
+    runtime: str | None = None
     cpus: int = 1
     memory: int = 0
     module: int = 0
@@ -56,6 +58,7 @@ def misfit(candidate: Candidate, need: Need) -> str:
     reasons = {
         f"is {machine.arch}, not {need.arch}": need.arch not in {None, machine.arch},
         f"runs no jobs of kind {need.kind}": need.kind not in offered.kinds,
+        f"has no {need.runtime}": need.runtime is not None and need.runtime not in offered.runtimes,
         f"has {machine.cpus} cores of {need.cpus}": machine.cpus < need.cpus,
         "has too little memory": memory < need.memory,
         "takes no module of this size": offered.maxima["module"] < need.module,

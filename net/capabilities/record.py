@@ -17,7 +17,7 @@ from runtime.canonical import CanonicalError, Json, decode, encode
 from runtime.identity import Identity
 from runtime.sanitise import clean
 
-__all__ = ["Capabilities", "Offered", "make_record", "read_record"]
+__all__ = ["Capabilities", "Offered", "make_record", "read_record", "worth_telling"]
 
 DOMAIN: Final = b"orlop-record:v1:"
 LIFE_MS: Final = 120_000
@@ -177,6 +177,27 @@ def _capabilities(found: "_Fields", peer: PeerId) -> Capabilities:
 _NAMES: Final = frozenset(
     {*_BOUNDS, "v", "kind", "peer", "arch", "os", "kinds", "runtimes", "abi", "max", "relay", "version"}
 )
+
+
+def worth_telling(machine: Measured, offered: Offered, new_machine: Measured, new_offered: Offered) -> bool:
+    """Whether what a node has and offers differs so much from what it told that it is told anew.
+
+    Args:
+        machine: as it was told.
+        offered: as it was told.
+        new_machine: as it is.
+        new_offered: as it is.
+
+    Returns:
+        Whether a figure of the machine differs by more than a tenth, or anything of the offer at all.
+    """
+    if offered != new_offered:
+        return True
+    old, new = asdict(machine), asdict(new_machine)
+    return any(
+        abs(new[name] - value) * 10 > value if isinstance(value, int) else new[name] != value
+        for name, value in old.items()
+    )
 
 
 class _Fields:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from net.capabilities.exchange import PROTOCOL, ask, says
 from net.capabilities.measured import Measured, measure
 from net.capabilities.ranking import Candidate, Need, misfit, ranked
-from net.capabilities.record import DOMAIN, LIFE_MS, Capabilities, Offered, make_record, read_record
+from net.capabilities.record import DOMAIN, LIFE_MS, Capabilities, Offered, make_record, read_record, worth_telling
 from net.dht.record import RecordError
 from net.dht.record import read_record as read_dht_record
 from net.errors import PeerFaultError, UnreachableError
@@ -184,6 +184,7 @@ def test_the_better_candidate_comes_first_in_each_respect() -> None:
     [
         (Need(arch="aarch64"), "is x86_64, not aarch64"),
         (Need(kind="inference"), "runs no jobs of kind inference"),
+        (Need(runtime="wasmer"), "has no wasmer"),
         (Need(cpus=9), "has 8 cores of 9"),
         (Need(memory=2 * GIB), "has too little memory"),
         (Need(module=1 << 25), "takes no module of this size"),
@@ -202,6 +203,18 @@ def test_who_runs_no_jobs_of_others_is_left_out() -> None:
 def test_the_order_does_not_depend_on_who_came_first(order: list[int]) -> None:
     found = ranked([candidate(number) for number in order], Need(), NOW)
     assert [one.capabilities.peer.key[0] for one in found] == list(range(6))
+
+
+# --- telling anew
+
+
+def test_a_tenth_more_or_less_is_told_anew_and_less_is_not() -> None:
+    assert not worth_telling(MACHINE, OFFERED, replace(MACHINE, mem_free=MACHINE.mem_free * 91 // 100), OFFERED)
+    assert worth_telling(MACHINE, OFFERED, replace(MACHINE, mem_free=MACHINE.mem_free * 89 // 100), OFFERED)
+    assert worth_telling(MACHINE, OFFERED, replace(MACHINE, cpu_free_milli=0), OFFERED)
+    for change in ({"slots_free": 0}, {"queue": 1}, {"relay": True}, {"kinds": []}, {"runtimes": {}}):
+        assert worth_telling(MACHINE, OFFERED, MACHINE, replace(OFFERED, **change))  # type: ignore[arg-type]
+    assert not worth_telling(MACHINE, OFFERED, MACHINE, OFFERED)
 
 
 # --- asking

@@ -7,6 +7,7 @@ from net.dht.answers import Answers
 from net.dht.contact import Address, Contact
 from net.dht.datagram import Body, Value
 from net.dht.messages import read_query
+from net.dht.node import DhtNode
 from net.dht.simulated import SimulatedDht
 
 
@@ -45,6 +46,13 @@ def _nearer(target: bytes, random: Random) -> Contact:
     return min(made, key=lambda contact: contact.long_id ^ place)
 
 
+def make_lie(node: DhtNode, kind: type[Answers]) -> None:
+    """A node gives other answers from now on; all else of it stays."""
+    liar = kind.__new__(kind)
+    vars(liar).update(vars(node._answers))
+    node._answers = liar
+
+
 def turn_liar(simulated: SimulatedDht, address: Address, kind: type[Answers] = LyingAnswers) -> None:
     """The node at an address lies from now on."""
-    simulated.nodes[address]._answers.__class__ = kind
+    make_lie(simulated.nodes[address], kind)

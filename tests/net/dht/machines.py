@@ -12,7 +12,7 @@ from net.dht.datagram import Body, Datagram, Kind, parse, write
 from net.dht.own_socket import OwnSocket
 from net.dht.service import Dht, DhtEvent
 from net.limits import NetLimits
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from runtime.identity import Identity
 
 PATIENCE_S = 60.0
@@ -24,7 +24,13 @@ class Machine:
     """A node with its socket."""
 
     def __init__(
-        self, identity: Identity, *, serves: bool = True, saved: Path | None = None, limits: NetLimits = PATIENT
+        self,
+        identity: Identity,
+        *,
+        serves: bool = True,
+        saved: Path | None = None,
+        limits: NetLimits = PATIENT,
+        clock: Clock | None = None,
     ) -> None:
         self.identity = identity
         self.events: list[DhtEvent] = []
@@ -34,7 +40,7 @@ class Machine:
         self._moved = asyncio.Event()
         self.dht = Dht(
             identity,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             sender=self,
             serves=serves,
             saved=saved,

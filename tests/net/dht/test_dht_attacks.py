@@ -16,7 +16,7 @@ from net.dht.record import DOMAIN, content_key, key_id, sign_record
 from net.dht.store import Verdict
 from net.errors import MalformedError, UnreachableError
 from runtime.identity import Identity
-from tests.net.dht.liars import ForgingAnswers
+from tests.net.dht.liars import ForgingAnswers, make_lie
 from tests.net.dht.machines import PATIENCE_S, Attacker, Machine, Town, town
 
 KEY = content_key("ab" * 32)
@@ -72,7 +72,7 @@ async def test_row_2_three_liars_who_are_first_to_answer_decide_nothing(made: To
     place = int.from_bytes(key_id(KEY))
     nearest = sorted(machines[2:], key=lambda machine: machine.contact.long_id ^ place)
     for liar in nearest[:3]:
-        liar.dht.node._answers.__class__ = ForgingAnswers
+        make_lie(liar.dht.node, ForgingAnswers)
     found = await reader.dht.find(KEY)
     assert [record.peer for record in found] == [publisher.identity.public]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from net.dht.contact import Contact
+from net.dht.datagram import Kind, parse
 from net.dht.own_socket import OwnSocket
 from net.dht.record import capability_key, peer_key
 from net.dht.saved import load_contacts
@@ -14,9 +15,11 @@ from net.errors import AddressError
 from net.limits import NetLimits
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
+from runtime.clock import ManualClock, SystemClock
 from runtime.errors import NetworkError
 from runtime.identity import Identity
 from tests.net.dht.machines import PATIENCE_S, Machine, Town, town
+from tests.net.nodes import Future, until
 
 KEY = capability_key("x86_64", "wasm")
 QUICK = NetLimits(dht_lookup_s=PATIENCE_S)
@@ -55,6 +58,24 @@ async def test_closing_withdraws_what_was_published(made: Town) -> None:
     await leaving.aclose()
     for record in await first.dht.find(KEY):
         assert record.expires_ms <= record.issued_ms + 1000
+
+
+async def test_after_an_hour_what_is_published_is_told_again_and_the_table_was_saved(
+    made: Town, tmp_path: Path
+) -> None:
+    other, saved = await made(), tmp_path / "peers.json"
+    clock, future = ManualClock(SystemClock().wall_ms()), Future()
+    publisher = await Machine(Identity(b"h" * 32), clock=clock, saved=saved).open("127.9.6.1", known=[other.contact])
+    try:
+        await publisher.dht.publish("provider", KEY, {})
+        publisher.sent.clear()
+        clock.advance(3600.0)
+        future.comes(3600.0)
+        await other.until(lambda: Kind.STORE in {parse(raw).kind for raw, _ in publisher.sent})
+        await until(saved.exists)
+        assert len(load_contacts(saved)) == 1
+    finally:
+        await publisher.aclose()
 
 
 async def test_a_restart_with_a_dead_bootstrap_joins_by_the_saved_table(made: Town, tmp_path: Path) -> None:
