@@ -25,7 +25,7 @@ from console.ui.after import after
 from console.ui.ascii_only import AsciiOnly
 from console.ui.desk import Desk
 from console.ui.feed import Feed
-from console.ui.frame import AGENTS, JOBS, LOG, PANES, RECEIPTS, ROOMS
+from console.ui.frame import AGENTS, JOBS, LOG, PANES, PEERS, RECEIPTS, ROOMS
 from console.ui.notices import notices
 from console.ui.options import UiOptions
 from console.ui.panes.pane import Pane
@@ -74,7 +74,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         *SessionKeys.BINDINGS,
         *(
             Binding(str(number), f"pane({number})", f"Pane {name}", show=False, id=f"ui.pane-{number}")
-            for number, name in ((1, "Rooms"), (2, "Agents"), (4, "Jobs"), (5, "Receipts"), (7, "Log"))
+            for number, name in PANES
         ),
     ]
 
@@ -357,6 +357,10 @@ def _pane_type(number: int) -> type[Pane]:
         from console.ui.panes.agents import AgentsPane
 
         return AgentsPane
+    if number == PEERS:
+        from console.ui.panes.peers import PeersPane
+
+        return PeersPane
     if number == JOBS:
         from console.ui.panes.jobs import JobsPane
 

@@ -17,6 +17,7 @@ __all__ = [
     "JOBS",
     "LOG",
     "PANES",
+    "PEERS",
     "RECEIPTS",
     "ROOMS",
     "Badges",
@@ -29,8 +30,15 @@ __all__ = [
     "table_status",
 ]
 
-ROOMS, AGENTS, JOBS, RECEIPTS, LOG = 1, 2, 4, 5, 7
-PANES = ((ROOMS, "Rooms"), (AGENTS, "Agents"), (JOBS, "Jobs"), (RECEIPTS, "Receipts"), (LOG, "Log"))
+ROOMS, AGENTS, PEERS, JOBS, RECEIPTS, LOG = 1, 2, 3, 4, 5, 7
+PANES = (
+    (ROOMS, "Rooms"),
+    (AGENTS, "Agents"),
+    (PEERS, "Peers"),
+    (JOBS, "Jobs"),
+    (RECEIPTS, "Receipts"),
+    (LOG, "Log"),
+)
 """Numbers and names of the panes that exist; a number stays its pane's for ever."""
 
 _LABELS = {f" {number} {name} ": number for number, name in PANES}
@@ -123,6 +131,8 @@ def _counter(view: View, number: int) -> list[Span]:
     if number == AGENTS and view.agents:
         spans: list[Span] = [(f" {view.active}/{len(view.agents)}", "")]
         return [*spans, (f" ✗{view.tripped}", "alarm")] if view.tripped else spans
+    if number == PEERS and view.peers:
+        return [(f" {view.connected}/{len(view.peers):,}", "")]
     if number == JOBS and view.jobs:
         running = sum(view.job_states[state] for state in ("compiling", "running"))
         waiting = sum(view.job_states[state] for state in WAITING)

@@ -12,6 +12,7 @@ from console.ui.panes.chat import ChatLine
 from console.ui.panes.jobs import JobsPane
 from console.ui.panes.log import LogPane
 from console.ui.panes.pane import Pane
+from console.ui.panes.peers import PeersPane
 from console.ui.panes.receipts import ReceiptsPane
 from console.ui.panes.rooms import RoomsPane
 from console.ui.screens.auto_assign import AutoAssignScreen
@@ -49,6 +50,7 @@ SECTIONS: Mapping[str, _Place] = MappingProxyType(
         "While searching (//)": Searched,
         "Rooms (1)": RoomsPane,
         "Agents (2)": AgentsPane,
+        "Peers (3)": PeersPane,
         "Jobs (4)": JobsPane,
         "Receipts (5)": ReceiptsPane,
         "Log (7)": LogPane,
@@ -76,7 +78,14 @@ SECTIONS: Mapping[str, _Place] = MappingProxyType(
 """Every place that binds keys of its own, under its heading."""
 
 _PANES: Mapping[str, _Place] = MappingProxyType(
-    {"Rooms": RoomsPane, "Agents": AgentsPane, "Jobs": JobsPane, "Receipts": ReceiptsPane, "Log": LogPane}
+    {
+        "Rooms": RoomsPane,
+        "Agents": AgentsPane,
+        "Peers": PeersPane,
+        "Jobs": JobsPane,
+        "Receipts": ReceiptsPane,
+        "Log": LogPane,
+    }
 )
 
 REACHES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(

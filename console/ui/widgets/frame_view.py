@@ -51,6 +51,7 @@ class FrameView(Vertical):
         self._strip = Ribbon(name="strip")
         self._status = Ribbon(name="status")
         self._keys = Ribbon(name="keys")
+        self._works: tuple[list[Key], list[Key]] = ([], [])
 
     def compose(self) -> ComposeResult:
         """The rows."""
@@ -106,8 +107,13 @@ class FrameView(Vertical):
 
     def draw_keys(self, here: list[Key], always: list[Key]) -> None:
         """Draws the keys row."""
+        self._works = (here, always)
         width = self.size.width or self.app.size.width
         self._keys.show(frame.keys_row(here, always, width))
+
+    def on_resize(self) -> None:
+        """As many keys as fit now; those above and the status are drawn anew each second."""
+        self.draw_keys(*self._works)
 
     def on_click(self, event: Click) -> None:
         """A click on the strip."""
@@ -122,6 +128,8 @@ def _failed_pane(record: Record) -> int:
     match record.event:
         case events.BreakerTripped() | events.AgentFailed():
             return frame.AGENTS
+        case events.PeerLied():
+            return frame.PEERS
         case events.JobState(state="failed" | "refused" | "lost"):
             return frame.JOBS
         case events.ReceiptVerified(verdict="invalid") | events.ChainBroken():

@@ -6,6 +6,7 @@ from console.client import Args, Json, Result
 from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow, RoomRow
 from runtime import events
 from runtime.events import Drop, Record, Step
+from tests.console.ui import anchorage
 from tests.console.ui.fake_core import NOW, FakeCore
 
 HARBOR = "3f9a51c07e2b4d68a1b2c3d4e5f60718"
@@ -23,7 +24,7 @@ NO_RELAY = "the relay cannot be reached: connection refused"
 EXHAUSTED = "call stack exhausted (recursion without an end)"
 
 
-def node(*, read_only: bool = False, demo: bool = False) -> NodeRow:
+def node(*, read_only: bool = False, demo: bool = False, listen: tuple[str, ...] = ()) -> NodeRow:
     return NodeRow(
         name="ship-7",
         peer_id=PEER,
@@ -34,6 +35,7 @@ def node(*, read_only: bool = False, demo: bool = False) -> NodeRow:
         demo=demo,
         read_only=read_only,
         tick_interval_ms=2_000,
+        listen=listen,
     )
 
 
@@ -469,7 +471,7 @@ def history() -> list[Record]:
         (
             61_999,
             events.BreakerTripped(
-                room=HARBOR, agent="faulty", trigger="tick", failures=3, reasons=FAULTY.reasons, cause=47_990
+                room=HARBOR, agent="faulty", trigger="tick", failures=3, reasons=FAULTY.reasons, cause=47_976
             ),
         ),
         (
@@ -484,6 +486,7 @@ def history() -> list[Record]:
                 dropped=(Drop(reason="assignee matches no member"),),
             ),
         ),
+        *anchorage.history(),
         (
             14_000,
             events.JobSubmitted(
@@ -580,7 +583,7 @@ RERUN: dict[str, Any] = {
 def harbor(*, read_only: bool = False) -> FakeCore:
     """The core of this world."""
     core = FakeCore(
-        node=node(read_only=read_only),
+        node=node(read_only=read_only, listen=anchorage.LISTEN),
         rooms=[
             room(HARBOR, "quiet-harbor", link="online", present=1, creator=True),
             room(PIER, "north-pier", open=3, agents=0, completed=12),
@@ -613,8 +616,10 @@ def harbor(*, read_only: bool = False) -> FakeCore:
         ],
         jobs=JOBS,
         receipts=RECEIPTS,
+        peers=anchorage.PEERS,
         history=history(),
     )
+    core.answers["peers show"] = lambda args: anchorage.shown(core, args)
     core.answers["rooms show"] = _room
     core.answers["agents show"] = lambda args: Result(
         ok=True, value=AGENT if args["agent"] == "faulty" else {"runs": []}

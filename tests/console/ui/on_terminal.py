@@ -5,6 +5,9 @@ import sys
 from typing import Any
 
 from console.ui.app import run
+from runtime import events
+from runtime.events import Record
+from tests.console.ui import anchorage
 from tests.console.ui import harbor as world
 from tests.console.ui.fake_core import FakeCore
 
@@ -48,13 +51,22 @@ def hostile() -> FakeCore:
         world.job(1, name=text, where=text, submitter=text, outcome=text, reason=text, state="failed", exit_code=1)
     ]
     core.receipts = [world.receipt(3, worker=text, own=False, outcome=text)]
+    core.peers = [
+        anchorage.peer(
+            "x", name=text, note=text, agent=text, problem=text, address=text, transport=text, state="connected"
+        )
+    ]
+    core.history.append(
+        Record(48_000, 1, events.PeerFault(peer=core.peers[0].peer, address=text, rule=text, reason=text))
+    )
     evil = {"ts_ms": 1, "text": text, "reason": text, "trigger": text, "name": text, "author": text, "id": text}
     from console.client import Result
 
     document = {"name": text, "members": [{"identityKey": text, "displayName": text, "self": True}], "messages": [evil],
                 "tasks": [{"id": text, "title": text, "status": text, "assignee": text, "description": text}],
                 "manifest": {"description": text, "author": text}, "log": [evil], "drops": [evil], "runs": [evil],
-                "items": [evil], "stdout": text, "stderr": text,
+                "items": [evil], "stdout": text, "stderr": text, "note": text,
+                "agent": text, "places": [{"address": text, "source": text}],
                 "steps": [{"name": text, "ok": False, "detail": text}], "ok": False}  # fmt: skip
     for command in (
         "rooms show",
@@ -64,6 +76,7 @@ def hostile() -> FakeCore:
         "jobs logs",
         "receipts show",
         "receipts verify",
+        "peers show",
     ):
         core.answers[command] = lambda _args: Result(ok=True, value=document)
     core.refuse("agents activate", text, text)

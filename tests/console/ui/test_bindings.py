@@ -14,6 +14,7 @@ from console.ui.panes.agents import AgentsPane
 from console.ui.panes.jobs import JobsPane
 from console.ui.panes.log import LogPane
 from console.ui.panes.pane import Pane, command_binding
+from console.ui.panes.peers import PeersPane
 from console.ui.panes.receipts import ReceiptsPane
 from console.ui.panes.rooms import RoomsPane
 from console.ui.places import REACHES, SECTIONS, bindings_of
@@ -77,7 +78,15 @@ def test_a_key_for_a_command_that_does_not_exist_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "pane"), [("1", RoomsPane), ("2", AgentsPane), ("4", JobsPane), ("5", ReceiptsPane), ("7", LogPane)]
+    ("key", "pane"),
+    [
+        ("1", RoomsPane),
+        ("2", AgentsPane),
+        ("3", PeersPane),
+        ("4", JobsPane),
+        ("5", ReceiptsPane),
+        ("7", LogPane),
+    ],
 )
 async def test_help_shows_every_binding_of_the_place(key: str, pane: type[Pane]) -> None:
     from console.ui.keys import help_entries

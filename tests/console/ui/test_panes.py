@@ -66,6 +66,15 @@ async def test_the_cursor_stays_on_its_agent_when_rows_come_go_and_change_places
         assert "notify" not in shown(app)
 
 
+async def test_the_keys_that_fit_are_shown_whole_after_the_terminal_shrank() -> None:
+    async with opened(harbor()) as (app, pilot):
+        await press(pilot, "3")
+        assert "// search" in row_of(app, "keys")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "// search" not in row_of(app, "keys"))
+        assert "? help" in shown(app)
+
+
 async def test_a_removed_row_leaves_the_cursor_on_its_neighbour() -> None:
     core = harbor()
     async with opened(core) as (app, pilot):
@@ -154,7 +163,7 @@ async def test_a_burst_becomes_few_frames_and_an_endless_one_a_gap() -> None:
         assert "GAP 20" in row_of(app, "header")
 
 
-@pytest.mark.parametrize("number", ["1", "2", "4", "5", "7"])
+@pytest.mark.parametrize("number", ["1", "2", "3", "4", "5", "7"])
 async def test_sizes_down_to_almost_nothing_keep_the_cursor(number: str) -> None:
     async with opened(harbor()) as (app, pilot):
         await press(pilot, number, "j", "j")
@@ -392,13 +401,13 @@ async def test_the_log_follows_the_newest_until_one_moves_up() -> None:
 async def test_the_log_shows_an_event_in_full_and_goes_to_its_cause() -> None:
     core = harbor()
     core.history.append(
-        Record(48_000, NOW, events.BreakerClosed(room=HARBOR, agent="faulty", by="probe", cause=47_989))
+        Record(48_000, NOW, events.BreakerClosed(room=HARBOR, agent="faulty", by="probe", cause=47_975))
     )
     async with opened(core) as (app, pilot):
         await press(pilot, "7", "enter")
         assert '"type": "breaker.closed"' in sheet(app, "event")
         await press(pilot, "escape", "o")
-        assert pane(app).main.model.cursor == "47989"
+        assert pane(app).main.model.cursor == "47975"
         await press(pilot, "g", "o")
         assert "names no cause" in toasts(app)[-1]
 

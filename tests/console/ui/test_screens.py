@@ -17,13 +17,16 @@ from tests.console.ui.screen import NARROW, WIDE, press, settled, typed, until
 
 Compare = Callable[..., bool]
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x40", "80x24"])
-PANES = {"rooms": ("1",), "agents": ("2",), "jobs": ("4",), "receipts": ("5",), "log": ("7",)}
+PANES = {"rooms": ("1",), "agents": ("2",), "peers": ("3",), "jobs": ("4",), "receipts": ("5",), "log": ("7",)}
 
 DETAILS = {
     "tasks": ("1", "enter"),
     "chat": ("1", "c"),
     "members": ("1", "tab", "tab", "tab"),
     "agent-tripped": ("2", "enter"),
+    "peer": ("3", "enter"),
+    "peer-lied": ("3", "j", "j", "enter"),
+    "peer-banned": ("3", "G", "enter"),
     "job-running": ("4", "enter"),
     "job-failed": ("4", "j", "j", "j", "j", "j", "enter"),
     "receipt-valid": ("5", "enter"),
@@ -35,6 +38,11 @@ DIALOGS = {
     "quit": ("q",),
     "upload": ("2", "u"),
     "permissions": ("2", "c"),
+    "dial": ("3", "d"),
+    "name": ("3", "e"),
+    "take-jobs": ("3", "G", "k", "T"),
+    "trust-anew": ("3", "j", "j", "t"),
+    "ban": ("3", "b"),
     "run": ("4", "r"),
     "export": ("5", "E"),
     "chain": ("5", "C"),
@@ -79,6 +87,11 @@ DIALOGS = {
 }
 
 
+ASKING = {"D", "A", "B", "Z", "q", "ctrl+p"}
+ASKING_OF_PEERS = {"T", "t", "b"}
+"""Keys behind which something waits for an answer: it never settles."""
+
+
 @pytest.fixture(autouse=True)
 def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in a picture depends on how fast the machine is."""
@@ -95,7 +108,7 @@ def script(keys: tuple[str, ...]) -> Callable[[Pilot[Any]], Awaitable[None]]:
             if key.startswith("="):
                 await typed(pilot, key[1:])
                 await settled(pilot)
-            elif key in {"D", "A", "B", "Z", "q", "ctrl+p"}:  # what waits for an answer never settles
+            elif key in ASKING or (keys[0] == "3" and key in ASKING_OF_PEERS):
                 depth = len(app.screen_stack)
                 await pilot.press(key)
                 await until(pilot, lambda depth=depth: len(app.screen_stack) > depth)

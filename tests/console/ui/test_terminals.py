@@ -208,7 +208,7 @@ def test_hostile_text_reaches_no_pane_raw() -> None:
             "q": "EXIT",
             "5": "VERDICT",
         }
-        for keys, words in (*walk.items(), ("\r", "IT SAYS"), ("7", "TYPE"), ("1", "STATUS")):
+        for keys, words in (*walk.items(), ("\r", "IT SAYS"), ("3", "IT MAY"), ("7", "TYPE"), ("1", "STATUS")):
             tty.press(keys)
             tty.until(words)
         tty.kill(signal.SIGTERM)
