@@ -264,10 +264,10 @@ class Session:
         self._now = now
         try:
             step()
-            self._translate()
         except Exception as error:  # noqa: BLE001  # whatever strange bytes do to the library, they end one connection
             self._fault = self._blame(f"sent what cannot be read ({type(error).__name__})", "bad-quic", _NONSENSE)
             self._quic.close(QuicErrorCode.INTERNAL_ERROR)
+        self._translate()
         if self._quic.overlong:
             self._fault = self._blame("sent an oversized TLS message", "oversized-frame", _NONSENSE)
             self._quic.close(QuicErrorCode.CRYPTO_BUFFER_EXCEEDED)

@@ -103,10 +103,6 @@ def test_what_libp2p_allows_is_taken(recipe: Recipe) -> None:
     connected(dialler=terms(DIALLER, recipe.credentials(DIALLER)))
 
 
-def _without_certificate(session: Session) -> None:
-    session._quic.configuration.certificate = None
-
-
 def _with_two(session: Session) -> None:
     session._quic.tls.certificate_chain = [SOUND.credentials(DIALLER).certificate]
 
