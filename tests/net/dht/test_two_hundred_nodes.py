@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import pytest
-
 from net.dht.contact import Address
 from net.dht.node import Done
 from net.dht.record import content_key, key_id, sign_record
@@ -24,6 +22,7 @@ class Town:
     providers: dict[str, list[int]]
     readers: list[int]
     dead: set[int]
+    liars: list[int]
 
     def lookups(self, many: int) -> list[tuple[str, Done]]:
         asked = []
@@ -42,7 +41,7 @@ class Town:
         return found / live
 
 
-def town(seed: int, *, many: int, dead: int, liars: int, kind: type[LyingAnswers | SilentAboutRecords]) -> Town:
+def town(seed: int, *, many: int, dead: int, liars: int) -> Town:
     dht = SimulatedDht(seed)
     signers = [HashSigner(dht.random.randbytes(32)) for _ in range(many)]
     addresses = [dht.add(number, signer) for number, signer in enumerate(signers)]
@@ -57,21 +56,21 @@ def town(seed: int, *, many: int, dead: int, liars: int, kind: type[LyingAnswers
     dht.random.shuffle(order)
     for number in order[:dead]:
         dht.kill(addresses[number])
-    for number in order[dead : dead + liars]:
-        turn_liar(dht, addresses[number], kind)
-    return Town(dht, addresses, signers, providers, order[dead + liars :], set(order[:dead]))
+    return Town(
+        dht, addresses, signers, providers, order[dead + liars :], set(order[:dead]), order[dead : dead + liars]
+    )
 
 
-@pytest.mark.parametrize("kind", [LyingAnswers, SilentAboutRecords])
-def test_with_30_percent_dead_and_10_percent_lying_providers_are_found_within_3_s(
-    kind: type[LyingAnswers | SilentAboutRecords],
-) -> None:
-    place = town(3, many=200, dead=60, liars=20, kind=kind)
-    asked = place.lookups(40)
-    seconds = sorted(done.seconds for _, done in asked)
-    assert place.share_found(asked) >= 0.95
-    assert seconds[int(len(seconds) * 0.95)] <= 3.0
-    assert all(done.asked <= 60 for _, done in asked)
+def test_with_30_percent_dead_and_10_percent_lying_providers_are_found_within_3_s() -> None:
+    place = town(3, many=200, dead=60, liars=20)
+    for kind, many in ((SilentAboutRecords, 20), (LyingAnswers, 40)):
+        for number in place.liars:
+            turn_liar(place.dht, place.addresses[number], kind)
+        asked = place.lookups(many)
+        seconds = sorted(done.seconds for _, done in asked)
+        assert place.share_found(asked) >= 0.95
+        assert seconds[int(len(seconds) * 0.95)] <= 3.0
+        assert all(done.asked <= 60 for _, done in asked)
     assert place.dht.largest <= 1200
 
 
