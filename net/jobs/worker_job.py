@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from net.errors import PeerFaultError
 from net.jobs.input_pipe import InputPipe
+from net.jobs.input_spool import InputSpool, close_source
 from net.jobs.leases import Lease, Leases
 from net.jobs.messages import Offer, Result
 from net.jobs.module_parts import ModulePart, ModuleParts
@@ -75,8 +75,7 @@ class WorkerJob:
         self._offer = offer
         self._stage: Stage = "leased"
         self._module = module
-        self._input: InputPipe | Incoming | None = None
-        self._spooled = 0
+        self._input: InputPipe | InputSpool | None = None
         self._task: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
         """What a whole module or input leads to; a cut does not cut it short."""
@@ -132,7 +131,7 @@ class WorkerJob:
 
     @property
     def _taken(self) -> int:
-        return self._input.taken if isinstance(self._input, InputPipe) else self._spooled
+        return 0 if self._input is None else self._input.taken
 
     # --- what comes ---------------------------------------------------------------------------------------------------
 
@@ -178,10 +177,10 @@ class WorkerJob:
             return  # sent once more after a cut
         if self._names_input:
             self._stage = "input"
-            self._input = self._shared.jobs.blobs.incoming(self._shared.terms.stdin_bytes)
+            self._input = InputSpool(self._shared.jobs.blobs, self._shared.terms.stdin_bytes)
         else:
             self._input = InputPipe()
-            await self._run({"module": self._module}, self._input.reader)
+            await self._run(self._module, None, self._input.reader)
 
     async def input_came(self, data: bytes) -> None:
         """The next bytes of the input; returns when there is room for more.
@@ -193,7 +192,6 @@ class WorkerJob:
             await self._input.write(data)
         elif self._input is not None:
             self._input.write(data)
-            self._spooled += len(data)
 
     async def input_ended(self) -> None:
         """The input is whole.
@@ -207,13 +205,16 @@ class WorkerJob:
         elif self._input is not None:
             await self._uncut(self._input_whole(self._input))
 
-    async def _input_whole(self, spool: Incoming) -> None:
+    async def _input_whole(self, spool: InputSpool) -> None:
         if isinstance(self._module, Blob):
             if spool.digest != self._queued.manifest.extension.get("stdin_sha256"):
                 raise PeerFaultError("sent another input than its manifest names", rule="wrong-input", score=50)
-            kept = {"module": self._module, "stdin": await asyncio.to_thread(_keep, spool)}
+            source, blob = await spool.whole()
             self._input = None
-            await self._run(kept, None)
+            try:
+                await self._run(self._module, blob, source)
+            finally:
+                close_source(source)
 
     async def _uncut(self, work: Coroutine[None, None, None]) -> None:
         self._work = asyncio.create_task(work)
@@ -226,19 +227,19 @@ class WorkerJob:
 
     # --- running ------------------------------------------------------------------------------------------------------
 
-    async def _run(self, kept: dict[str, Blob], stdin: int | None) -> None:
-        """Hands the job over to those of this node."""
+    async def _run(self, module: Blob, stdin: Blob | None, source: bytes | int) -> None:
+        """Hands the job over to those of this node; returns when it is written down."""
         self._stage = "running"
-        blobs, terms = self._shared.jobs.blobs, self._shared.terms
-        with contextlib.ExitStack() as held:
-            module = await asyncio.to_thread(blobs.read, kept["module"].hash, limit=terms.module_bytes)
-            source: bytes | int | None = stdin
-            if "stdin" in kept:
-                source = blobs.open(kept["stdin"].hash)
-                held.callback(os.close, source)
-            streams = Streams(stdin=source, on_progress=self.wake.set)
-            self._task = asyncio.create_task(self._followed(kept, module, streams))
-            await self._written_down.wait()
+        kept = {"module": module} if stdin is None else {"module": module, "stdin": stdin}
+        limit = self._shared.terms.module_bytes
+        try:
+            code = await asyncio.to_thread(self._shared.jobs.blobs.read, module.hash, limit=limit)
+        except OrlopError:
+            return self._ended(Result(self.job, "lost", truncated=False, receipt=None))
+        streams = Streams(stdin=source, on_progress=self.wake.set)
+        self._task = asyncio.create_task(self._followed(kept, code, streams))
+        await self._written_down.wait()
+        return None
 
     async def _followed(self, kept: dict[str, Blob], module: bytes, streams: Streams) -> None:
         def started(_: str) -> None:

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from net.jobs.input_pipe import InputPipe
+from net.jobs.input_spool import InputSpool, close_source
 from net.jobs.job_input import JobInput
+from runtime.blobs import Blobs
 from runtime.errors import RefusedError
 
 
@@ -91,3 +94,26 @@ async def test_a_job_that_reads_no_more_is_sent_nothing_but_wants_for_nothing() 
     assert (pipe.taken, pipe.ended) == (200_000, True)
     await pipe.write(b"y")
     assert pipe.taken == 200_001
+
+
+@pytest.mark.parametrize("size", [0, 65_536, 65_537, 200_000])
+async def test_an_input_that_is_taken_in_whole_lies_on_the_disk_only_when_it_is_large(
+    tmp_path: Path, size: int
+) -> None:
+    text = os.urandom(size)
+    spool = InputSpool(Blobs(tmp_path / "blobs"), 200_000)
+    for at in range(0, size, 30_000):
+        spool.write(text[at : at + 30_000])
+    assert (spool.taken, spool.digest) == (size, sha256(text).hexdigest())
+    source, blob = await spool.whole()
+    assert (blob is not None) == isinstance(source, int) == (size > 65_536)
+    assert (source if isinstance(source, bytes) else os.read(source, size + 1)) == text
+    close_source(source)
+    spool.close()
+
+
+def test_an_input_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    spool = InputSpool(Blobs(tmp_path / "blobs"), 100_000)
+    spool.write(bytes(70_000))
+    spool.close()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
