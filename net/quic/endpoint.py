@@ -20,7 +20,7 @@ from net.quic.events import Address
 from net.quic.intake import FIRST_QUIC_BYTE, Admission, Intake, destination
 from net.quic.session import Session
 from net.quic.terms import Terms
-from net.quic.udp import UdpSocket, address_of
+from net.quic.udp import UdpSocket, address_of, pair_of
 from net.stream import Protocols
 from net.unread import Unread
 from runtime.clock import Clock
@@ -28,8 +28,8 @@ from runtime.identity import Identity
 
 __all__ = ["DatagramHandler", "QuicEndpoint"]
 
-DatagramHandler = Callable[[bytes, Address], None]
-"""Takes a datagram and where it came from. It is quick, and never raises."""
+DatagramHandler = Callable[[bytes, tuple[str, int]], None]
+"""Takes a datagram and where it came from, host and port. It is quick, and never raises."""
 
 _ANY: Final = {"ip4": "0.0.0.0", "ip6": "::"}  # noqa: S104  # a dialler's own address is the system's choice
 
@@ -248,7 +248,7 @@ class QuicEndpoint:
                 continue
             handler = self._handlers.get(datagram[0])
             if handler is not None:
-                handler(datagram, address)
+                handler(datagram, pair_of(address))
                 continue
             connection = self._by_cid.get(destination(datagram))
             if connection is not None:

@@ -12,7 +12,7 @@ from net.multiaddr import Multiaddr
 from net.quic.events import Address
 from runtime.errors import NetworkError
 
-__all__ = ["RECEIVE_BUFFER", "Datagrams", "UdpSocket", "address_of", "place_of"]
+__all__ = ["RECEIVE_BUFFER", "Datagrams", "UdpSocket", "address_of", "pair_of", "place_of"]
 
 RECEIVE_BUFFER: Final = 4_194_304
 """Asked of the system: a burst of small datagrams overruns the usual one after some 250."""
@@ -20,6 +20,7 @@ RECEIVE_BUFFER: Final = 4_194_304
 _BATCH: Final = 64
 """Datagrams that are read before anything else has its turn."""
 _MOST: Final = 65_535
+_PAIR: Final = 2
 _SO_RCVBUFFORCE: Final = 33
 """Linux's; Python does not name it."""
 
@@ -136,6 +137,11 @@ def place_of(address: Address) -> Multiaddr:
         with contextlib.suppress(OSError):  # the interface has gone meanwhile
             zone = socket.if_indextoname(scope)
     return Multiaddr.at(f"{host}%{zone}" if zone else host, port, "quic")
+
+
+def pair_of(address: Address) -> tuple[str, int]:
+    """Host and port alone; the host of a link-local address has its `%zone`."""
+    return (place_of(address).socket_host if len(address) > _PAIR and address[-1] else address[0]), address[1]
 
 
 def _ask_for_buffer(made: socket.socket) -> None:

@@ -257,7 +257,7 @@ async def test_who_speaks_another_version_is_told_ours() -> None:
 async def test_others_share_the_socket_by_their_first_byte() -> None:
     async with node(2) as right, stranger() as bare:
         where = await right.listen()
-        came: asyncio.Queue[tuple[bytes, Address]] = asyncio.Queue()
+        came: asyncio.Queue[tuple[bytes, tuple[str, int]]] = asyncio.Queue()
         right.endpoint.on_datagram(2, lambda data, address: came.put_nowait((data, address)))
         bare.sendto(b"\x01nobody asked for this", (where.host, where.port))
         bare.sendto(b"\x02find node", (where.host, where.port))

@@ -6,7 +6,7 @@ import pytest
 
 from net.errors import AddressError
 from net.multiaddr import Multiaddr
-from net.quic.udp import RECEIVE_BUFFER, UdpSocket, address_of, place_of
+from net.quic.udp import RECEIVE_BUFFER, UdpSocket, address_of, pair_of, place_of
 
 
 @pytest.fixture
@@ -42,6 +42,12 @@ async def test_a_socket_on_the_loopback_reaches_only_the_loopback(bound: UdpSock
 @pytest.mark.parametrize("text", ["/ip4/192.0.2.1/udp/9/quic-v1", "/ip6/2001:db8::1/udp/9/quic-v1"])
 def test_places_and_addresses_are_the_same(text: str) -> None:
     assert str(place_of(address_of(Multiaddr.parse(text)))) == text
+
+
+def test_host_and_port_alone_are_enough_to_send_back() -> None:
+    assert pair_of(("192.0.2.1", 9)) == ("192.0.2.1", 9)
+    assert pair_of(("2001:db8::1", 9, 0, 0)) == ("2001:db8::1", 9)
+    assert pair_of(("fe80::1", 9, 0, 1)) == ("fe80::1%lo", 9)
 
 
 def test_a_link_local_place_has_its_interface() -> None:
