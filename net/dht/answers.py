@@ -78,8 +78,9 @@ class Answers:
         self._wall_ms = wall_ms
         self._cookies = Cookies(random_bytes)
         self._met = Met()
-        self._rate = Bucket(limits.dht_rate, limits.dht_rate)
-        self._sources: OrderedDict[str, Bucket] = OrderedDict()
+        # Who comes with a cookie is counted apart: nobody can use up its share in its name, by a false source.
+        self._rates = {is_heard: Bucket(limits.dht_rate, limits.dht_rate) for is_heard in (False, True)}
+        self._sources: OrderedDict[tuple[str, bool], Bucket] = OrderedDict()
 
     def receive(self, datagram: Datagram, size: int, address: Address, now: float) -> Asked:
         """Takes a request.
@@ -90,9 +91,10 @@ class Answers:
             address: where it came from.
             now: seconds.
         """
-        if not self._source(address).take(now) or not self._rate.take(now):
+        is_heard = self._cookies.fits(datagram.cookie, address, datagram.sender, now)
+        if not self._source(address, is_heard=is_heard).take(now) or not self._rates[is_heard].take(now):
             return Asked(rule="rate")
-        if not self._cookies.fits(datagram.cookie, address, datagram.sender, now):
+        if not is_heard:
             return self._retry(datagram, size, address, now, rule="no-cookie")
         try:
             body = unpack(datagram.packed)
@@ -110,8 +112,8 @@ class Answers:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _source(self, address: Address) -> Bucket:
-        name = source_of(address[0])
+    def _source(self, address: Address, *, is_heard: bool) -> Bucket:
+        name = (source_of(address[0]), is_heard)
         bucket = self._sources.get(name)
         if bucket is None:
             bucket = self._sources[name] = Bucket(self._limits.dht_address_rate, self._limits.dht_address_burst)

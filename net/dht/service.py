@@ -190,12 +190,14 @@ class Dht:
         self._closed = True
         if self._keeper is not None:
             self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await asyncio.wait([self._keeper])
         self.node.close(self._clock.monotonic())
         self._hand_out()
         if self._timer is not None:
             self._timer.cancel()
         await self._remember()
+        if self._keeper is not None and not self._keeper.cancelled():
+            self._keeper.result()  # it ends by itself only through a fault of ours
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

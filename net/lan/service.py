@@ -145,16 +145,19 @@ class Lan:
 
     async def aclose(self) -> None:
         """Says goodbye and leaves no task and no socket."""
-        for resolver in self._resolvers:
+        resolvers, self._resolvers = self._resolvers, []
+        for resolver in resolvers:
             resolver.cancel()
-        await asyncio.gather(*self._resolvers, return_exceptions=True)
+        await asyncio.gather(*resolvers, return_exceptions=True)
         if self._browser is not None:
             await self._browser.async_cancel()
         if self._zeroconf is not None:
             await self._zeroconf.async_unregister_all_services()
             await self._zeroconf.async_close()
-        self._resolvers = []
         self._browser = self._zeroconf = None
+        for resolver in resolvers:
+            if not resolver.cancelled():
+                resolver.result()  # it ends by itself only through a fault of ours
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -183,6 +183,16 @@ async def test_row_6_a_flood_is_answered_up_to_the_rate(made: Town, attacker: At
     assert len(victim.sent) <= 60 + 20 * seconds + 1
 
 
+async def test_row_6_a_flood_in_somebodys_name_does_not_silence_it(made: Town) -> None:
+    victim, other = await made(), await made()
+    for _ in range(2000):
+        raw = write(Kind.PING, os.urandom(16), os.urandom(32), {"p": bytes(40)})
+        victim.dht.receive(raw, other.address)
+    assert victim.dht.node.counts["rate"] > 1000
+    await victim.dht.publish("provider", KEY, {})
+    assert await other.dht.find(KEY)
+
+
 async def test_row_7_malformed_answers_end_no_lookup(made: Town, attacker: Attacker) -> None:
     publisher, reader = await made(), await made()
     await publisher.dht.publish("provider", KEY, {})
