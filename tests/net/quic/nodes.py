@@ -22,6 +22,7 @@ LOOPBACK = Multiaddr.parse("/ip4/127.0.0.1/udp/0/quic-v1", listening=True)
 LOOPBACK_6 = Multiaddr.parse("/ip6/::1/udp/0/quic-v1", listening=True)
 PATIENCE_S = 60
 """How long a test waits for what must happen; it takes milliseconds unless the machine is very busy."""
+PATIENT = NetLimits(upgrade_s=PATIENCE_S, close_s=PATIENCE_S, quic_idle_s=PATIENCE_S)
 
 
 async def echo(_: Connection, stream: Stream) -> None:
@@ -69,7 +70,7 @@ async def node(seed: int, limits: NetLimits | None = None) -> AsyncIterator[Node
     faults: list[Fault] = []
     endpoint = QuicEndpoint(
         identity,
-        limits or NetLimits(upgrade_s=PATIENCE_S),
+        limits or PATIENT,
         ManualClock(NOW_MS),
         protocols=protocols,
         unread=unread,

@@ -29,6 +29,7 @@ from tests.net.quic.nodes import (
     LOOPBACK,
     LOOPBACK_6,
     PATIENCE_S,
+    PATIENT,
     Node,
     all_of,
     heard,
@@ -207,7 +208,7 @@ async def pending(right: Node, where: Multiaddr, bare: socket.socket) -> None:
 
 
 async def test_with_many_pending_handshakes_a_dialler_has_to_show_that_it_hears() -> None:
-    async with node(1) as left, node(2, NetLimits(half_open=2, upgrade_s=PATIENCE_S)) as right, stranger() as bare:
+    async with node(1) as left, node(2, dataclasses.replace(PATIENT, half_open=2)) as right, stranger() as bare:
         where = await right.listen()
         await pending(right, where, bare)
         there, _ = await left.dial(right, where)
@@ -216,7 +217,7 @@ async def test_with_many_pending_handshakes_a_dialler_has_to_show_that_it_hears(
 
 
 async def test_one_prefix_does_not_fill_all_places() -> None:
-    limits = NetLimits(half_open_per_prefix=1, spare_loopback=False, upgrade_s=PATIENCE_S)
+    limits = dataclasses.replace(PATIENT, half_open_per_prefix=1, spare_loopback=False)
     async with node(1, NetLimits(upgrade_s=0.2)) as left, node(2, limits) as right, stranger() as bare:
         where = await right.listen()
         await pending(right, where, bare)
