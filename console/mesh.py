@@ -7,12 +7,16 @@ trusted, and is asked each time: a word of the operator's holds at once.
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
+from console.discovery import Discovery
 from console.mesh_jobs import MeshJobs
+from console.offer import Offer
 from net import identify
 from net.book import reading, seeing
 from net.book.entry import Known
+from net.capabilities import exchange as capabilities
 from net.endpoint import HeldConnection
 from net.errors import AddressError
 from net.host import Host
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Mesh"]
 
+_LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _SOURCE: Final = "p2p.listen"
 
 
@@ -55,9 +60,11 @@ class Mesh:
             on_event=self._happened,
             standing=_Standing(core),
             agent=f"orlop/{core.options.version}",
-            own_networks=own_networks,
+            own_networks=self._networks,
         )
         self.jobs: Final = MeshJobs(core)
+        self.offer: Final = Offer(core)
+        self.discovery: Final = Discovery(core)
 
     async def start(self) -> None:
         """Listens where the settings say.
@@ -67,12 +74,15 @@ class Mesh:
             NetworkError: it cannot be listened on.
         """
         self.jobs.serve()
+        self.host.serve(capabilities.PROTOCOL, capabilities.says(self.offer.packed))
         for address in self._places():
             await self.host.listen(address)
+        await self.discovery.start(tell=True)
 
     async def close(self) -> None:
         """Ends all connections, and waits for it."""
         self.jobs.close()
+        await self.discovery.close()
         await self.host.aclose()
 
     # --- peers ------------------------------------------------------------------------------------------------------
@@ -180,6 +190,11 @@ class Mesh:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
+    def _networks(self) -> list[IPv4Network | IPv6Network]:
+        """This machine's, and the loopback where the operator's own start nodes of the DHT are on it."""
+        starts = self._core.config.p2p.bootstrap.split()
+        return own_networks() + [network for network in _LOOPBACK if any(_is_in(network, start) for start in starts)]
+
     def _places(self) -> list[Multiaddr]:
         try:
             return [Multiaddr.parse(text, listening=True) for text in self._core.config.p2p.listen.split()]
@@ -224,8 +239,14 @@ def _heard(tx: Transaction, peer: PeerId, said: identify.Identify) -> None:
     seeing.found(tx, peer, [place for place in said.listening if place.peer in {None, peer}], "identify")
 
 
+def _is_in(network: IPv4Network | IPv6Network, text: str) -> bool:
+    with contextlib.suppress(OrlopError, ValueError):
+        return ip_address(Multiaddr.parse(text).host) in network
+    return False
+
+
 def _where(entry: Known | None) -> tuple[Sequence[Multiaddr], Sequence[Multiaddr]]:
-    """Addresses at which it was itself or that were typed, and those that others told of."""
+    """Addresses at which it was, that were typed, or that are in a network on which we listen; and what others say."""
     places = () if entry is None else entry.addresses
-    sure = [one.address for one in places if one.proven_ms is not None or one.source == "typed"]
+    sure = [one.address for one in places if one.proven_ms is not None or one.source in {"typed", "lan"}]
     return sure, [one.address for one in places if one.address not in sure]

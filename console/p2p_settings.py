@@ -20,3 +20,29 @@ class P2pConfig:
             "restart": True,
         },
     )
+    lan: str = field(
+        default="",
+        metadata={
+            "unit": Unit.TEXT,
+            "help": "addresses of this machine on whose networks nodes announce themselves to each other; empty: none",
+            "high": 1000,
+            "restart": True,
+        },
+    )
+    dht: bool = field(
+        default=False,
+        metadata={
+            "unit": Unit.SWITCH,
+            "help": "take part in the DHT also without p2p.bootstrap, as a node through which others begin",
+            "restart": True,
+        },
+    )
+    bootstrap: str = field(
+        default="",
+        metadata={
+            "unit": Unit.TEXT,
+            "help": "nodes through which others are found: /ip4/…/udp/N/quic-v1/p2p/PEERID; empty: no DHT",
+            "high": 4000,
+            "restart": True,
+        },
+    )

@@ -7,7 +7,7 @@ It decides who gets in, which of several connections is used and who has made to
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from net.admission import Admission
 from net.dialler import Dialler
@@ -31,6 +31,9 @@ from runtime.clock import Clock
 from runtime.errors import OrlopError, RefusedError, UsageError
 from runtime.identity import Identity
 from runtime.sanitise import clean
+
+if TYPE_CHECKING:
+    from net.quic.endpoint import DatagramHandler, QuicEndpoint
 
 __all__ = ["Host"]
 
@@ -137,6 +140,23 @@ class Host:
         """Where it listens, with `/p2p`."""
         return [place.with_peer(self.peer) for place in self._listening]
 
+    def share_udp(self, first_byte: int, take: "DatagramHandler") -> "QuicEndpoint":
+        """Lets another protocol use the UDP socket on which QUIC listens.
+
+        Args:
+            first_byte: by which its datagrams are known, less than 64.
+            take: takes them.
+
+        Returns:
+            What sends them, by `send_datagram`.
+        """
+        from net.quic.endpoint import QuicEndpoint  # noqa: PLC0415 - as in `_quic`
+
+        endpoint = self._endpoint("quic")
+        assert isinstance(endpoint, QuicEndpoint)  # noqa: S101 - there is no other
+        endpoint.on_datagram(first_byte, take)
+        return endpoint
+
     # --- connections --------------------------------------------------------------------------------------------------
 
     def connections(self) -> list[HeldConnection]:
@@ -206,10 +226,11 @@ class Host:
         try:
             return await connection.open(protocol, bulk=bulk)
         except ConnectionLostError:
-            # It may have ended, or been set aside for another, just now.
-            other = self._held.usable(peer)
-            if other is None or other is connection:
+            # It has ended just now, or the peer takes no more streams on it: another may stand, or can be made.
+            self._held.set_aside(connection)
+            if not addresses and self._held.usable(peer) is None:
                 raise
+            other = await self.connect(peer, addresses)
             return await other.open(protocol, bulk=bulk)
 
     async def disconnect(self, peer: PeerId) -> None:
@@ -219,8 +240,14 @@ class Host:
     def forgive(self, peer: PeerId) -> None:
         """Forgets what a peer has done: the operator has named it anew."""
         self._scores.forgive(str(peer))
+        self.heed(peer)
+
+    def heed(self, peer: PeerId) -> None:
+        """Does at once what `standing` says of a peer now."""
         for connection in self._held.of(peer):
-            if self._standing.is_listed(peer):
+            if self._is_banned(peer):
+                self._begin(connection.close())
+            elif self._standing.is_listed(peer):
                 connection.trust()
 
     def blame(self, fault: PeerFaultError, *, peer: PeerId | None, remote: Multiaddr) -> None:

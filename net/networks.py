@@ -1,22 +1,33 @@
-"""The networks that this machine is in, by its interfaces."""
+"""The networks that this machine is in, by its interfaces; asked anew each time, since machines move."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Iterator
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface
 
 import ifaddr
 
-__all__ = ["own_networks"]
+__all__ = ["own_addresses", "own_networks"]
 
 
 def own_networks() -> list[IPv4Network | IPv6Network]:
-    """Every network of every interface but the loopback: whoever tells of an address there means another machine's.
+    """Every network of every interface but the loopback: whoever tells of an address there means another machine's."""
+    return [interface.network for interface in _interfaces()]
 
-    Asked anew each time, since machines move.
+
+def own_addresses(kind: str) -> list[str]:
+    """The addresses under which others may reach this machine: no loopback's, and none that needs an interface's name.
+
+    Args:
+        kind: `ip4` or `ip6`.
     """
-    found: list[IPv4Network | IPv6Network] = []
+    version = 4 if kind == "ip4" else 6
+    fitting = (one.ip for one in _interfaces() if one.version == version and not one.ip.is_link_local)
+    return [str(address) for address in fitting]
+
+
+def _interfaces() -> Iterator[IPv4Interface | IPv6Interface]:
     for adapter in ifaddr.get_adapters():
         for address in adapter.ips:
             host = address.ip if isinstance(address.ip, str) else address.ip[0]
-            network = ip_network(f"{host}/{address.network_prefix}", strict=False)
-            if not network.is_loopback:
-                found.append(network)
-    return found
+            interface = ip_interface(f"{host}/{address.network_prefix}")
+            if not interface.is_loopback:
+                yield interface

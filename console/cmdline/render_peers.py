@@ -2,7 +2,21 @@
 
 from collections.abc import Callable, Mapping
 
-from console.output import NOTHING, Column, Item, facts, items_of, list_of, micros, moment, table, text, text_of, word
+from console.output import (
+    NOTHING,
+    Column,
+    Item,
+    facts,
+    items_of,
+    list_of,
+    micros,
+    moment,
+    size,
+    table,
+    text,
+    text_of,
+    word,
+)
 from runtime.sanitise import clean
 
 __all__ = ["PEERS"]
@@ -25,6 +39,17 @@ _PEERS = (
     Column("FAILED", word("failed"), right=True),
     Column("ADDRESS", word("address"), limit=60),
     Column("PROBLEM", word("problem"), limit=60),
+)
+_FOUND = (
+    Column("PEER", word("peer"), limit=52),
+    Column("NAME", word("name")),
+    Column("ARCH", word("arch")),
+    Column("CPUS", word("cpus"), right=True),
+    Column("FREE", size("mem_free"), right=True),
+    Column("SLOTS", lambda item: f"{text(item, 'slots_free')}/{text(item, 'slots_total')}", right=True),
+    Column("ROUND TRIP", micros("rtt_us"), right=True),
+    Column("TRUSTED", lambda item: "yes" if item.get("worker") else "no"),
+    Column("VERSION", word("version")),
 )
 _PLACES = (
     Column("ADDRESS", word("address"), limit=100),
@@ -58,6 +83,13 @@ def _peer(value: Item) -> str:
     return f"{head}\n{table(_PLACES, items_of(value, 'places'), empty='no address is known')}"
 
 
+def _found(value: Item) -> str:
+    listed = table(_FOUND, items_of(value, "items"), empty="nobody who could do it was found")
+    rest = items_of(value, "unproven")
+    lines = "".join(f"unproven  {clean(text(one, 'peer'), 52)}  {clean(text(one, 'reason'), 120)}\n" for one in rest)
+    return listed + (f"\n{lines}" if lines else "")
+
+
 def _dialled(value: Item) -> str:
     return facts(
         [
@@ -80,6 +112,7 @@ PEERS: Mapping[str, Callable[[Item], str]] = {
     "peers list": _list,
     "peers show": _peer,
     "peers dial": _dialled,
+    "peers discover": _found,
     "peers ping": _pinged,
     "peers trust": _peer,
     "peers ban": _peer,

@@ -133,6 +133,8 @@ COMMANDS: tuple[Command, ...] = (
             Arg(name="args", kind=Kind.TEXT, help="arguments of the guest, behind --", many=True, rest=True),
             *_GIVEN,
             _ON,
+            flag("discover", "have the best peer run it that is trusted and can be reached", group=_RUN),
+            flag("any_peer", "with --discover: a stranger as well; its receipt is verified all the same", group=_RUN),
             option("priority", Kind.CHOICE, _PRIORITY, metavar="N", group=_QUEUE, choices=_PRIORITIES),
             _KEEP,
             option("receipt", Kind.OUT, "write the receipt here", metavar="OUT", group=_OUTPUT),

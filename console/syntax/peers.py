@@ -86,6 +86,26 @@ COMMANDS: tuple[Command, ...] = (
         examples=("orlop peers ping ada", "orlop peers ping ada --count 10 --json"),
     ),
     Command(
+        name="peers discover",
+        help="Look for nodes that could run a job, have each prove its key, and list them, best first.",
+        handler="console.verbs.discover:discover",
+        args=(
+            option("arch", Kind.NAME, "of this architecture, such as x86_64", metavar="ARCH"),
+            option("kind", Kind.CHOICE, "for jobs of this kind", metavar="KIND", choices=("wasm",)),
+            option("memory", Kind.SIZE, "with so much memory free", metavar="SIZE", low=1, high=1 << 50),
+            option(
+                "wait", Kind.DURATION, "how long to listen on the LAN first", metavar="TIME", default="3s", high=60_000
+            ),
+        ),
+        changes=True,
+        detail=(
+            "Looks in the book of peers, on the LAN (p2p.lan) and in the DHT (p2p.bootstrap). What is found there is a"
+            " hint; listed is who proved its key just now. What a node says of its machine is its own word: it orders"
+            " the list, and only an offer reserves anything."
+        ),
+        examples=("orlop peers discover", "orlop peers discover --arch x86_64 --memory 512MiB --json"),
+    ),
+    Command(
         name="peers ban",
         help="Have nothing to do with a node, and take every trust from it.",
         handler="console.verbs.peers:ban",

@@ -22,11 +22,15 @@ from runtime.shapes import to_wire
 
 if TYPE_CHECKING:
     from console.core import Core
+    from net.peer_id import PeerId
 
 __all__ = ["cancel", "list_jobs", "logs", "run", "show"]
 
 _Run = Callable[[Callable[[str], None]], Awaitable[JobEnd]]
 """Runs a job to its end; calls back with its id once it is written down."""
+
+_LOOK_S: Final = 2.0
+"""How long `--discover` listens on the LAN."""
 
 _BY: Final[dict[int, str]] = {ExitCode.INTERRUPTED: "signal:130", ExitCode.TERMINATED: "signal:143"}
 
@@ -107,8 +111,12 @@ async def logs(core: "Core", call: Call) -> Result:
 
 async def _runner(core: "Core", call: Call, request: JobRequest, module: bytes, streams: Streams) -> _Run:
     """What runs it: this node, or the peer that `--on` names."""
-    on = call.text("on")
-    if on is None:
+    on, looks = call.text("on"), call.flag("discover")
+    if call.flag("any_peer") and not looks:
+        raise UsageError("goes with --discover", where="--any-peer")
+    if on is not None and looks:
+        raise UsageError("names a peer, and --discover looks for one", where="--on")
+    if on is None and not looks:
         terms = terms_of(core, call)
         return lambda started: core.jobs.run(request, module=module, streams=streams, terms=terms, on_started=started)
     for name in ("priority", "keep_output"):
@@ -116,10 +124,25 @@ async def _runner(core: "Core", call: Call, request: JobRequest, module: bytes, 
             raise UsageError("is for jobs that run here", where=f"--{name.replace('_', '-')}")
     from console.verbs.mesh import worker
 
-    peer, address = await worker(core, on)
+    peer, address = (await _best(core, call, request, module), None) if on is None else await worker(core, on)
     return lambda started: core.mesh.jobs.run(
         peer, request, module=module, streams=streams, address=address, on_started=started
     )
+
+
+async def _best(core: "Core", call: Call, request: JobRequest, module: bytes) -> "PeerId":
+    """The most promising peer; a stranger only where `--any-peer` is said."""
+    from console.finding import find_workers
+    from net.capabilities.ranking import Need
+
+    need = Need(memory=request.limits.memory_bytes, module=len(module))
+    found = await find_workers(core, need, wait_s=_LOOK_S, enough=call.interrupted)
+    fitting = [entry for entry, _ in found.best if entry.worker or call.flag("any_peer")]
+    if not fitting:
+        strangers = "" if call.flag("any_peer") else f"; {len(found.best)} strangers could, with --any-peer"
+        hint = "orlop peers discover shows who was looked at" + strangers
+        raise FailedError("no trusted peer was found that could run it", where="--discover", hint=hint)
+    return fitting[0].peer
 
 
 async def _interruptible(core: "Core", call: Call, run: _Run) -> JobEnd:

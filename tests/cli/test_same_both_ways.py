@@ -78,6 +78,7 @@ SCRIPT = (
     Step("peers dial /nonsense", 2),
     Step("peers dial ada --insecure-any", 2),
     Step("peers ping nobody", 1),
+    Step("peers discover --kind else", 2),
     Step("peers ping ada --count 0", 2),
     Step("peers trust 12D", 2),
     Step("peers name ada eve --note a_machine"),
