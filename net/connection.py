@@ -79,6 +79,8 @@ class TcpConnection:
         self._protocols = protocols
         self._limits = limits
         self._mux = Yamux(initiator=dialled, limits=limits, unread=unread, now=self._loop.time())
+        self._broken = False
+        """The peer broke the protocol: it is not waited for."""
         self._events = 0
         """What the last bytes that were read came to."""
         self._streams: dict[int, TcpStream] = {}
@@ -124,7 +126,7 @@ class TcpConnection:
     async def close(self) -> None:
         """Says goodbye and closes; see `net.stream.Connection`. Streams that are not finished are reset."""
         self.part("closed by us")
-        await self._wire.close()
+        await self._wire.close(gently=not self._broken)
         others = [task for task in self._tasks if task is not asyncio.current_task()]
         await asyncio.gather(*others, return_exceptions=True)
 
@@ -403,6 +405,7 @@ class TcpConnection:
 
     def _blame(self, fault: PeerFaultError, *, fatal: bool) -> None:
         if fatal and not self.closed:
+            self._broken = True
             self._pump()
             self._end(fault.why)
         self._owner.blamed(self, fault)

@@ -76,6 +76,11 @@ class Held:
         self._aside.update(losers)
         return losers
 
+    def set_aside(self, connection: HeldConnection) -> None:
+        """Opens no more streams on a connection."""
+        if connection in self._since:
+            self._aside.add(connection)
+
     def remove(self, connection: HeldConnection) -> None:
         """Holds it no longer."""
         del self._since[connection]

@@ -88,15 +88,15 @@ class TcpEndpoint:
             async with asyncio.timeout(self._limits.upgrade_s):
                 return await self._handshake(wire, dialler=True, expected=peer).result()
         except (TimeoutError, ConnectionLostError) as error:
-            wire.abort()
+            await wire.cut()
             why = error.why if isinstance(error, ConnectionLostError) else "did not finish the handshake in time"
             raise UnreachableError(why, where=str(place)) from None
         except PeerFaultError as fault:
-            wire.abort()
+            await wire.cut()
             fault.where = fault.where or str(place)
             raise
         except asyncio.CancelledError:
-            wire.abort()
+            await wire.cut()
             raise
 
     async def aclose(self) -> None:
@@ -171,7 +171,7 @@ class TcpEndpoint:
         """A peer has connected: it is let in, or cut off before anything is said."""
         host = wire.remote[0]
         if self._closed or not host or not self._has_place(host) or not self._admits(host):
-            wire.abort()
+            _begin(wire.cut(), self._burials)
             return
         _begin(self._let_in(wire, prefix_of(host)), self._handshakes)
 
@@ -182,22 +182,26 @@ class TcpEndpoint:
         return self._half_open.total() < self._limits.half_open and of_prefix < self._limits.half_open_per_prefix
 
     async def _let_in(self, wire: Wire, prefix: str) -> None:
-        place = Multiaddr.at(*wire.remote, "tcp")
         self._half_open[prefix] += 1
+        proven = False
         try:
             async with asyncio.timeout(self._limits.upgrade_s):
                 await self._handshake(wire, dialler=False, expected=None).result()
-            return
+            proven = True
         except TimeoutError:
             why = "did not finish the handshake in time"
-            self._on_fault(place, None, PeerFaultError(why, rule="handshake-timeout", score=_SLOW, where=str(place)))
+            self._refuse(wire, PeerFaultError(why, rule="handshake-timeout", score=_SLOW))
         except PeerFaultError as fault:
-            self._on_fault(place, None, fault)
+            self._refuse(wire, fault)
         except ConnectionLostError:
             pass
         finally:
             self._half_open -= Counter({prefix: 1})
-        wire.abort()
+            if not proven:
+                await wire.cut()
+
+    def _refuse(self, wire: Wire, fault: PeerFaultError) -> None:
+        self._on_fault(Multiaddr.at(*wire.remote, "tcp"), None, fault)
 
 
 def _begin(work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:

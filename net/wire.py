@@ -91,19 +91,41 @@ class Wire(asyncio.BufferedProtocol):
         else:
             self._transport.pause_reading()
 
-    async def close(self) -> None:
-        """Sends what waits and closes; after two seconds without waiting any longer."""
+    async def close(self, *, gently: bool = True) -> None:
+        """Sends what waits and closes; after two seconds without waiting any longer.
+
+        Args:
+            gently: the peer is given the chance to hear all of it: a socket that is closed while something comes in
+                takes back what it has sent.
+        """
         if self._transport is None:
             return
-        self._transport.close()
+        if not gently or not self._say_end(self._transport):
+            self._transport.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.close_s):
                 await self._closed.wait()
+        await self.cut()
+
+    def _say_end(self, transport: asyncio.Transport) -> bool:
+        """Ends our direction, and reads on until the peer ends its own; whether that could be done."""
+        if transport.is_closing():
+            return False
+        try:
+            transport.write_eof()
+        except OSError:  # the peer is gone, which nobody has noticed while nothing was read
+            return False
+        self.read_on(reading=True)
+        return True
+
+    async def cut(self) -> None:
+        """Closes at once; returns when the socket is gone."""
         self.abort()
-        await self._closed.wait()
+        if self._transport is not None:
+            await self._closed.wait()
 
     def abort(self) -> None:
-        """Closes at once."""
+        """Closes at once; the socket is gone at the loop's next turn."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -126,12 +148,13 @@ class Wire(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the socket reads into."""
         del sizehint
-        return self._buffer[: 1 if self.reader is None else self.reader.room]
+        return self._buffer if self.reader is None else self._buffer[: self.reader.room]
 
     def buffer_updated(self, nbytes: int) -> None:
         """The socket has read."""
         if self.reader is not None:
             self.reader.receive(self._buffer[:nbytes])
+        # Without a reader it is what a peer said before it heard our goodbye.
 
     def eof_received(self) -> bool:
         """The peer sends no more: of no use, since it could not even say goodbye."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from net.connection import TcpConnection
 from net.errors import AddressError, ConnectionLostError, PeerFaultError, UnreachableError, WrongPeerError
 from net.host_events import Banned, Connected, DialFailed, Disconnected, Listening, PeerFault
 from net.identify import ask
@@ -14,7 +15,7 @@ from net.multiaddr import Multiaddr
 from net.ping import ping
 from net.stream import Connection, Stream, read_exactly
 from runtime.errors import NetworkError, RefusedError, UsageError
-from tests.net.nodes import ANY_PORT, PATIENT, Node, hosts, identity, peer_of
+from tests.net.nodes import ANY_PORT, PATIENT, Node, hosts, identity, peer_of, until
 
 
 async def echo(_connection: Connection, stream: Stream) -> None:
@@ -116,6 +117,45 @@ async def test_a_stream_on_the_connection_that_is_set_aside_goes_on_to_its_end()
         assert not kept.closed
         await small.tells(Disconnected)
         assert small.host.connections() == [kept]
+
+
+async def test_a_peer_that_takes_no_more_streams_on_a_connection_is_dialled_anew() -> None:
+    async with hosts(2) as (alice, bob):
+        bob.host.serve("/echo", echo)
+        place = await bob.host.listen(ANY_PORT)
+        first = await alice.host.open(bob.peer, "/echo", [place])
+        (there,) = bob.host.connections()
+        draining = asyncio.create_task(there.drain())
+        (here,) = alice.host.connections()
+        assert isinstance(here, TcpConnection)
+        await until(lambda: here._mux.closing)
+        with pytest.raises(ConnectionLostError, match="takes no more streams"):
+            await alice.host.open(bob.peer, "/echo")
+        second = await alice.host.open(bob.peer, "/echo", [place])
+        for stream in (first, second):
+            await stream.write(b"x")
+            assert await stream.read() == b"x"
+            await stream.end()
+            assert await stream.read() == b""
+        await draining
+        await alice.tells(Disconnected)
+        assert len(alice.host.connections()) == 1
+
+
+async def test_what_the_operator_says_of_a_peer_is_done_at_once() -> None:
+    async with hosts(2) as (alice, bob):
+        place = await bob.host.listen(ANY_PORT)
+        connection = await alice.host.connect(bob.peer, [place])
+        await bob.tells(Connected)
+        (there,) = bob.host.connections()
+        assert isinstance(there, TcpConnection)
+        bob.standing.listed.add(alice.peer)
+        bob.host.heed(alice.peer)
+        assert there._mux.listed
+        bob.standing.banned.add(alice.peer)
+        bob.host.heed(alice.peer)
+        await connection.wait_closed()
+        assert connection.end_reason
 
 
 async def test_four_connections_of_one_peer_in_one_direction_are_served_and_a_fifth_is_not() -> None:
