@@ -34,7 +34,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What the operator chose on the screen; what was never chosen is None, or missing."""
+    """What the operator chose on the screen, and was told once; what was never chosen is None, or missing."""
 
     theme: str | None = None
     mouse: bool | None = None
@@ -42,6 +42,8 @@ class Remembered:
     """Number of the pane that was looked at last."""
     follow: bool | None = None
     """Whether the log follows the newest event."""
+    agents_told: bool | None = None
+    """Whether it was said what agents are."""
     orders: Mapping[str, Order] = field(default_factory=lambda: MappingProxyType({}))
     """By table."""
 
@@ -63,6 +65,7 @@ def from_toml(text: str) -> Remembered:
         mouse=_typed(tables, "mouse", bool),
         pane=_typed(tables, "pane", int),
         follow=_typed(tables, "follow", bool),
+        agents_told=_typed(tables, "agents_told", bool),
         orders=MappingProxyType(orders),
     )
 
@@ -71,7 +74,13 @@ def to_toml(kept: Remembered) -> str:
     """The file's text."""
     import tomli_w
 
-    chosen = {"theme": kept.theme, "mouse": kept.mouse, "pane": kept.pane, "follow": kept.follow}
+    chosen = {
+        "theme": kept.theme,
+        "mouse": kept.mouse,
+        "pane": kept.pane,
+        "follow": kept.follow,
+        "agents_told": kept.agents_told,
+    }
     tables: dict[str, object] = {name: value for name, value in chosen.items() if value is not None}
     if kept.orders:
         tables["sort"] = {

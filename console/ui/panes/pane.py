@@ -308,7 +308,7 @@ class Pane(Container):
         self.focus_part(self.PARTS[(place + step) % len(self.PARTS)])
 
     def action_back(self) -> None:
-        """Ends the search, closes what is open, then clears the filter, then the marks; never leaves."""
+        """Ends the search, closes what is open, then clears the filter, the marks, the toasts; never leaves."""
         searched = self.searched
         if searched is not None and searched.needle is not None:
             searched.seek("")
@@ -318,6 +318,8 @@ class Pane(Container):
             self.filter("")
         elif self.table.model.clear_marks():
             self.table.rearranged()
+        else:
+            self.app.clear_notifications()
 
     def filter(self, text: str) -> FilterError | None:
         """Filters the table that has the focus; the error when the text cannot be read."""

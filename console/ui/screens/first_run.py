@@ -46,7 +46,7 @@ def first_run_lines(node: NodeRow, keys: Keys) -> list[Line]:
         BLANK,
         *(line((f"  {key:<3} ", "key"), does, indent=6) for key, does in hints),
         BLANK,
-        line("The demo room has tasks and three agents; one of them fails on purpose."),
+        line("In the demo room three agents look after tasks; one fails on purpose."),
         line(("orlop --demo plays it faster, in a directory of its own.", "dim")),
     ]
 

@@ -68,7 +68,7 @@ def job_sheet(row: JobRow, facts: JobFacts, now_ms: int) -> list[Line]:
         *_terms(row),
     ]
     if row.state in TERMINAL:
-        lines += _ending(row)
+        lines += _ending(row, facts.document)
     lines += [BLANK, heading("LIMITS"), *(_bar(gauge, row) for gauge in _gauges(row, facts.document, now_ms))]
     lines += [*_plain_limits(row), *_progress(row, facts, now_ms)]
     for stream in STREAMS:
@@ -97,7 +97,7 @@ def _terms(row: JobRow) -> list[Line]:
     return [line((f"  {' · '.join(parts)}", "agent"), indent=2)] if parts else []
 
 
-def _ending(row: JobRow) -> list[Line]:
+def _ending(row: JobRow, document: Json) -> list[Line]:
     failed = row.state != "done"
     parts: list[Span] = [(f"  {clean(row.outcome or row.state, 40)}", "trip" if failed else "ok")]
     if row.exit_code is not None:
@@ -105,8 +105,10 @@ def _ending(row: JobRow) -> list[Line]:
     lines = [line(*parts)]
     if row.tripped:
         lines.append(line((f"  limit {clean(row.tripped, 40)} struck", "alarm")))
-    if row.reason and row.reason != row.outcome:
-        lines.append(line((f"  {clean(row.reason, 300)}", "warn"), indent=2))
+    # What happens tells the outcome only; the words are in the job's document.
+    why = next((one for one in (row.reason, text(document, "reason", limit=300)) if one not in {"", row.outcome}), "")
+    if why:
+        lines.append(line((f"  {clean(why, 300)}", "warn"), indent=2))
     return lines
 
 

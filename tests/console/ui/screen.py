@@ -53,11 +53,15 @@ async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
     for _ in range(30_000):
         if holds() or pilot.app._exception is not None:
             return
-        assert isinstance(pilot.app, OrlopApp)
-        assert pilot.app.fault is None, f"the screen was left: {pilot.app.fault.line}"
+        assert not (left := _left_with(pilot)), f"the screen was left: {left}"
         await asyncio.sleep(0.004)
     assert isinstance(pilot.app, OrlopApp)
     raise AssertionError(f"it never held; toasts: {toasts(pilot.app)}; on the screen:\n{shown(pilot.app)}")
+
+
+def _left_with(pilot: Pilot[int]) -> str:
+    fault = pilot.app.fault if isinstance(pilot.app, OrlopApp) else None
+    return "" if fault is None else fault.line
 
 
 async def drained(pilot: Pilot[int]) -> None:

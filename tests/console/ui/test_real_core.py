@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 from textual.pilot import Pilot
 
 from console.local import LocalCore
@@ -15,6 +16,7 @@ from console.ui.screens.pin import PinScreen
 from console.ui.widgets.live_table import LiveTable
 from console.view import TERMINAL
 from runtime.clock import SystemClock
+from tests import hostile
 from tests.console.ui.screen import pane, press, row_of, settled, sheet, shown, typed, until
 
 ASSETS = Path(__file__).parents[3] / "assets"
@@ -163,6 +165,57 @@ def ended(app: OrlopApp) -> bool:
     """Whether there are jobs, and none that still runs."""
     rows = app.desk.view.jobs.values()
     return bool(rows) and all(row.state in TERMINAL for row in rows)
+
+
+def busy_worker() -> psutil.Process | None:
+    """The process in which a job burns processor time; the others wait for one."""
+    workers = [worker for zygote in psutil.Process().children() for worker in zygote.children()]
+    burning = []
+    for worker in workers:
+        try:
+            if worker.cpu_times().user > 0.3:  # a forked process begins at none; one that waits has next to none
+                burning.append(worker)
+        except psutil.NoSuchProcess:
+            continue
+    return burning[0] if len(burning) == 1 else None
+
+
+async def test_a_job_whose_worker_is_killed_is_lost_and_the_screen_goes_on(tmp_path: Path) -> None:
+    spin = tmp_path / "spin.wasm"
+    spin.write_bytes(hostile.job("spin"))
+    app = OrlopApp(options(tmp_path / "state"), SystemClock())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.desk.ready)
+        await settled(pilot)
+        await press(pilot, "4", "r")
+        app.screen.query_one("#module").value = str(spin)  # type: ignore[attr-defined]
+        app.screen.query_one("#timeout").value = "10m"  # type: ignore[attr-defined]
+        await pilot.press("ctrl+s")  # the command goes on for as long as the job
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await until(pilot, lambda: any(row.state == "running" for row in app.desk.view.jobs.values()))
+        await until(pilot, lambda: busy_worker() is not None)
+
+        for number, key in enumerate(("1", "2", "j", "5", "7", "G", "4", "j", "question_mark", "escape", "1", "4")):
+            if number == 5:
+                worker = busy_worker()
+                assert worker is not None
+                worker.kill()
+            await pilot.press(key)
+        await until(pilot, lambda: ended(app))
+        (lost,) = app.desk.view.jobs.values()
+        assert (lost.state, lost.outcome, lost.receipt) == ("lost", "lost", "")
+        await standing_on(pilot, lambda: pane(app).main, "lost")
+        await until(pilot, lambda: "was ended by SIGKILL" in " ".join(sheet(app, "job").split()))
+
+        await press(pilot, "r")
+        app.screen.query_one("#module").value = str(ASSETS / "jobs/hello/hello.wasm")  # type: ignore[attr-defined]
+        app.screen.query_one("#input").value = "Hello again"  # type: ignore[attr-defined]
+        await press(pilot, "ctrl+s")
+        await closed(pilot)
+        await until(pilot, lambda: len(app.desk.view.jobs) == 2 and ended(app))
+        assert sorted(row.state for row in app.desk.view.jobs.values()) == ["done", "lost"]
+        assert app.fault is None
+    app.desk.close()
 
 
 async def test_a_task_is_made_changed_and_undone_by_keys_alone(tmp_path: Path) -> None:

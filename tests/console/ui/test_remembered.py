@@ -23,6 +23,12 @@ CHOSEN = Remembered(
 NAMES = st.text(st.characters(codec="utf-8"), max_size=12)
 
 
+@pytest.fixture(autouse=True)
+def _introduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents are explained within a second, which is then remembered too: a story of its own."""
+    monkeypatch.setattr("console.ui.app.introduce", lambda _app: None)
+
+
 # --- the file -------------------------------------------------------------------------------------------------------
 
 
@@ -33,6 +39,7 @@ NAMES = st.text(st.characters(codec="utf-8"), max_size=12)
         mouse=st.none() | st.booleans(),
         pane=st.none() | st.integers(-9, 9),
         follow=st.none() | st.booleans(),
+        agents_told=st.none() | st.booleans(),
         orders=st.dictionaries(NAMES, st.builds(Order, NAMES, st.booleans()), max_size=3),
     )
 )
@@ -46,7 +53,16 @@ def test_what_a_later_version_wrote_is_passed_over() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["theme =", "theme = 3", "pane = true", "mouse = 1", "sort = 3", "sort.agents = 'x'", "sort.jobs.column = 1"],
+    [
+        "theme =",
+        "theme = 3",
+        "pane = true",
+        "mouse = 1",
+        "agents_told = 1",
+        "sort = 3",
+        "sort.agents = 'x'",
+        "sort.jobs.column = 1",
+    ],
 )
 def test_what_is_not_ours_is_told_from_it(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
