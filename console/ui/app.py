@@ -26,6 +26,7 @@ from console.ui.ascii_only import AsciiOnly
 from console.ui.desk import Desk
 from console.ui.feed import Feed
 from console.ui.frame import AGENTS, JOBS, LOG, PANES, PEERS, RECEIPTS, ROOMS
+from console.ui.introduction import introduce
 from console.ui.notices import notices
 from console.ui.options import UiOptions
 from console.ui.panes.pane import Pane
@@ -201,9 +202,11 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
             self.run_worker(self.actions.run("lock", [{"idle": "true"}], quiet=True), group="lock")
         self.interrupted = False
         self._gather()
-        if self._remembers and not self._writing and self.kept != self._notebook.kept:
-            self._writing = True
-            self.run_worker(self._write_notebook(), group="notebook")
+        if self._remembers:
+            introduce(self)
+            if not self._writing and self.kept != self._notebook.kept:
+                self._writing = True
+                self.run_worker(self._write_notebook(), group="notebook")
 
     # --- what is remembered -----------------------------------------------------------------------------------------
 
