@@ -180,6 +180,7 @@ COMMANDS: tuple[Command, ...] = (
                 group=_QUEUE,
                 low=1,
             ),
+            _ON,
             _KEEP,
         ),
         changes=True,

@@ -11,7 +11,7 @@ from console.client import Fault, Json, Result
 from console.dispatch import fault_of
 from console.exit_codes import ExitCode
 from console.registry import COMMANDS
-from console.verbs.job_words import MODULE_MAX, request_of, streams_of, terms_of
+from console.verbs.job_words import MODULE_MAX, refuse_local_options, request_of, streams_of, terms_of
 from console.verbs.queue import follow
 from console.verbs.reading import read_all
 from console.verbs.values import number
@@ -119,9 +119,7 @@ async def _runner(core: "Core", call: Call, request: JobRequest, module: bytes, 
     if on is None and not looks:
         terms = terms_of(core, call)
         return lambda started: core.jobs.run(request, module=module, streams=streams, terms=terms, on_started=started)
-    for name in ("priority", "keep_output"):
-        if name in call.args:
-            raise UsageError("is for jobs that run here", where=f"--{name.replace('_', '-')}")
+    refuse_local_options(call)
     from console.verbs.mesh import worker
 
     peer, address = (await _best(core, call, request, module), None) if on is None else await worker(core, on)

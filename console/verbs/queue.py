@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from console.call import Call
 from console.client import Fault, Json, Result
-from console.verbs.job_words import MODULE_MAX, request_of, streams_of, terms_of
+from console.verbs.job_words import MODULE_MAX, refuse_local_options, request_of, streams_of, terms_of
+from console.verbs.mesh import worker
 from console.verbs.reading import pour, read_all, reading
+from net.jobs.terms import WorkerTerms
 from runtime.blobs import Blob
-from runtime.errors import FailedError, RefusedError, UsageError
-from runtime.jobs import UNFINISHED, LimitRefusedError, StreamName, output_pieces
+from runtime.errors import FailedError, OrlopError, RefusedError, UsageError
+from runtime.jobs import UNFINISHED, JobRequest, LimitRefusedError, StreamName, Streams, output_pieces
 from runtime.sanitise import clean_multiline
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ async def submit(core: "Core", call: Call) -> Result:
     except KeyError as error:
         raise UsageError(f"the descriptor of `{error.args[0]}` is missing") from None
     code = await read_all(module, limit=MODULE_MAX, what=request.name, interrupted=call.interrupted)
+    if (on := call.text("on")) is not None:
+        return await _submit_on(core, call, on, request, code)
     stdin = await _kept_stdin(core, call)
     terms = terms_of(core, call)
     job, state = await core.jobs.queue.submit(request, module=code, stdin=stdin, dirs=dirs, terms=terms)
@@ -62,6 +66,36 @@ async def follow(core: "Core", call: Call) -> None:
         if ended or passing.left or call.interrupted.done():
             return
         await asyncio.wait({call.interrupted}, timeout=_LOOK_S)
+
+
+async def _submit_on(core: "Core", call: Call, on: str, request: JobRequest, module: bytes) -> Result:
+    """Gives a job to a peer and follows it in the background of the program that owns the directory."""
+    refuse_local_options(call)
+    if not core.options.owner:
+        hint = "start orlop, or orlop --no-ui, or wait for it with orlop jobs run --on"
+        raise UsageError("needs a program that stays, to follow the job", where="--on", hint=hint)
+    if request.dirs:
+        raise UsageError("a directory cannot be given to another node", where=request.dirs[0].guest)
+    stdin = b""
+    if "stdin" in call.files:
+        most = WorkerTerms().stdin_bytes
+        stdin = await read_all(call.files["stdin"], limit=most, what="standard input", interrupted=call.interrupted)
+    peer, address = await worker(core, on)
+    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def carry() -> None:
+        streams = Streams(stdin=stdin)
+        try:
+            await core.mesh.jobs.run(
+                peer, request, module=module, streams=streams, address=address, on_started=started.set_result
+            )
+        except OrlopError as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    core.spawn(carry(), "jobs")
+    return Result(ok=True, value={"v": 1, "job": await started, "state": "queued"})
 
 
 class _Passing:

@@ -148,6 +148,25 @@ def test_a_signal_cancels_it_there(pair: Pair, tmp_path: Path) -> None:
     pair.ada.until("job.state", job=job, state="cancelled")
 
 
+def test_what_is_submitted_to_a_peer_goes_on_in_the_background(pair: Pair, tmp_path: Path) -> None:
+    submit = ("jobs", "submit", HELLO, "--stdin", "-", "--on")
+    alone = orlop(pair.bob, *submit, "ada")
+    assert (alone.code, "needs a program that stays" in alone.talk) == (2, True)
+    bob = Running(tmp_path / "bob", "--no-ui")
+    try:
+        bob.until("core.ready")
+        pair.ada.run("peers", "trust", bob.run("status")["peer_id"], "--jobs")
+        place = pair.ada.run("status")["listen"][0]
+        ran = orlop(bob.home, *submit, place, "--json", stdin=b"later")
+        assert ran.code == 0, ran.talk
+        bob.until("job.state", job=ran.json["job"], state="done")
+        assert orlop(bob.home, "jobs", "logs", ran.json["job"]).out == b"retal"
+        refused = orlop(bob.home, *submit, place, "--retries", "2")
+        assert (refused.code, "--retries" in refused.talk) == (2, True)
+    finally:
+        bob.close()
+
+
 def test_a_ban_here_or_there_ends_it_all(pair: Pair) -> None:
     assert orlop(pair.bob, "peers", "ban", "ada", "--yes").code == 0
     ran = pair.run(HELLO)
