@@ -1,4 +1,4 @@
-"""Passphrases, PINs and invitations typed on the terminal, never shown; what is said goes to the terminal, not to stdout."""
+"""Passphrases, PINs and invitations typed on the terminal, never shown; prompts go to the terminal, not to stdout."""
 
 import contextlib
 import os

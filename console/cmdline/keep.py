@@ -8,13 +8,13 @@ import contextlib
 import os
 
 from console.client import Fault, Result
-from console.cmdline.asking import hidden, needed
-from console.cmdline.beside import Beside, checked_name
+from console.cmdline.asking import needed
 from console.cmdline.connect import state_path
-from console.cmdline.files import Files, open_input
+from console.cmdline.files import open_input
+from console.cmdline.sealed_file import written_sealed
 from console.cmdline.signals import Signals
 from console.cmdline.verbline import Line
-from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
+from runtime.errors import FailedError, NotFoundError, OrlopError
 from runtime.sanitise import clean
 from runtime.statedir import find
 
@@ -30,23 +30,11 @@ def backup(line: Line) -> Result:
     Raises:
         OrlopError: there is none; nothing has its name.
     """
-    from console.cmdline.execute import through_core
-
-    if line.command is None:
-        raise UsageError("no command")
     state = find(state_path(line.options, os.environ))
     if state is None:
         where = clean(str(state_path(line.options, os.environ)), 200)
         raise NotFoundError("there is no state directory", where=where, hint="name it with --state-dir")
-    out = checked_name(line.paths["out"], state.path, what="backup")
-    secret = needed(line.options, os.environ, command="orlop backup", twice=True)
-    with Beside(out) as beside, hidden(secret) as passphrase, Files(line.command, {}) as files:
-        files.lend("out", beside.descriptor)
-        files.lend("passphrase", passphrase)
-        result = through_core(line.command, line, files)
-        if result.ok:
-            beside.keep()
-        return result
+    return written_sealed(line, state.path, what="backup")
 
 
 def restore(line: Line) -> Result:

@@ -4,9 +4,9 @@ import os
 
 from console.client import Result
 from console.cmdline.asking import hidden, needed
-from console.cmdline.beside import Beside, checked_name
 from console.cmdline.connect import state_path
 from console.cmdline.files import Files
+from console.cmdline.sealed_file import written_sealed
 from console.cmdline.verbline import Line
 from runtime.errors import UsageError
 from runtime.statedir import StateDir
@@ -25,19 +25,7 @@ def export(line: Line) -> Result:
     Raises:
         OrlopError: there is none; nothing has its name.
     """
-    from console.cmdline.execute import through_core
-
-    if line.command is None:
-        raise UsageError("no command")
-    out = checked_name(line.paths["out"], StateDir(state_path(line.options, os.environ)).path, what=_WHAT)
-    secret = needed(line.options, os.environ, command="orlop rooms export", twice=True, what=_WHAT)
-    with Beside(out) as beside, hidden(secret) as passphrase, Files(line.command, {}) as files:
-        files.lend("out", beside.descriptor)
-        files.lend("passphrase", passphrase)
-        result = through_core(line.command, line, files)
-        if result.ok:
-            beside.keep()
-        return result
+    return written_sealed(line, StateDir(state_path(line.options, os.environ)).path, what=_WHAT)
 
 
 def import_room(line: Line) -> Result:

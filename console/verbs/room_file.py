@@ -12,6 +12,7 @@ from console.verbs.reading import read_all
 from runtime.errors import NotFoundError, OrlopError, RefusedError, UnavailableError, UsageError
 from runtime.events import RoomExported
 from runtime.rooms.room_file import RoomFile, read_room_file, verified, write_room_file
+from runtime.sanitise import clean
 
 if TYPE_CHECKING:
     from console.core import Core
@@ -77,8 +78,9 @@ def _checked(core: "Core", data: bytes, secret: bytes) -> RoomFile:
         raise RefusedError("the room is here already", where=names[file.room], hint="nothing was changed")
     roster = verified(file, core.clock.wall_ms()).roster
     if roster.member(core.rooms.self_key) is None:
-        hint = "ask one of its members for an invitation"
-        raise NotFoundError("this node is not a member of that room", where=file.name, hint=hint)
+        who = clean(file.card.name, 40)
+        hint = f"restore a backup of {who}'s node, or ask a member for an invitation: orlop rooms join"
+        raise NotFoundError(f"{who} wrote it, and this node is not a member of that room", where=file.name, hint=hint)
     return file
 
 

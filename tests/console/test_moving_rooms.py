@@ -73,7 +73,8 @@ async def test_a_room_of_other_people_is_not_imported(harbor: Harbor, tmp_path: 
     other = Harbor(tmp_path / "other")
     await other.start()
     said = await other.refused("rooms import", files={"file": file, "passphrase": SECRET})
-    assert "this node is not a member of that room; ask one of its members for an invitation" in said
+    assert "this node is not a member of that room; restore a backup of " in said
+    assert "or ask a member for an invitation: orlop rooms join" in said
     assert (await other.well("rooms list"))["items"] == []
     await other.core.stop("test")
 
