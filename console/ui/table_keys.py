@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from console.client import Json, Result
+from console.client import Result
 from console.registry import COMMANDS
 from console.table_rows import Row
 from console.ui.actions import Actions
@@ -109,7 +109,9 @@ class TableKeys(App[int], inherit_bindings=False):
 
         command, _ = find(words)
         if command is not None and command.name == "rooms invite":
-            self.show_invitation(result.value)
+            from console.ui.screens.invite import show_invitation
+
+            show_invitation(self.actions, result.value)
         if command is not None and command.name == "rooms verify" and not {"--yes", "--off"} & {*words}:
             from console.ui.screens.safety import compare
 
@@ -119,19 +121,6 @@ class TableKeys(App[int], inherit_bindings=False):
         text = render(command.name, result.value)
         lines = [line(clean(row, 500)) for row in text.rstrip("\n").split("\n")]
         self.push_screen(SheetScreen(title=command.name, lines=lines))
-
-    def show_invitation(self, invitation: Json) -> None:
-        """Shows an invitation as text and QR code.
-
-        Args:
-            invitation: the answer of `rooms invite`.
-        """
-        from console.ui.screens.invite import InviteScreen
-        from console.ui.text.documents import text
-
-        room = self.desk.view.rooms.get(text(invitation, "room", limit=32))
-        name = room.name if room is not None else "This room"
-        self.push_screen(InviteScreen(name, invitation, ascii_only=self.desk.options.ascii))
 
     def open_command(self, name: str) -> None:
         """Runs a command that needs no words, or opens the prompt with it and the row under the cursor."""

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from console.client import Args, Json
+from console.client import Args
 from console.rows import RoomRow
 from console.ui.panes.pane import command_binding
 from console.ui.panes.task_keys import TaskKeys
@@ -75,25 +75,22 @@ class RoomKeys(TaskKeys):
         if room is not None and room.link:
             self.run_worker(self._invite(room), group="action")
         elif room is not None:
-            from console.ui.screens.invite import RelayScreen
+            from console.ui.screens.invite import RelayScreen, show_invitation
 
             screen = RelayScreen(self.actions, room.room, room.name)
 
             def show(done: bool | None) -> None:
                 if done:
-                    self._show_invitation(room, screen.invitation)
+                    show_invitation(self.actions, screen.invitation)
 
             self.app.push_screen(screen, show)
 
     async def _invite(self, room: RoomRow) -> None:
+        from console.ui.screens.invite import show_invitation
+
         results = await self.actions.run("rooms invite", [{"room": room.room}])
         if results and results[0].ok:
-            self._show_invitation(room, results[0].value)
-
-    def _show_invitation(self, room: RoomRow, invitation: Json) -> None:
-        from console.ui.screens.invite import InviteScreen
-
-        self.app.push_screen(InviteScreen(room.name, invitation, ascii_only=self.desk.options.ascii))
+            show_invitation(self.actions, results[0].value)
 
     def action_verify(self) -> None:
         """Shows the safety number with the member under the cursor."""

@@ -19,10 +19,22 @@ from console.ui.text.qr import qr_rows
 from console.ui.widgets.qr_view import QrView
 from runtime.sanitise import clean
 
-__all__ = ["InviteScreen", "JoinScreen", "RelayScreen"]
+__all__ = ["InviteScreen", "JoinScreen", "RelayScreen", "show_invitation"]
 
 _AROUND = Size(6, 12)
 """Cells of the frame, the words and the text around the code."""
+
+
+def show_invitation(actions: Actions, invitation: Json) -> None:
+    """Shows an invitation as text and QR code.
+
+    Args:
+        actions: know the screen and the room.
+        invitation: the answer of `rooms invite`.
+    """
+    room = actions.desk.view.rooms.get(text(invitation, "room", limit=32))
+    name = room.name if room is not None else "This room"
+    actions.app.push_screen(InviteScreen(name, invitation, ascii_only=actions.desk.options.ascii))
 
 
 class InviteScreen(ModalScreen[None]):
