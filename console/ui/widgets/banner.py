@@ -1,8 +1,5 @@
 """What must be known before one goes on: as many rows as the words need, up to three."""
 
-from typing import ClassVar
-
-from textual.geometry import Size
 from textual.strip import Strip
 
 from console.ui.sheet import Laid, Line, Span, wrap
@@ -11,24 +8,26 @@ from console.ui.widgets.ribbon import Ribbon
 __all__ = ["Banner"]
 
 _INDENT = 3
+_MOST = 3
+"""Rows."""
 
 
 class Banner(Ribbon):
     """A ribbon that goes on in the next row; there is no right part."""
 
-    DEFAULT_CSS: ClassVar[str] = """
-    Banner { height: auto; max-height: 3; }
-    """
-
     def show(self, left: tuple[Span, ...], right: tuple[Span, ...] = ()) -> None:
         """Draws these spans, in as many rows as they need."""
-        if (left, right) != (self.left, self.right):
-            super().show((*left, *right))
-            self.refresh(layout=True)
+        super().show((*left, *right))
+        self._fit()
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's
-        """Rows in a width."""
-        return max(len(self._laid(width)), 1)
+    def on_resize(self) -> None:
+        """Takes as many rows as the words need in this width."""
+        self._fit()
+
+    def _fit(self) -> None:
+        rows = min(max(len(self._laid(self.size.width)), 1), _MOST)
+        if self.styles.height is None or self.styles.height.value != rows:
+            self.styles.height = rows
 
     def render_line(self, y: int) -> Strip:
         """One of the rows."""
