@@ -74,7 +74,7 @@ def test_every_test_that_a_page_links_exists(page: Path) -> None:
     ("page", "many"),
     [
         ("jobs-and-receipts", 30), ("agent-trust", 15), ("life-of-rooms", 20), ("encrypted-rooms", 35),
-        ("discovery", 25),
+        ("discovery", 25), ("peers", 60),
     ],
 )  # fmt: skip
 def test_a_threat_model_links_a_test_for_each_claim(page: str, many: int) -> None:
