@@ -62,6 +62,7 @@ class MeshJobs:
         module: bytes,
         streams: Streams,
         address: Multiaddr | None = None,
+        created_ms: int | None = None,
         on_started: Callable[[str], None] | None = None,
     ) -> JobEnd:
         """Has a peer run a job, and judges what comes back.
@@ -72,6 +73,7 @@ class MeshJobs:
             module: the module's file.
             streams: what is connected to it.
             address: where it is; None: where the book says.
+            created_ms: as `Jobs.run_elsewhere` takes it.
             on_started: called with the job's id once it is written down.
 
         Raises:
@@ -87,7 +89,13 @@ class MeshJobs:
         await dial()  # whoever cannot be reached leaves no job behind
         carry = self._requester.carrier(peer, dial)
         end = await self._core.jobs.run_elsewhere(
-            request, module=module, streams=streams, where=str(peer), carry=carry, on_started=on_started
+            request,
+            module=module,
+            streams=streams,
+            where=str(peer),
+            carry=carry,
+            created_ms=created_ms,
+            on_started=on_started,
         )
         await self._core.write(lambda tx: _note(tx, peer, end))
         return end
@@ -118,11 +126,11 @@ class MeshJobs:
 def _note(tx: Transaction, peer: PeerId, end: JobEnd) -> None:
     """What the book remembers of a job's end there."""
     false = next((step for step in end.verification.steps if step.ok is False), None) if end.verification else None
-    if false is not None:
-        seeing.lied(tx, peer, end.job, f"{false.name}: {false.detail}")
+    if end.outcome == "unverified":
+        seeing.lied(tx, peer, end.job, end.reason if false is None else f"{false.name}: {false.detail}")
     elif end.verification is not None and end.verification.ok:
         seeing.ran(tx, peer, end.job, proved=True)
-    elif end.outcome in {"lost", "unverified"}:
+    elif end.outcome == "lost":
         seeing.ran(tx, peer, end.job, proved=False)
 
 

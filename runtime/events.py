@@ -758,6 +758,16 @@ class JobUsage(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobDisagreed(Event):
+    """A replica ended otherwise than most, by a receipt that is true. `agreed`: the job of one of the others."""
+
+    TYPE: ClassVar[str] = "job.disagreed"
+    job: str
+    where: str
+    agreed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobPruned(Event):
     """Jobs that ended long ago were forgotten, and files of output removed; receipts stay."""
 

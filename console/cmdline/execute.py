@@ -149,10 +149,21 @@ def _show(command: Command, line: Line, result: Result) -> int:
                 error.hint = error.hint or _DONE
             raise
         # Why the command failed matters more than why that could not be printed.
+    _say_replicas(command, line, value)
     if fault is not None:
         streams.say(fault.line)
     _say_notice(command, line, value)
     return code
+
+
+def _say_replicas(command: Command, line: Line, value: Json) -> None:
+    """Who said what, where the peers of `jobs run --replicas` do not all agree."""
+    if command.name != "jobs run" or line.options.json:
+        return
+    from console.cmdline.render_replicas import who_said_what
+
+    for words in who_said_what(value):
+        streams.say(f"{command.name}: {words}")
 
 
 def _say_notice(command: Command, line: Line, value: Json) -> None:

@@ -1,5 +1,7 @@
 """`orlop jobs …`."""
 
+from dataclasses import replace
+
 from console.commands import Arg, Command, Confirm, Kind
 from console.syntax.parts import JOB, LIMIT, flag, option
 
@@ -8,6 +10,7 @@ __all__ = ["COMMANDS"]
 _RUN = "Run it"
 _LIMITS = "Limits"
 _OUTPUT = "Output"
+_REPLICAS_MOST = 16
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _STATES = ("queued", "admitted", "compiling", "running", "done", "failed", "cancelled", "refused", "lost", "damaged")
 
@@ -132,9 +135,31 @@ COMMANDS: tuple[Command, ...] = (
             Arg(name="module", kind=Kind.PATH, help="the job's .wasm file", required=True),
             Arg(name="args", kind=Kind.TEXT, help="arguments of the guest, behind --", many=True, rest=True),
             *_GIVEN,
-            _ON,
+            replace(_ON, help=f"{_ON.help}; with --replicas may be repeated", many=True, most=_REPLICAS_MOST),
             flag("discover", "have the best peer run it that is trusted and can be reached", group=_RUN),
-            flag("any_peer", "with --discover: a stranger as well; its receipt is verified all the same", group=_RUN),
+            flag(
+                "any_peer",
+                "where peers are looked for: strangers as well; receipts are verified all the same",
+                group=_RUN,
+            ),
+            option(
+                "replicas",
+                Kind.INTEGER,
+                "with --deterministic: have so many peers run it, those of --on or the best, and compare",
+                metavar="N",
+                group=_RUN,
+                low=2,
+                high=_REPLICAS_MOST,
+            ),
+            option(
+                "agree",
+                Kind.INTEGER,
+                "with --replicas: how many must agree on output and exit code (default: more than half)",
+                metavar="M",
+                group=_RUN,
+                low=2,
+                high=_REPLICAS_MOST,
+            ),
             option("priority", Kind.CHOICE, _PRIORITY, metavar="N", group=_QUEUE, choices=_PRIORITIES),
             _KEEP,
             option("receipt", Kind.OUT, "write the receipt here", metavar="OUT", group=_OUTPUT),
@@ -147,10 +172,12 @@ COMMANDS: tuple[Command, ...] = (
             " 125 means that orlop did not run it or does not believe the result, 134 a trap or another limit, 130, 143"
             " and 137 a cancellation. With --on the job goes to a peer, which must have this node on its list"
             " (orlop peers trust … --jobs); its receipt is verified, and a false step is 125 after the output."
+            " With --replicas the output is held until enough peers have signed for the same; else it is 125."
         ),
         examples=(
             "echo 'Hello, harbor' | orlop jobs run hello.wasm --stdin -",
             "orlop jobs run hello.wasm --stdin names.txt --on ada",
+            "orlop jobs run hello.wasm --deterministic --replicas 3",
             "orlop jobs run sort.wasm --dir ./data:/data:ro --memory 64MiB --receipt sort.json -- /data/in.txt",
         ),
     ),

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import select
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from console.call import Call
 from console.client import Fault, Json, Result
 from console.verbs.job_words import MODULE_MAX, refuse_local_options, request_of, streams_of, terms_of
 from console.verbs.mesh import worker
+from console.verbs.passing import pass_on
 from console.verbs.reading import pour, read_all, reading
 from net.jobs.terms import WorkerTerms
 from runtime.blobs import Blob
@@ -127,20 +127,10 @@ class _Passing:
         return clean_multiline(data.decode("utf-8", "replace"), 10 * len(data) + 1).encode()
 
     def _write(self, data: bytes, stop: int) -> None:
-        poll = select.poll()
-        poll.register(self._target, select.POLLOUT)
-        poll.register(stop, select.POLLIN)
-        view = memoryview(data)
-        while view and not self.left:
-            if stop in dict(poll.poll()):
-                self.left = True
-                return
-            try:
-                view = view[os.write(self._target, view[: select.PIPE_BUF]) :]
-            except BlockingIOError:
-                continue
-            except OSError:
-                self.left = True
+        try:
+            self.left = not pass_on(self._target, data, stop=stop)
+        except OSError:
+            self.left = True
 
 
 async def _kept_stdin(core: "Core", call: Call) -> Blob | None:

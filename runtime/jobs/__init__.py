@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     from runtime.jobs.records import UNFINISHED
     from runtime.jobs.rerun import Repeat, Verdict, repeat_of
     from runtime.jobs.rerun import compare as compare_runs
-    from runtime.jobs.spec import LIMITS, DirGrant, JobLimits, JobRequest, LimitRefusedError, Manifest, read_manifest
+    from runtime.jobs.spec import (
+        LIMITS,
+        DirGrant,
+        JobLimits,
+        JobRequest,
+        LimitRefusedError,
+        Manifest,
+        new_nonce,
+        read_manifest,
+    )
     from runtime.jobs.streams import Streams
     from runtime.jobs.submitters import allowed as may_submit
     from runtime.jobs.verify import Verification, exit_status
@@ -91,6 +100,7 @@ __all__ = [
     "is_running",
     "known_module",
     "may_submit",
+    "new_nonce",
     "output_pieces",
     "parse_receipt",
     "pinned_key",
@@ -172,6 +182,7 @@ _HOME: Final = {
     "is_running": ("processes", "is_running"),
     "known_module": ("acceptance", "known_module"),
     "may_submit": ("submitters", "allowed"),
+    "new_nonce": ("spec", "new_nonce"),
     "output_pieces": ("output", "pieces"),
     "parse_receipt": ("receipt_form", "parse_receipt"),
     "pinned_key": ("evidence", "pinned_key"),

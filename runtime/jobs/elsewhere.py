@@ -273,7 +273,14 @@ class Elsewhere:
 
 
 async def send_off(
-    parts: Parts, request: JobRequest, module: bytes, held: HeldStreams, *, where: str, carry: Carrier
+    parts: Parts,
+    request: JobRequest,
+    module: bytes,
+    held: HeldStreams,
+    *,
+    where: str,
+    carry: Carrier,
+    created_ms: int | None = None,
 ) -> Elsewhere:
     """Signs the manifest and writes the job down.
 
@@ -284,13 +291,14 @@ async def send_off(
         held: what is connected to it.
         where: the PeerId of the node that is to run it.
         carry: carries it there.
+        created_ms: wall time that the manifest states; None: now.
 
     Raises:
         UsageError: arguments and environment do not fit into a manifest.
         UnavailableError: the input cannot be read, or the store cannot be written.
     """
     source = await known_source(held)
-    manifest = await signed(parts, request, module, source)
+    manifest = await signed(parts, request, module, source, created_ms=created_ms)
     await asyncio.wrap_future(parts.store.write(lambda tx: records.insert(tx, request, manifest, NOW, where)))
     return Elsewhere(parts, request, manifest, module=module, source=source, held=held, where=where, carry=carry)
 

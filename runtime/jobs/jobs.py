@@ -288,6 +288,7 @@ class Jobs:
         streams: Streams,
         where: str,
         carry: Carrier,
+        created_ms: int | None = None,
         on_started: Callable[[str], None] | None = None,
     ) -> JobEnd:
         """As `run`, on another node.
@@ -298,6 +299,7 @@ class Jobs:
             streams: what is connected to it.
             where: the PeerId of the other node.
             carry: carries the job there and comes back with its end.
+            created_ms: wall time that its manifest states, which tells jobs apart that are else the same; None: now.
             on_started: as in `run`.
 
         Raises:
@@ -309,7 +311,7 @@ class Jobs:
         held = self._hold(streams, request)
 
         def begin() -> Awaitable[_Underway]:
-            return send_off(self._parts, request, module, held, where=where, carry=carry)
+            return send_off(self._parts, request, module, held, where=where, carry=carry, created_ms=created_ms)
 
         return await self._attended(begin, held, on_started)
 

@@ -74,8 +74,17 @@ async def known_source(held: HeldStreams) -> bytes | int:
         raise UnavailableError(f"cannot be read: {error.strerror}", where="standard input") from error
 
 
-async def signed(parts: Parts, request: JobRequest, module: bytes, source: bytes | int) -> Manifest:
+async def signed(
+    parts: Parts, request: JobRequest, module: bytes, source: bytes | int, *, created_ms: int | None = None
+) -> Manifest:
     """The manifest of a job of this node.
+
+    Args:
+        parts: of the node.
+        request: what is to be run.
+        module: the module's file.
+        source: the input, from `known_source`.
+        created_ms: wall time that is stated; None: now.
 
     Raises:
         UsageError: arguments and environment do not fit into a manifest.
@@ -85,7 +94,7 @@ async def signed(parts: Parts, request: JobRequest, module: bytes, source: bytes
         request,
         module_name(module) if len(module) <= _SMALL else await asyncio.to_thread(module_name, module),
         nonce=request.nonce or new_nonce(),
-        created_ms=parts.clock.wall_ms(),
+        created_ms=parts.clock.wall_ms() if created_ms is None else created_ms,
         stdin_sha256=hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else None,
     )
 

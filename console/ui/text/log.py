@@ -121,6 +121,8 @@ def _what(event: Event) -> str:  # noqa: PLR0911, PLR0912, C901 - one line for e
             return f"{event.stream} +{event.length:,} at {event.offset:,}"
         case events.JobUsage():
             return f"{took(event.wall_ms)}, peak {size(event.memory_peak_bytes)}, exit {event.exit_code}"
+        case events.JobDisagreed():
+            return f"{short_id(event.where)} ended it otherwise than most, such as in job {short_id(event.agreed)}"
         case events.ReceiptIssued():
             return f"#{event.number}: {event.outcome}, exit {event.exit_code}, for job {short_id(event.job)}"
         case events.ReceiptVerified():

@@ -2,104 +2,27 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from net.jobs.frames import Kind, data_frames, frame
-from net.jobs.messages import Accepted, Alive, Message, Offer, Request, Result, Started, write_message
+from net.jobs.frames import Kind, frame
+from net.jobs.messages import Accepted, Alive, Offer, Result, write_message
 from net.jobs.terms import PROTOCOL
 from net.stream import Connection, Stream
 from runtime.canonical import Json, decode, encode, timestamp
 from runtime.clock import SystemClock
 from runtime.identity import Identity
-from runtime.jobs import JobEnd, JobLimits, Streams, Usage, read_manifest
-from runtime.jobs.commitment import commit
+from runtime.jobs import JobEnd, JobLimits, Streams
 from runtime.jobs.receipt_form import DOMAIN, message
-from runtime.jobs.statement import Statement, sign_receipt
 from runtime.sandbox.compile import Compiler
-from tests.net.jobs.job_peers import PATIENT, Peers, Talk, open_peers
+from tests.net.jobs.job_peers import PATIENT, Peers, open_peers
+from tests.net.jobs.liar import Liar, job_of, true_receipt, truth
 from tests.runtime.jobs.jobs_node import HELLO
 
 Change = Callable[[dict[str, Json]], object]
-
-
-@dataclass
-class Liar:
-    """A worker that runs nothing and says what a test tells it to say."""
-
-    identity: Identity
-    stdout: bytes = b"all done"
-    words: list[Message] = field(default_factory=lambda: [Started()])
-    result: "Callable[[Offer, Liar], Result | None]" = field(default_factory=lambda: truth)
-    raw: bytes = b""
-    """Said instead of a result."""
-
-    async def serve(self, _: Connection, stream: Stream) -> None:
-        talk = Talk(stream)
-        offer = await talk.word()
-        if not isinstance(offer, Offer):
-            return
-        await talk.say(self.accepted(offer))
-        assert isinstance(await talk.word(), Request)
-        for kind in (Kind.MODULE, Kind.STDIN):
-            while (found := await talk.next()) != (kind, b""):
-                assert found is not None
-        for word in self.words:
-            await talk.say(word)
-        await stream.write(data_frames(Kind.STDOUT, self.stdout))
-        if (result := self.result(offer, self)) is not None:
-            await talk.say(result)
-        await stream.write(self.raw)
-        await talk.next()
-
-    def accepted(self, offer: Offer) -> Accepted:
-        return Accepted(job_of(offer), "a" * 32, 10_000, {}, 0)
-
-
-def job_of(offer: Offer) -> str:
-    return read_manifest(encode(offer.manifest)).job
-
-
-def limits_of(offer: Offer) -> JobLimits:
-    payload = offer.manifest["payload"]
-    assert isinstance(payload, Mapping)
-    own = payload["orlop"]
-    assert isinstance(own, Mapping)
-    return JobLimits.read(
-        dict(own) | {"memory_bytes": payload["max_memory_bytes"], "timeout_ms": payload["max_duration_ms"]}
-    )
-
-
-def true_receipt(offer: Offer, liar: Liar, **changes: object) -> dict[str, Json]:
-    """What an honest worker would sign."""
-    payload = offer.manifest["payload"]
-    assert isinstance(payload, Mapping)
-    own = payload["orlop"]
-    assert isinstance(own, Mapping)
-    statement = Statement(
-        job=job_of(offer),
-        module=str(payload["module_cid"]),
-        nonce=str(own["nonce"]),
-        argv=tuple(own["argv"]),  # type: ignore[arg-type]
-        env=(),
-        dirs=(),
-        stdin_sha256=str(own["stdin_sha256"]),
-        limits=limits_of(offer),
-        outcome="exit",
-        exit_code=0,
-        guest_exit_code=None,
-        usage=Usage(wall_ms=0, fuel=10, memory_peak_bytes=65_536),
-        commitment=commit(liar.stdout, b""),
-        completed_ms=SystemClock().wall_ms(),
-    )
-    return sign_receipt(liar.identity, replace(statement, **changes), 0, "0" * 64)  # type: ignore[arg-type]
-
-
-def truth(offer: Offer, liar: Liar) -> Result:
-    return Result(job_of(offer), "exit", truncated=False, receipt=true_receipt(offer, liar))
 
 
 def lying(change: Change) -> Callable[[Offer, Liar], Result]:
