@@ -49,7 +49,7 @@ def test_without_settings_and_peers_there_is_nowhere_to_look(tmp_path: Path) -> 
     assert (ran.code, "nowhere to look" in ran.talk, ran.talk.count("\n")) == (2, True, 2)
 
 
-def test_who_is_announced_on_the_lan_is_found_and_proven(started: list[Running], tmp_path: Path) -> None:
+def test_p6_who_is_announced_on_the_lan_is_found_and_proven(started: list[Running], tmp_path: Path) -> None:
     ada = begin(started, configured(tmp_path / "ada", lan="127.0.0.1"), "--p2p-listen", "/ip4/127.0.0.1/tcp/0")
     her = ada.run("status")["peer_id"]
     home = configured(tmp_path / "bob", lan="127.0.0.1")
@@ -66,7 +66,7 @@ def test_who_is_announced_on_the_lan_is_found_and_proven(started: list[Running],
     assert orlop(home, "peers", "show", her, "--json").json["places"][0]["source"] == "lan"
 
 
-def test_a_provider_is_found_through_the_dht_and_runs_a_job(started: list[Running], tmp_path: Path) -> None:
+def test_p5_p6_a_provider_is_found_through_the_dht_and_runs_a_job(started: list[Running], tmp_path: Path) -> None:
     first = begin(started, configured(tmp_path / "first", dht=True), *QUIC)
     start = place_of(first)
     ada = begin(started, configured(tmp_path / "ada", bootstrap=start), *QUIC)

@@ -44,7 +44,7 @@ async def blamed(node: Node, rule: str) -> PeerFault:
 # --- before the key is proven ----------------------------------------------------------------------------------------
 
 
-async def test_row_1_a_handshake_that_takes_too_long_is_cut_off() -> None:
+async def test_row_01_a_handshake_that_takes_too_long_is_cut_off() -> None:
     future = Future()
     async with target() as (node, place), hostile(place) as peer:
         peer.say(b"\x13/multistream")
@@ -56,7 +56,7 @@ async def test_row_1_a_handshake_that_takes_too_long_is_cut_off() -> None:
         assert fault.remote.startswith("/ip4/127.0.0.1/tcp/")
 
 
-async def test_row_1_no_more_than_so_many_are_in_the_middle_of_a_handshake() -> None:
+async def test_row_01_no_more_than_so_many_are_in_the_middle_of_a_handshake() -> None:
     limits = replace(PATIENT, half_open=6, half_open_per_prefix=4, spare_loopback=False)
     async with target(limits) as (_node, place):
         waiting = [await asyncio.open_connection(place.host, place.port) for _ in range(4)]
@@ -84,7 +84,7 @@ SPEECHES: dict[str, tuple[bytes, str, int]] = {
 
 
 @pytest.mark.parametrize("name", SPEECHES)
-async def test_rows_2_3_4_whoever_does_not_speak_as_he_should_is_cut_off(name: str) -> None:
+async def test_rows_02_03_04_whoever_does_not_speak_as_he_should_is_cut_off(name: str) -> None:
     said, rule, score = SPEECHES[name]
     async with target() as (node, place), hostile(place) as peer:
         peer.say(said)
@@ -93,7 +93,7 @@ async def test_rows_2_3_4_whoever_does_not_speak_as_he_should_is_cut_off(name: s
         assert (fault.peer, fault.score, fault.count) == ("", score, 1)
 
 
-async def test_row_4_a_wrong_proof_of_the_key_is_answered_with_nothing() -> None:
+async def test_row_04_a_wrong_proof_of_the_key_is_answered_with_nothing() -> None:
     async with target() as (node, place), hostile(place) as peer:
         key = NoiseKey.fresh(MALLORY)
         stolen = NoiseKey(key.private, NoiseKey.fresh(identity(1)).proof)
@@ -110,7 +110,7 @@ async def test_row_4_a_wrong_proof_of_the_key_is_answered_with_nothing() -> None
         assert node.told(Connected) == []
 
 
-async def test_row_6_somebody_with_our_own_key_is_told_of() -> None:
+async def test_row_06_somebody_with_our_own_key_is_told_of() -> None:
     async with target() as (node, place), hostile(place) as peer:
         await peer.upgrade(identity(1), own=identity(1))
         await peer.is_cut_off()
@@ -185,7 +185,7 @@ BREACHES: dict[str, tuple[Callable[[HostilePeer], Awaitable[None]], str, int]] =
 
 
 @pytest.mark.parametrize("name", BREACHES)
-async def test_rows_3_8_10_11_a_breach_by_a_proven_peer_ends_its_connection(name: str) -> None:
+async def test_rows_03_08_10_11_a_breach_by_a_proven_peer_ends_its_connection(name: str) -> None:
     breach, rule, score = BREACHES[name]
     async with target() as (node, place), hostile(place) as peer:
         assert await peer.upgrade(MALLORY) == node.peer
@@ -196,7 +196,7 @@ async def test_rows_3_8_10_11_a_breach_by_a_proven_peer_ends_its_connection(name
         assert (await node.tells(Disconnected)).peer == MALLORYS_ID
 
 
-async def test_row_8_a_breach_is_answered_with_a_farewell_that_says_so() -> None:
+async def test_row_08_a_breach_is_answered_with_a_farewell_that_says_so() -> None:
     async with target() as (_node, place), hostile(place) as peer:
         await peer.upgrade(MALLORY)
         peer.say_sealed(frame(9, 0, 1, 0))
@@ -204,7 +204,7 @@ async def test_row_8_a_breach_is_answered_with_a_farewell_that_says_so() -> None
         assert farewell.length == GoAway.PROTOCOL_ERROR
 
 
-async def test_row_8_twice_bans_the_peer_for_an_hour() -> None:
+async def test_row_08_twice_bans_the_peer_for_an_hour() -> None:
     async with target() as (node, place):
         for _ in range(2):
             async with hostile(place) as peer:
@@ -218,7 +218,7 @@ async def test_row_8_twice_bans_the_peer_for_an_hour() -> None:
         assert len(node.told(Connected)) == 2
 
 
-async def test_row_9_a_flood_of_streams_is_refused_stream_by_stream_until_the_ban() -> None:
+async def test_row_09_a_flood_of_streams_is_refused_stream_by_stream_until_the_ban() -> None:
     async with target() as (node, place), hostile(place) as peer:
         await peer.upgrade(MALLORY)
         peer.say_sealed(*(frame(Kind.WINDOW_UPDATE, Flag.SYN, number, 0) for number in range(1, 401, 2)))
@@ -228,7 +228,7 @@ async def test_row_9_a_flood_of_streams_is_refused_stream_by_stream_until_the_ba
         assert (await node.tells(Banned)).subject == MALLORYS_ID
 
 
-async def test_row_9_streams_that_are_opened_and_reset_at_once_are_a_flood_too() -> None:
+async def test_row_09_streams_that_are_opened_and_reset_at_once_are_a_flood_too() -> None:
     limits = replace(PATIENT, streams=50, resets_rate=1000)
     async with target(limits) as (node, place), hostile(place) as peer:
         await peer.upgrade(MALLORY)
@@ -249,7 +249,7 @@ async def test_a_stream_on_which_nothing_is_proposed_is_reset() -> None:
         await peer.hears(lambda header: bool(header.flags & Flag.RST))
 
 
-async def test_row_2_nonsense_at_the_beginning_of_a_stream_costs_the_stream() -> None:
+async def test_row_02_nonsense_at_the_beginning_of_a_stream_costs_the_stream() -> None:
     async with target() as (node, place), hostile(place) as peer:
         await peer.upgrade(MALLORY)
         peer.say_sealed(frame(Kind.DATA, Flag.SYN, 1, 500), b"\xff" * 500)
@@ -334,7 +334,7 @@ async def test_an_idle_connection_is_closed_with_a_farewell() -> None:
 # --- who is dialled ---------------------------------------------------------------------------------------------------
 
 
-async def test_row_5_a_listener_with_another_key_never_learns_who_has_dialled() -> None:
+async def test_row_05_a_listener_with_another_key_never_learns_who_has_dialled() -> None:
     heard = asyncio.get_running_loop().create_future()
 
     async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

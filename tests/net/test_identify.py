@@ -79,7 +79,7 @@ def test_what_is_not_said_is_empty() -> None:
     assert decode_identify(encode_identify(Identify(peer=THERE)), THERE) == Identify(peer=THERE)
 
 
-def test_a_foreign_key_ends_it() -> None:
+def test_row_14_a_foreign_key_ends_it() -> None:
     for raw in (encode_identify(SAID), encode_fields([(1, HERE.protobuf), (1, THERE.protobuf)]), b"\x0a\0"):
         with pytest.raises(PeerFaultError, match="named another key than the one that it proved") as caught:
             decode_identify(raw, HERE)
@@ -91,7 +91,7 @@ def test_what_is_no_protobuf_ends_it() -> None:
         decode_identify(encode_identify(SAID)[:-1], THERE)
 
 
-def test_only_so_much_is_looked_at() -> None:
+def test_row_14_only_so_much_is_looked_at() -> None:
     many = encode_fields([(2, AT.to_bytes())] * 500 + [(3, b"/a")] * 500)
     said = decode_identify(many, THERE)
     assert (len(said.listening), len(said.protocols)) == (32, 128)
@@ -116,7 +116,7 @@ def test_names_that_are_none_are_passed_over() -> None:
     assert said.protocols == ("/good", "/" + "a" * 139)
 
 
-def test_text_is_harmless_and_short() -> None:
+def test_row_14_sec10_text_is_harmless_and_short() -> None:
     raw = encode_fields([(5, b"\x1b]52;c;aGk=\x07\xff"), (6, "é\u202e".encode() * 5_000)])
     said = decode_identify(raw, THERE)
     assert said.protocol_version == "\\x1b]52;c;aGk=\\x07\N{REPLACEMENT CHARACTER}"

@@ -81,7 +81,7 @@ async def test_a_stream_is_opened_on_whatever_connection_there_is() -> None:
         stream.reset()
 
 
-async def test_when_both_dial_at_once_what_the_smaller_peer_id_dialled_is_kept() -> None:
+async def test_row_07_when_both_dial_at_once_what_the_smaller_peer_id_dialled_is_kept() -> None:
     async with hosts(2) as nodes:
         small, large = sorted(nodes, key=lambda node: node.peer.multihash)
         places = {node.peer: await node.host.listen(ANY_PORT) for node in nodes}
@@ -158,7 +158,7 @@ async def test_what_the_operator_says_of_a_peer_is_done_at_once() -> None:
         assert connection.end_reason
 
 
-async def test_four_connections_of_one_peer_in_one_direction_are_served_and_a_fifth_is_not() -> None:
+async def test_row_07_four_connections_of_one_peer_in_one_direction_are_served_and_a_fifth_is_not() -> None:
     async with hosts(1) as (server,):
         place = await server.host.listen(ANY_PORT)
         async with hosts(2) as (_unused, first):
@@ -325,7 +325,7 @@ async def test_a_host_that_ends_in_the_middle_of_a_dial_says_so_and_leaves_nothi
                 await alice.host.connect(somebody)
 
 
-async def test_quic_is_listened_on_and_dialled_by_the_same_host() -> None:
+async def test_p4_quic_is_listened_on_and_dialled_by_the_same_host() -> None:
     async with hosts(2) as (alice, bob):
         bob.host.serve("/echo", echo)
         place = await bob.host.listen(Multiaddr.parse("/ip4/127.0.0.1/udp/0/quic-v1", listening=True))

@@ -48,7 +48,7 @@ def now_ms(machine: Machine) -> int:
     return machine.dht._clock.wall_ms()
 
 
-async def test_row_1_nobody_overwrites_a_key(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_1_nobody_overwrites_a_key(made: Town, attacker: Attacker) -> None:
     first, second, third = [await made() for _ in range(3)]
     await first.dht.publish("provider", KEY, {})
     own = (await second.dht.find(KEY))[0]
@@ -65,7 +65,7 @@ async def test_row_1_nobody_overwrites_a_key(made: Town, attacker: Attacker) -> 
     assert own.packed in {record.packed for record in await third.dht.find(KEY)}
 
 
-async def test_row_2_three_liars_who_are_first_to_answer_decide_nothing(made: Town) -> None:
+async def test_dht_row_2_three_liars_who_are_first_to_answer_decide_nothing(made: Town) -> None:
     machines = [await made() for _ in range(12)]
     publisher, reader = machines[0], machines[1]
     await publisher.dht.publish("provider", KEY, {})
@@ -77,7 +77,7 @@ async def test_row_2_three_liars_who_are_first_to_answer_decide_nothing(made: To
     assert [record.peer for record in found] == [publisher.identity.public]
 
 
-async def test_row_3_a_reader_stores_nothing_anywhere(made: Town) -> None:
+async def test_dht_row_3_a_reader_stores_nothing_anywhere(made: Town) -> None:
     machines = [await made() for _ in range(5)]
     await machines[0].dht.publish("provider", KEY, {})
     reader = machines[4]
@@ -86,7 +86,7 @@ async def test_row_3_a_reader_stores_nothing_anywhere(made: Town) -> None:
     assert Kind.STORE not in {parse(raw).kind for raw, _ in reader.sent}
 
 
-async def test_row_4_who_has_no_cookie_gets_less_than_it_sent(made: Town, attacker: Attacker) -> None:
+async def test_row_29_dht_row_4_who_has_no_cookie_gets_less_than_it_sent(made: Town, attacker: Attacker) -> None:
     victim = await made()
     for kind in (Kind.PING, Kind.FIND, Kind.GET, Kind.STORE):
         for padding in (0, 10, 24, 25, 100, 900):
@@ -100,7 +100,7 @@ async def test_row_4_who_has_no_cookie_gets_less_than_it_sent(made: Town, attack
             assert all(parse(answer).kind is Kind.RETRY for answer, _ in answers)
 
 
-async def test_row_4_nothing_is_pushed_to_a_new_node(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_4_nothing_is_pushed_to_a_new_node(made: Town, attacker: Attacker) -> None:
     victim = await made()
     for number in range(100):
         owner = Identity(number.to_bytes(32))
@@ -117,7 +117,7 @@ async def test_row_4_nothing_is_pushed_to_a_new_node(made: Town, attacker: Attac
     assert len(victim.sent) == 2  # the cookie and the answer
 
 
-async def test_row_5_a_key_is_not_believed_without_its_signature(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_5_a_key_is_not_believed_without_its_signature(made: Town, attacker: Attacker) -> None:
     victim, other = await made(), await made()
     cookie = await attacker.cookie_of(victim)
     body: Body = {"a": True, "s": bytes(64)}
@@ -137,7 +137,7 @@ async def test_row_5_a_key_is_not_believed_without_its_signature(made: Town, att
     assert known.address == other.address
 
 
-async def test_row_5_who_answers_must_prove_its_key_too(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_5_who_answers_must_prove_its_key_too(made: Town, attacker: Attacker) -> None:
     victim = await made()
     claimed = Contact(Identity(b"v" * 32).public, attacker.address)
     victim.dht.node.ping(claimed, victim.dht._clock.monotonic())
@@ -153,7 +153,7 @@ async def test_row_5_who_answers_must_prove_its_key_too(made: Town, attacker: At
     assert victim.dht.node.table.get(claimed.id) is None
 
 
-async def test_row_6_a_thousand_malformed_datagrams_do_nothing(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_6_a_thousand_malformed_datagrams_do_nothing(made: Town, attacker: Attacker) -> None:
     victim, other = await made(), await made()
     random = Random(6)
     good = write(Kind.FIND, bytes(16), attacker.identity.public, {"t": bytes(20)}, await attacker.cookie_of(victim))
@@ -170,7 +170,7 @@ async def test_row_6_a_thousand_malformed_datagrams_do_nothing(made: Town, attac
     assert await victim.dht.find(KEY)
 
 
-async def test_row_6_a_flood_is_answered_up_to_the_rate(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_6_a_flood_is_answered_up_to_the_rate(made: Town, attacker: Attacker) -> None:
     victim = await made()
     cookie = await attacker.cookie_of(victim)
     hello = attacker.hello(victim, cookie)
@@ -183,7 +183,7 @@ async def test_row_6_a_flood_is_answered_up_to_the_rate(made: Town, attacker: At
     assert len(victim.sent) <= 60 + 20 * seconds + 1
 
 
-async def test_row_6_a_flood_in_somebodys_name_does_not_silence_it(made: Town) -> None:
+async def test_dht_row_6_a_flood_in_somebodys_name_does_not_silence_it(made: Town) -> None:
     victim, other = await made(), await made()
     for _ in range(2000):
         raw = write(Kind.PING, os.urandom(16), os.urandom(32), {"p": bytes(40)})
@@ -193,7 +193,7 @@ async def test_row_6_a_flood_in_somebodys_name_does_not_silence_it(made: Town) -
     assert await other.dht.find(KEY)
 
 
-async def test_row_7_malformed_answers_end_no_lookup(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_7_malformed_answers_end_no_lookup(made: Town, attacker: Attacker) -> None:
     publisher, reader = await made(), await made()
     await publisher.dht.publish("provider", KEY, {})
     answers: list[dict[str, Value]] = [
@@ -219,13 +219,13 @@ async def test_row_7_malformed_answers_end_no_lookup(made: Town, attacker: Attac
     assert reader.dht.node.counts["bad-answer"] == len(answers)
 
 
-async def test_row_9_when_nobody_answers_the_error_says_so(made: Town) -> None:
+async def test_dht_row_9_when_nobody_answers_the_error_says_so(made: Town) -> None:
     alone = await made()
     with pytest.raises(UnreachableError, match="no node of the DHT answered"):
         await alone.dht.find(KEY)
 
 
-async def test_row_10_a_node_that_comes_back_on_another_port_is_found_there(made: Town) -> None:
+async def test_dht_row_10_a_node_that_comes_back_on_another_port_is_found_there(made: Town) -> None:
     first, second = await made(), await made()
     await second.aclose()
     again = await Machine(second.identity).open("127.9.0.2", known=[first.contact])
@@ -237,7 +237,7 @@ async def test_row_10_a_node_that_comes_back_on_another_port_is_found_there(made
         await again.aclose()
 
 
-async def test_row_12_who_is_new_beside_a_key_gets_its_records_from_their_publisher(made: Town) -> None:
+async def test_dht_row_12_who_is_new_beside_a_key_gets_its_records_from_their_publisher(made: Town) -> None:
     publisher, reader = await made(), await made()
     await publisher.dht.publish("provider", KEY, {})
     newcomer = await made()
@@ -248,7 +248,7 @@ async def test_row_12_who_is_new_beside_a_key_gets_its_records_from_their_publis
     assert len(await reader.dht.find(KEY)) == 1
 
 
-async def test_row_14_storing_a_record_again_and_again_does_not_make_it_live(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_14_storing_a_record_again_and_again_does_not_make_it_live(made: Town, attacker: Attacker) -> None:
     victim = await made()
     raw = signed(attacker.identity, now_ms(victim) - HOUR_MS + 3000)
     first = await attacker.ask(victim, Kind.STORE, {"r": raw})
@@ -258,7 +258,7 @@ async def test_row_14_storing_a_record_again_and_again_does_not_make_it_live(mad
     assert victim.dht.node.store.get(key_id(KEY), now_ms(victim) + 3000) == []
 
 
-async def test_row_16_no_datagram_is_larger_than_a_packet(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_16_no_datagram_is_larger_than_a_packet(made: Town, attacker: Attacker) -> None:
     victim = await made()
     for number in range(1, 33):
         record = sign_record(
@@ -278,7 +278,7 @@ async def test_row_16_no_datagram_is_larger_than_a_packet(made: Town, attacker: 
         parse(bytes([2]) + bytes(DATAGRAM_MAX))
 
 
-async def test_row_17_closing_leaves_no_task_and_no_socket(made: Town) -> None:
+async def test_dht_row_17_closing_leaves_no_task_and_no_socket(made: Town) -> None:
     await made()
     before = asyncio.all_tasks()
     files = open_files()
@@ -297,7 +297,7 @@ async def test_row_17_closing_leaves_no_task_and_no_socket(made: Town) -> None:
     assert open_files() == files
 
 
-async def test_row_18_an_answer_from_another_address_or_key_is_not_heard(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_18_an_answer_from_another_address_or_key_is_not_heard(made: Town, attacker: Attacker) -> None:
     victim = await made()
     asked = await Attacker().open("127.6.6.7")
     try:

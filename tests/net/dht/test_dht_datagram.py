@@ -121,14 +121,14 @@ def test_a_query_of_another_form_is_refused(body: Body) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"n": []}, {"n": [], "m": -1}, {"n": [], "m": True}, {"n": b"", "m": 0}])
-def test_row_7_an_answer_of_another_form_is_refused(body: Body) -> None:
+def test_dht_row_7_an_answer_of_another_form_is_refused(body: Body) -> None:
     with pytest.raises(MalformedError):
         read_found(body)
     with pytest.raises(MalformedError):
         read_records({"r": body.get("n", 0), "m": body.get("m", 1.5)})  # type: ignore[dict-item]
 
 
-def test_row_18_an_answer_with_more_than_twenty_contacts_is_refused() -> None:
+def test_dht_row_18_an_answer_with_more_than_twenty_contacts_is_refused() -> None:
     packed = [Contact(os.urandom(32), ("192.0.2.1", 1)).packed for _ in range(21)]
     with pytest.raises(MalformedError):
         read_found({"n": packed, "m": 0})

@@ -67,7 +67,7 @@ def test_dead_nodes_are_replaced_by_the_next_nearest() -> None:
     assert [item.id for item in search.nearest()] == [item.id for item in NEAR[:60] if item.id not in dead][:20]
 
 
-def test_row_18_a_liar_who_names_ever_nearer_nodes_costs_a_few_queries() -> None:
+def test_dht_row_18_a_liar_who_names_ever_nearer_nodes_costs_a_few_queries() -> None:
     search = lookup(NEAR[300:310])
     liar, fakes = NEAR[300], {item.id for item in NEAR[:200]}
     asked_fakes = 0
@@ -126,7 +126,7 @@ def test_records_are_fetched_until_there_are_none_the_path_has_not_seen() -> Non
     assert search.is_over(0.3)
 
 
-def test_row_2_of_each_signer_the_newest_record_is_kept_whoever_brought_it_first() -> None:
+def test_dht_row_2_of_each_signer_the_newest_record_is_kept_whoever_brought_it_first() -> None:
     search = lookup(NEAR[:2], records=True)
     first, second = search.to_ask(0.0, 0.2)
     for item, sequence in ((first, 3), (second, 9)):

@@ -22,7 +22,7 @@ def joined(seed: int, many: int) -> tuple[SimulatedDht, list[Address], list[Hash
     return dht, addresses, signers
 
 
-def test_row_8_dead_nodes_make_nothing_slow() -> None:
+def test_dht_row_8_dead_nodes_make_nothing_slow() -> None:
     dht, addresses, signers = joined(8, 60)
     for address in addresses[1::3]:
         dht.kill(address)
@@ -34,7 +34,7 @@ def test_row_8_dead_nodes_make_nothing_slow() -> None:
     assert done.seconds < 3.0
 
 
-def test_row_18_a_network_of_dead_nodes_costs_sixty_queries_and_ten_seconds_at_most() -> None:
+def test_dht_row_18_a_network_of_dead_nodes_costs_sixty_queries_and_ten_seconds_at_most() -> None:
     dht, addresses, _ = joined(18, 90)
     for address in addresses[1:]:
         dht.kill(address)
@@ -44,7 +44,7 @@ def test_row_18_a_network_of_dead_nodes_costs_sixty_queries_and_ten_seconds_at_m
     assert done.seconds <= 10.0
 
 
-def test_row_19_without_any_fault_nothing_is_missed() -> None:
+def test_dht_row_19_without_any_fault_nothing_is_missed() -> None:
     dht, addresses, signers = joined(19, 100)
     keys = [content_key(f"{number:064x}") for number in range(20)]
     for number, key in enumerate(keys):

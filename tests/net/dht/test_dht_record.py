@@ -64,7 +64,7 @@ def test_a_signed_record_is_read_as_it_was_made() -> None:
         ("manifest", manifest_key("stable", "x86_64", "cd" * 32), {"urls": ["https://a.example/m"], "version": 3}),
     ],
 )
-def test_each_kind_has_its_key_and_body(kind: str, key: str, body: dict[str, Json]) -> None:
+def test_11_2_each_kind_has_its_key_and_body(kind: str, key: str, body: dict[str, Json]) -> None:
     record = sign_record(ME, kind, key, body, seq=1, issued_ms=NOW, life_ms=HOUR)
     assert read_record(record.packed, NOW).body == body
 
@@ -120,14 +120,14 @@ def test_a_record_of_a_megabyte_is_refused_by_its_size() -> None:
     assert rule_of(bytes(1_000_000)) == "size"
 
 
-def test_an_unsigned_record_and_one_signed_by_another_are_refused() -> None:
+def test_row_26_an_unsigned_record_and_one_signed_by_another_are_refused() -> None:
     text = encode(document())
     assert rule_of(bytes(64) + text) == "signature"
     assert rule_of(packed(OTHER)) == "signature"
     assert rule_of(ME.sign(b"orlop-dht-hello:v1:", text) + text) == "signature"
 
 
-def test_other_spellings_of_the_same_content_are_refused() -> None:
+def test_sec12_other_spellings_of_the_same_content_are_refused() -> None:
     text = encode(document()).replace(b'"v":1', b'"v": 1')
     assert rule_of(ME.sign(DOMAIN, text) + text) == "form"
 

@@ -53,7 +53,7 @@ def test_no_file_is_no_contacts(tmp_path: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_row_15_a_file_of_another_form_is_refused_whole(tmp_path: Path, document: object) -> None:
+def test_dht_row_15_a_file_of_another_form_is_refused_whole(tmp_path: Path, document: object) -> None:
     path = tmp_path / "peers.json"
     path.write_text(json.dumps(document))
     with pytest.raises(RefusedError, match="only a memory: remove it"):
@@ -61,7 +61,7 @@ def test_row_15_a_file_of_another_form_is_refused_whole(tmp_path: Path, document
 
 
 @given(st.binary(max_size=200))
-def test_row_15_garbage_is_refused_or_no_contacts(tmp_path: Path, raw: bytes) -> None:
+def test_dht_row_15_garbage_is_refused_or_no_contacts(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "peers.json"
     path.write_bytes(raw)
     with pytest.raises(RefusedError):

@@ -30,7 +30,7 @@ def test_a_newer_record_of_a_signer_takes_the_place_of_its_older_one() -> None:
     assert [item.seq for item in kept.get(record().key_id, NOW)] == [3]
 
 
-def test_the_same_record_again_is_a_refresh_and_another_with_its_seq_is_reported() -> None:
+def test_row_26_the_same_record_again_is_a_refresh_and_another_with_its_seq_is_reported() -> None:
     kept = store()
     kept.offer(record(), "a", NOW)
     assert kept.offer(record(), "a", NOW) is Verdict.REFRESHED
@@ -38,7 +38,7 @@ def test_the_same_record_again_is_a_refresh_and_another_with_its_seq_is_reported
     assert kept.get(record().key_id, NOW) == [record()]
 
 
-def test_a_record_is_gone_when_it_expires_and_its_room_is_free_again() -> None:
+def test_11_2_a_record_is_gone_when_it_expires_and_its_room_is_free_again() -> None:
     kept = store()
     kept.offer(record(), "a", NOW)
     assert kept.get(record().key_id, NOW + 999)

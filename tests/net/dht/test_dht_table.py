@@ -22,7 +22,7 @@ def table(many: int = 0) -> Table:
 
 
 @given(st.integers(1, 400), st.binary(min_size=20, max_size=20))
-def test_row_11_the_nearest_are_found_among_all(many: int, target: bytes) -> None:
+def test_dht_row_11_the_nearest_are_found_among_all(many: int, target: bytes) -> None:
     known = table(many)
     place = int.from_bytes(target)
     expected = sorted((item.long_id ^ place) for item in known.contacts())[:20]
@@ -37,7 +37,7 @@ def test_the_nodes_around_us_are_all_known_far_ones_by_sample() -> None:
     assert len(known) < 300
 
 
-def test_row_10_the_last_proven_address_wins() -> None:
+def test_dht_row_10_the_last_proven_address_wins() -> None:
     known = table()
     known.seen(contact(1, "192.0.2.1"))
     moved = Contact((1).to_bytes(32), ("192.0.2.1", 5555))
@@ -56,7 +56,7 @@ def full_bucket() -> tuple[Table, list[Contact]]:
     return known, [*bucket.nodes.values()]
 
 
-def test_row_13_a_contact_goes_after_two_misses_and_the_oldest_candidate_comes() -> None:
+def test_dht_row_13_a_contact_goes_after_two_misses_and_the_oldest_candidate_comes() -> None:
     known, inside = full_bucket()
     bucket = known.bucket_of(inside[0].long_id)
     oldest = next(iter(bucket.replacement_nodes))

@@ -142,7 +142,7 @@ async def test_sec05_a_lie_in_any_field_is_unverified(peers: Peers, liar: Liar, 
     assert end.verification.ok is False
 
 
-async def test_sec03_a_receipt_of_another_key_is_not_the_dialled_peers(peers: Peers, liar: Liar) -> None:
+async def test_row_22_sec03_a_receipt_of_another_key_is_not_the_dialled_peers(peers: Peers, liar: Liar) -> None:
     other = Liar(Identity(b"x" * 32))
     liar.result = lambda offer, _: truth(offer, other)
     end = await peers.run()
@@ -198,7 +198,7 @@ async def test_an_exit_code_that_does_not_fit_the_outcome(peers: Peers, liar: Li
     assert "does not fit" in end.reason
 
 
-async def test_other_output_than_the_receipts(peers: Peers, liar: Liar) -> None:
+async def test_row_22_other_output_than_the_receipts(peers: Peers, liar: Liar) -> None:
     honest = Liar(liar.identity)
     liar.stdout = b"ALL DONE"
     liar.result = lambda offer, _: truth(offer, honest)
@@ -242,14 +242,14 @@ async def test_what_is_no_receipt(peers: Peers, liar: Liar) -> None:
     assert unbelieved(await peers.run())
 
 
-async def test_the_result_of_another_job(peers: Peers, liar: Liar) -> None:
+async def test_row_22_the_result_of_another_job(peers: Peers, liar: Liar) -> None:
     liar.result = lambda offer, own: replace(truth(offer, own), job_id="0" * 64)
     end = await peers.run()
     assert unbelieved(end)
     assert peers.blamed() == [("wrong-job", 100)]
 
 
-async def test_sec06_output_above_the_cap_is_cut_there(peers: Peers, liar: Liar) -> None:
+async def test_row_23_sec06_output_above_the_cap_is_cut_there(peers: Peers, liar: Liar) -> None:
     liar.stdout = b"x" * 101
     limits = JobLimits.of(memory_bytes=16 << 20, timeout_ms=20_000, max_output_bytes=100)
     end = await peers.run(limits=limits)
@@ -292,7 +292,7 @@ async def test_more_of_the_module_than_there_is(peers: Peers, liar: Liar) -> Non
     assert unbelieved(await peers.run())
 
 
-async def test_one_that_takes_leases_and_never_starts(tmp_path: Path, compiler: Compiler) -> None:
+async def test_row_25_one_that_takes_leases_and_never_starts(tmp_path: Path, compiler: Compiler) -> None:
     async with open_peers(tmp_path, compiler, requester_terms=replace(PATIENT, start_s=0.1)) as peers:
         liar = Liar(peers.worker_node.identity, words=[], stdout=b"", result=lambda _offer, _liar: None)
         peers.serves.serve(PROTOCOL, liar.serve)
@@ -336,7 +336,7 @@ async def test_one_that_does_not_let_go_of_a_cancelled_job(tmp_path: Path, compi
         assert end.reason == "cancelled; the worker did not say how it ended"
 
 
-async def test_output_that_passed_is_followed_by_125(peers: Peers, liar: Liar) -> None:
+async def test_row_22_output_that_passed_is_followed_by_125(peers: Peers, liar: Liar) -> None:
     liar.result = lying(extra("orlop.nonce", "0" * 32))
     reading, writing = os.pipe()
     end = await peers.run(streams=Streams(stdout=writing))

@@ -73,7 +73,7 @@ def test_each_check_comes_in_its_order() -> None:
 @pytest.mark.parametrize(
     ("skew_ms", "expected"), [(120_000, ""), (120_001, "clock"), (-120_000, ""), (-120_001, "clock")]
 )
-def test_clocks_may_differ_by_two_minutes_either_way(skew_ms: int, expected: str) -> None:
+def test_row_16_clocks_may_differ_by_two_minutes_either_way(skew_ms: int, expected: str) -> None:
     assert rule(replace(GOOD, valid_ms=300_000), now_ms=NOW + skew_ms) == expected
 
 
@@ -115,7 +115,7 @@ def test_the_queue_comes_last() -> None:
     ("name", "kind"),
     [("wasmtime-46", "wasm"), ("wasm", "wasm"), ("wasm3-0.5", "wasm"), ("mlx", "inference"), ("-wasm", ""), ("", "")],
 )
-def test_what_stands_before_the_first_hyphen_classifies_a_runtime(name: str, kind: str) -> None:
+def test_11_2_what_stands_before_the_first_hyphen_classifies_a_runtime(name: str, kind: str) -> None:
     assert runtime_kind(name) == kind
 
 

@@ -107,7 +107,7 @@ async def test_invalid_request_names_clock_expiry_limits_and_sizes(tmp_path: Pat
             assert words in reason.details
 
 
-async def test_an_offer_of_an_hour_ago_is_refused_and_the_requester_says_why(
+async def test_row_16_an_offer_of_an_hour_ago_is_refused_and_the_requester_says_why(
     tmp_path: Path, compiler: Compiler
 ) -> None:
     slow = ManualClock(SystemClock().wall_ms() - 3_600_000)
@@ -127,7 +127,7 @@ async def test_s5_a_key_that_proves_itself_is_still_a_stranger(peers: Peers) -> 
 
 
 @pytest.mark.parametrize("said", [b"", b"{", b'{"type":"offer"}', b"\0" * 65_536])
-async def test_sec01_what_a_stranger_says_is_not_read(peers: Peers, said: bytes) -> None:
+async def test_row_17_sec01_what_a_stranger_says_is_not_read(peers: Peers, said: bytes) -> None:
     talk = await peers.talk(STRANGER)
     await talk.stream.write(frame(Kind.MESSAGE, said))
     assert await talk.word() == Rejected("", InvalidRequest("not authorised"))
@@ -148,7 +148,7 @@ async def test_sec01_who_is_taken_off_the_list_is_a_stranger_at_once(peers: Peer
     assert (end.outcome, end.reason) == ("refused", "the worker: not authorised")
 
 
-async def test_s5_the_signer_must_be_the_connections_key(peers: Peers) -> None:
+async def test_row_17_s5_the_signer_must_be_the_connections_key(peers: Peers) -> None:
     peers.let_in(FRIEND)  # on the list, and still not who is connected
     talk = await peers.talk()
     await talk.say(offer(manifest(FRIEND)))
@@ -167,7 +167,7 @@ async def test_a_signature_that_does_not_fit(peers: Peers) -> None:
     assert said.reason == InvalidRequest("manifest: the signature does not fit")
 
 
-async def test_s6_a_nonce_belongs_to_one_job(peers: Peers) -> None:
+async def test_row_15_s6_a_nonce_belongs_to_one_job(peers: Peers) -> None:
     mine = peers.requester.identity
     first = manifest(mine)
     talk = await peers.talk()
@@ -186,7 +186,7 @@ async def test_s6_a_nonce_belongs_to_one_job(peers: Peers) -> None:
     assert peers.blamed() == [("replay", 10)]
 
 
-async def test_s6_a_replayed_offer_is_told_the_state_of_the_first_and_runs_nothing(peers: Peers) -> None:
+async def test_row_18_s6_a_replayed_offer_is_told_the_state_of_the_first_and_runs_nothing(peers: Peers) -> None:
     signed = manifest(peers.requester.identity)
     talk = await started(peers, offer(signed))
     assert isinstance(await talk.until(Result), Result)
@@ -212,7 +212,7 @@ async def test_a_lease_that_was_not_asked_for_is_given_once_more(peers: Peers) -
         await talk.next()
 
 
-async def test_a_job_id_of_somebody_else_cannot_be_used_nor_seen(peers: Peers) -> None:
+async def test_row_18_a_job_id_of_somebody_else_cannot_be_used_nor_seen(peers: Peers) -> None:
     peers.let_in(FRIEND)
     end = await peers.run()
     _, document = await peers.requester.jobs.show(end.job)
@@ -276,7 +276,7 @@ async def test_a_module_is_sent_once(peers: Peers) -> None:
     assert result.outcome == "exit"
 
 
-async def test_a_request_without_a_lease(peers: Peers) -> None:
+async def test_row_19_a_request_without_a_lease(peers: Peers) -> None:
     talk = await peers.talk()
     await talk.say(Request("0" * 64, "0" * 32))
     with pytest.raises(StreamResetError):
@@ -284,7 +284,7 @@ async def test_a_request_without_a_lease(peers: Peers) -> None:
     assert peers.blamed() == [("no-lease", 5)]
 
 
-async def test_a_request_under_another_lease(peers: Peers) -> None:
+async def test_row_19_a_request_under_another_lease(peers: Peers) -> None:
     talk = await peers.talk()
     await talk.say(offer(manifest(peers.requester.identity)))
     accepted = await talk.word()
@@ -294,7 +294,7 @@ async def test_a_request_under_another_lease(peers: Peers) -> None:
     assert peers.blamed() == [("no-lease", 5)]
 
 
-async def test_a_request_after_its_lease(tmp_path: Path, compiler: Compiler) -> None:
+async def test_row_19_a_request_after_its_lease(tmp_path: Path, compiler: Compiler) -> None:
     async with open_peers(tmp_path, compiler, terms=replace(CALM, lease_s=0)) as peers:
         talk = await peers.talk()
         await talk.say(offer(manifest(peers.requester.identity)))
@@ -337,7 +337,7 @@ async def test_sec06_frames_are_refused_at_their_head(peers: Peers, raw: bytes, 
 
 
 @pytest.mark.parametrize("size", [0, 1, len(HELLO) - 1])
-async def test_a_truncated_module_is_not_kept(peers: Peers, size: int) -> None:
+async def test_row_20_a_truncated_module_is_not_kept(peers: Peers, size: int) -> None:
     talk = await peers.talk()
     await talk.say(offer(manifest(peers.requester.identity)))
     accepted = await talk.word()
@@ -354,7 +354,7 @@ async def test_a_truncated_module_is_not_kept(peers: Peers, size: int) -> None:
     assert fresh.have == 0
 
 
-async def test_a_module_with_another_hash_is_dropped_before_it_is_compiled(peers: Peers) -> None:
+async def test_row_21_a_module_with_another_hash_is_dropped_before_it_is_compiled(peers: Peers) -> None:
     other = HELLO[:-1] + bytes([HELLO[-1] ^ 1])
     talk = await peers.talk()
     await talk.say(offer(manifest(peers.requester.identity)))
@@ -386,7 +386,7 @@ async def test_another_input_than_the_manifest_names(peers: Peers) -> None:
 
 
 @pytest.mark.parametrize(("stdin", "rule", "score"), [(b"ab", "truncated", 5), (b"abcd", "oversized-input", 20)])
-async def test_input_of_another_size_than_was_declared(peers: Peers, stdin: bytes, rule: str, score: int) -> None:
+async def test_row_20_input_of_another_size_than_was_declared(peers: Peers, stdin: bytes, rule: str, score: int) -> None:
     talk = await peers.talk()
     await talk.say(offer(manifest(peers.requester.identity, FOREVER, stdin=None), FOREVER, stdin_size=3))
     accepted = await talk.word()
@@ -422,7 +422,7 @@ async def test_a_lease_that_nobody_asks_for_ends_in_words(tmp_path: Path, compil
         assert isinstance(await talk.word(), Rejected)
 
 
-async def test_section_11_1_a_remote_offer_between_two_nodes(tmp_path: Path, compiler: Compiler) -> None:
+async def test_11_1_a_remote_offer_between_two_nodes(tmp_path: Path, compiler: Compiler) -> None:
     async with open_peers(tmp_path, compiler, figures=Figures("x86_64", 2, 4096)) as peers:
         assert peers.requester.identity.peer_id != peers.worker_node.identity.peer_id
         talk = await peers.talk()

@@ -24,7 +24,7 @@ def packed(fields: dict[str, str]) -> dict[bytes, bytes | None]:
 GOOD = packed(text_of(PEER, 4001, 4002, BOOT))
 
 
-def test_what_is_announced_is_read() -> None:
+def test_11_2_what_is_announced_is_read() -> None:
     said = read_announcement(GOOD, ["192.168.1.9", "fe80::9%2"], LINK, boot=True)
     assert (said.peer, said.boot) == (PEER, BOOT)
     assert [str(address) for address in said.addresses] == [

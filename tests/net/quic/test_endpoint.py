@@ -207,7 +207,7 @@ async def pending(right: Node, where: Multiaddr, bare: socket.socket) -> None:
     assert len(right.endpoint.connections) == 1
 
 
-async def test_with_many_pending_handshakes_a_dialler_has_to_show_that_it_hears() -> None:
+async def test_row_29_with_many_pending_handshakes_a_dialler_has_to_show_that_it_hears() -> None:
     async with node(1) as left, node(2, dataclasses.replace(PATIENT, half_open=2)) as right, stranger() as bare:
         where = await right.listen()
         await pending(right, where, bare)
