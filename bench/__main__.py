@@ -50,6 +50,7 @@ ROWS: Final = {
     "log": "the log of a room",
     "rooms": "encrypted rooms within one program",
     "wire": "connections between peers beside TLS 1.3",
+    "remote": "jobs on a peer, beside the same jobs here",
     "dht": "finding peers, in a DHT and on the LAN",
 }
 """Name of each row's module, `bench.rows_NAME`, and what it is about."""
