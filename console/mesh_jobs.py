@@ -11,12 +11,14 @@ from net.book import reading, seeing
 from net.book.entry import Known
 from net.errors import PeerFaultError
 from net.jobs.requester import JobRequester
+from net.jobs.steps import StepName
 from net.jobs.terms import PROTOCOL
 from net.jobs.worker import JobWorker
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
 from net.stream import Connection
 from runtime.errors import RefusedError, UnavailableError
+from runtime.events import JobStep
 from runtime.jobs import JobEnd, JobRequest, Streams
 from runtime.store import Transaction
 
@@ -35,7 +37,7 @@ class MeshJobs:
 
     def __init__(self, core: "Core") -> None:
         self._core = core
-        self._requester = JobRequester(core.receipts, core.clock, on_fault=self._blame)
+        self._requester = JobRequester(core.receipts, core.clock, on_fault=self._blame, on_step=self._tell)
         self._worker: JobWorker | None = None
 
     def serve(self) -> None:
@@ -46,6 +48,7 @@ class MeshJobs:
             self._core.clock,
             banned=self._is_banned,
             on_fault=self._blame,
+            on_step=self._tell,
         )
         self._core.mesh.host.serve(PROTOCOL, self._worker.serve, bulk=True)
 
@@ -116,6 +119,9 @@ class MeshJobs:
         except UnavailableError:
             return True  # who cannot be looked up is not let in
         return entry is not None and entry.banned
+
+    def _tell(self, job: str, step: StepName, detail: str) -> None:
+        self._core.note(JobStep(job=job, step=step, detail=detail))
 
     def _blame(self, peer: PeerId, fault: PeerFaultError) -> None:
         connection = self._core.mesh.connection(peer)

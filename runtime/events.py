@@ -731,6 +731,20 @@ class JobState(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobStep(Event):
+    """A job went a step of its way between two nodes.
+
+    Steps where it was given: dialled, offered, accepted, rejected, sent, started, cut, resumed, result, verified; where
+    it runs: offered, leased, received. `detail` says more, in words for people.
+    """
+
+    TYPE: ClassVar[str] = "job.step"
+    job: str
+    step: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobOutput(Event):
     """A piece of output, as it came. The journal keeps offset and length; text is told live, while somebody watches."""
 

@@ -20,6 +20,7 @@ from net.jobs.job_input import JobInput
 from net.jobs.messages import Offer, Requirements, Result, Resume
 from net.jobs.requester_session import Progress, RequesterSession
 from net.jobs.requester_stream import Terms
+from net.jobs.steps import StepName, TellStep, input_words, module_words, tell_nobody
 from net.jobs.terms import RequesterTerms, WorkerTerms
 from net.jobs.verdict import Circumstances, contradiction, doubted, exit_code_in, tripped_in, usage_in
 from net.peer_id import PeerId
@@ -49,6 +50,8 @@ Dial = Callable[[], Awaitable[Connection]]
 _MIB: Final = 1 << 20
 _LIE: Final = 100
 _CUT: Final = (StreamResetError, ConnectionLostError, UnreachableError)
+_STEPS_MOST: Final = 100
+"""Of a job whose connection breaks again and again, the steps that are told before its end."""
 
 
 class JobRequester:
@@ -59,6 +62,7 @@ class JobRequester:
         clock: tells the time.
         terms: how long it waits, and for what.
         on_fault: told of what a worker did wrong.
+        on_step: told of each step of a job.
     """
 
     def __init__(
@@ -68,11 +72,13 @@ class JobRequester:
         *,
         terms: RequesterTerms = RequesterTerms(),  # noqa: B008 - a frozen value
         on_fault: Callable[[PeerId, PeerFaultError], None] = lambda _peer, _fault: None,
+        on_step: TellStep = tell_nobody,
     ) -> None:
         self._receipts = receipts
         self._clock = clock
         self._terms = terms
         self._on_fault = on_fault
+        self._on_step = on_step
 
     def carrier(self, peer: PeerId, dial: Dial, *, arch: str | None = None, runtime: str = "wasmtime") -> Carrier:
         """What `Jobs.run_elsewhere` gives a job to.
@@ -115,6 +121,10 @@ class JobRequester:
         """Tells of a fault."""
         self._on_fault(peer, fault)
 
+    def tell(self, job: str, step: StepName, detail: str) -> None:
+        """Tells of a step."""
+        self._on_step(job, step, detail)
+
 
 class _Journey:
     """One job on its way; several connections, if need be."""
@@ -129,6 +139,7 @@ class _Journey:
         self._input = JobInput(errand.source, WorkerTerms().stdin_bytes)
         self._progress = Progress(module=errand.module, source=self._input)
         self._offer = self._offered(requirements)
+        self._told = 0
 
     async def carried(self) -> Carried:
         """Goes there and back."""
@@ -153,6 +164,7 @@ class _Journey:
             except _CUT as error:
                 if not self._progress.connected:
                     raise
+                self._tell("cut", error.why)
                 if self._progress.heard != before or until is None:
                     # Without a lease nothing of ours is there that would be worth a long way back.
                     patience_s = terms.resume_s if self._progress.lease else terms.answer_s
@@ -172,13 +184,26 @@ class _Journey:
         first: Offer | Resume = self._offer
         if progress.lease:
             first = Resume(self._errand.job, progress.lease, progress.came["stdout"], progress.came["stderr"])
-        session = RequesterSession(self._errand, self._limits(), progress, self._requester.terms, self._requester.clock)
-        ended = await session.run(await self._dial(), first)
+        connection = await self._dial()
+        self._tell("dialled", f"{connection.transport} {connection.remote}")
+        if not progress.lease:
+            size = len(self._errand.module)
+            self._tell("offered", f"{module_words(size, 0)}, {input_words(self._input.size)}")
+        session = RequesterSession(
+            self._errand, self._limits(), progress, self._requester.terms, self._requester.clock, tell=self._tell
+        )
+        ended = await session.run(connection, first)
         if not isinstance(ended, Result):
             if session.fault is not None:
                 self._requester.blame(self._peer, session.fault)
             return ended
+        self._tell("result", f"{ended.outcome}, {'no' if ended.receipt is None else 'a'} receipt")
         return await self._judged(ended)
+
+    def _tell(self, step: StepName, detail: str) -> None:
+        self._told += 1
+        if self._told <= _STEPS_MOST or step in {"result", "verified"}:
+            self._requester.tell(self._errand.job, step, clean(detail, 300))
 
     def _limits(self) -> Terms:
         document = self._errand.request.limits.document()
@@ -214,6 +239,7 @@ class _Journey:
             verification = doubted(verification, why)
         if not verification.ok:
             return self._unverified(verification, receipt)
+        self._tell("verified", "the receipt is believed")
         return self._believed(result, receipt, verification)
 
     def _circumstances(self) -> Circumstances:
@@ -240,6 +266,7 @@ class _Journey:
     def _unverified(self, verification: Verification, receipt: Receipt | None) -> Carried:
         step = next((step for step in verification.steps if step.ok is False), verification.steps[0])
         why = clean(f"{step.name}: {step.detail}", 300)
+        self._tell("verified", f"the receipt is not believed: {why}")
         fault = PeerFaultError(f"sent a receipt that is not believed: {why}", rule="false-receipt", score=_LIE)
         self._requester.blame(self._peer, fault)
         return Carried(

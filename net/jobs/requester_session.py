@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +22,7 @@ from net.jobs.requester_stream import (
     StartedCame,
     Terms,
 )
+from net.jobs.steps import StepName, input_words, module_words
 from net.jobs.terms import PROTOCOL, RequesterTerms
 from net.stream import Connection, Stream
 from runtime.clock import Clock
@@ -67,17 +69,28 @@ class RequesterSession:
         progress: of the job; carried on.
         terms: times.
         clock: measures.
+        tell: told of each step, and what there is to say of it.
 
     Attributes:
         fault: what the worker is to be blamed for although the session ended in order.
     """
 
-    def __init__(self, errand: Errand, limits: Terms, progress: Progress, terms: RequesterTerms, clock: Clock) -> None:
+    def __init__(
+        self,
+        errand: Errand,
+        limits: Terms,
+        progress: Progress,
+        terms: RequesterTerms,
+        clock: Clock,
+        *,
+        tell: Callable[[StepName, str], None],
+    ) -> None:
         self._errand = errand
         self._limits = limits
         self._progress = progress
         self._terms = terms
         self._clock = clock
+        self._tell = tell
         self._sender: asyncio.Task[None] | None = None
         self._trouble: OrlopError | None = None
         self._limit: asyncio.Timeout | None = None
@@ -156,11 +169,13 @@ class RequesterSession:
     async def _on(self, stream: Stream, machine: RequesterStream, event: RequesterEvent) -> Result | Carried | None:
         progress = self._progress
         match event:
-            case AcceptedCame(lease, _, have):
+            case AcceptedCame(lease, lease_ms, have):
                 progress.lease = lease
+                self._tell("accepted", f"lease of {lease_ms:,} ms")
                 self._errand.moved("admitted")
                 self._send(stream, machine, have, request=True)
             case RejectedCame(reason):
+                self._tell("rejected", str(reason))
                 return Carried(outcome="lost" if progress.started else "refused", reason=f"the worker: {reason}")
             case ResumedCame(state, have):
                 return self._resumed(stream, machine, state, have)
@@ -177,6 +192,7 @@ class RequesterSession:
         return None
 
     def _resumed(self, stream: Stream, machine: RequesterStream, state: str, have: int) -> Carried | None:
+        self._tell("resumed", f"there it is {state}")
         if not self._progress.lease:
             return Carried(outcome="refused", reason=f"the worker has had this job before; it is {state}")
         self._heard()
@@ -186,6 +202,8 @@ class RequesterSession:
         return None
 
     def _started(self) -> None:
+        if not self._progress.started:
+            self._tell("started", "")
         self._progress.started = True
         self._errand.moved("running")
         self._heard()
@@ -205,7 +223,7 @@ class RequesterSession:
         try:
             if request:
                 await self._send_module(stream, machine, have)
-            await self._send_input(stream, machine, max(0, have - len(self._progress.module)))
+            await self._send_input(stream, machine, have, request=request)
             if request and self._names_input:
                 self._all_sent()
         except StreamResetError:
@@ -221,15 +239,26 @@ class RequesterSession:
         await stream.write(machine.request(progress.lease))
         for at in range(min(have, len(progress.module)), len(progress.module), _PIECE):
             await stream.write(machine.module(progress.module[at : at + _PIECE]))
+        if not self._names_input:
+            self._tell("sent", f"{self._module_words(have)}, {input_words(None)}")
         await stream.write(machine.module(b""))
         if not self._names_input:
             self._all_sent()
 
-    async def _send_input(self, stream: Stream, machine: RequesterStream, at: int) -> None:
+    async def _send_input(self, stream: Stream, machine: RequesterStream, have: int, *, request: bool) -> None:
+        begin = at = max(0, have - len(self._progress.module))
         while data := await self._progress.source.read(at, _PIECE):
             await stream.write(machine.input(data))
             at += len(data)
+        # Told before the last word: what that leads to comes after it.
+        if request and self._names_input:
+            self._tell("sent", f"{self._module_words(have)}, {input_words(at - begin)}")
+        elif not self._names_input:
+            self._tell("sent", f"all of the {input_words(at)}")
         await stream.write(machine.input(b""))
+
+    def _module_words(self, have: int) -> str:
+        return module_words(len(self._progress.module), have)
 
     @property
     def _names_input(self) -> bool:

@@ -20,6 +20,7 @@ from net.jobs.module_parts import ModulePart, ModuleParts
 from net.jobs.offer_check import Machine, OfferRefusedError, Policy, prove, weigh
 from net.jobs.reasons import InvalidRequest, Reason
 from net.jobs.replay import Nonces
+from net.jobs.steps import TellStep, tell_nobody
 from net.jobs.stored_job import StoredJob, stored_job
 from net.jobs.terms import WorkerTerms
 from net.jobs.worker_job import Session, WorkerJob, WorkerParts
@@ -54,6 +55,8 @@ class JobWorker:
         measured: what the machine has now.
         banned: whether a peer is banned, whatever the list says.
         on_fault: told of what a peer did wrong where its stream is not reset for it.
+        on_step: told of each step of a job that is taken; of an offer that is refused nothing is told, so that nobody
+            can fill a journal with offers.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class JobWorker:
         measured: Callable[[], Figures] = measure,
         banned: Callable[[PeerId], bool] = lambda _: False,
         on_fault: Callable[[PeerId, PeerFaultError], None] = lambda _peer, _fault: None,
+        on_step: TellStep = tell_nobody,
     ) -> None:
         self._jobs = jobs
         self._store = store
@@ -74,11 +78,18 @@ class JobWorker:
         self._measured = measured
         self._banned = banned
         self._on_fault = on_fault
+        self._on_step = on_step
         self._leases = Leases(most=terms.jobs, most_each=terms.jobs_each, start_s=terms.lease_s)
         self._nonces = Nonces(terms.skew_s + terms.life_s + terms.nonces_s)
         self._parts = ModuleParts(jobs.blobs, terms.module_bytes, terms.keep_s)
         self._shared = WorkerParts(
-            jobs=jobs, leases=self._leases, parts=self._parts, clock=clock, terms=terms, forget=self._forget
+            jobs=jobs,
+            leases=self._leases,
+            parts=self._parts,
+            clock=clock,
+            terms=terms,
+            forget=self._forget,
+            tell=on_step,
         )
         self._held: dict[str, WorkerJob] = {}
 
@@ -147,6 +158,7 @@ class JobWorker:
                 self.blame(key, PeerFaultError(error.why, rule=error.rule, score=error.score))
             return None
         held = self._lease(key, offer, queued, found)
+        self._tell_lease(key, offer, held)
         await held.attach(session)
         self._accept(stream, held)
         return held, 0, 0
@@ -193,6 +205,12 @@ class JobWorker:
         lease = self._leases.take(secrets.token_hex(16), job, key, offer.requirements.memory_mb, now)
         held = self._held[job] = WorkerJob(self._shared, queued, offer, lease, module)
         return held
+
+    def _tell_lease(self, key: str, offer: Offer, held: WorkerJob) -> None:
+        left_ms = self._leases.left_ms(held.job, self._clock.monotonic())
+        self._on_step(held.job, "offered", f"by {PeerId(bytes.fromhex(key))}")
+        known = f"{held.have:,} of {offer.module_size:,} bytes of its module known here"
+        self._on_step(held.job, "leased", f"for {left_ms:,} ms, {known}")
 
     def _accept(self, stream: WorkerStream, held: WorkerJob) -> None:
         left_ms = self._leases.left_ms(held.job, self._clock.monotonic())

@@ -12,6 +12,7 @@ from net.jobs.input_spool import InputSpool, close_source
 from net.jobs.leases import Lease, Leases
 from net.jobs.messages import Offer, Result
 from net.jobs.module_parts import ModulePart, ModuleParts
+from net.jobs.steps import TellStep
 from net.jobs.terms import WorkerTerms
 from net.jobs.worker_stream import Bytes
 from runtime.blobs import Blob, Incoming
@@ -34,6 +35,7 @@ class WorkerParts:
     clock: Clock
     terms: WorkerTerms
     forget: Callable[["WorkerJob"], None]
+    tell: TellStep
 
 
 class Session(Protocol):
@@ -173,6 +175,7 @@ class WorkerJob:
             if part.incoming.digest != part.digest:
                 raise PeerFaultError("sent a module that does not match its manifest", rule="wrong-module", score=50)
             self._module = await asyncio.to_thread(_keep, part.incoming)
+            self._shared.tell(self.job, "received", f"all {part.size:,} bytes of its module")
         if self._stage == "input":
             return  # sent once more after a cut
         if self._names_input:

@@ -58,7 +58,8 @@ def loudness(event: Event) -> str:
     if isinstance(event, events.ReceiptVerified):
         return {"valid": "ok", "invalid": "alarm"}.get(event.verdict, "warn")
     failed = isinstance(event, events.JobState) and event.state in {"failed", "refused", "lost"}
-    if failed or (isinstance(event, events.PeerBanned) and event.banned):
+    broken = isinstance(event, events.JobStep) and event.step in {"cut", "rejected"}
+    if failed or broken or (isinstance(event, events.PeerBanned) and event.banned):
         return "trip"
     if isinstance(event, _GOOD):
         return "ok"
@@ -117,6 +118,8 @@ def _what(event: Event) -> str:  # noqa: PLR0911, PLR0912, C901 - one line for e
         case events.JobState():
             steps = " → ".join(state for state in (event.previous, event.state) if state)
             return f"{steps} ({event.reason})" if event.reason else steps
+        case events.JobStep():
+            return f"{event.step}: {event.detail}" if event.detail else event.step
         case events.JobOutput():
             return f"{event.stream} +{event.length:,} at {event.offset:,}"
         case events.JobUsage():
