@@ -90,4 +90,4 @@ async def _prove(core: "Core", entry: Known, turns: asyncio.Semaphore) -> Candid
         except OrlopError as error:
             return Unproven(entry.peer, clean(error.why, 200))
     core.mesh.tell_round_trip(entry.peer, seconds)
-    return Candidate(capabilities=said, latency_ms=seconds * 1000, failures=entry.failed, trusted=entry.worker)
+    return Candidate(capabilities=said, latency_ms=seconds * 1000, failures=entry.failures, trusted=entry.worker)

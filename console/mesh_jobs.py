@@ -47,6 +47,7 @@ class MeshJobs:
             self._core.store,
             self._core.clock,
             banned=self._is_banned,
+            accepts=lambda: self._core.config.p2p.accept_jobs,
             on_fault=self._blame,
             on_step=self._tell,
         )

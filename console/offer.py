@@ -41,9 +41,10 @@ class Offer:
         waiting, running = jobs.counts
         engine, _, version = ENGINE.partition(" ")
         ceilings = jobs.ceilings
+        slots = settings.workers if self._core.config.p2p.accept_jobs else 0
         return Offered(
-            slots_total=settings.workers,
-            slots_free=max(0, settings.workers - running),
+            slots_total=slots,
+            slots_free=max(0, slots - running),
             queue=waiting,
             kinds=("wasm",),
             runtimes={engine: version},

@@ -20,6 +20,13 @@ class P2pConfig:
             "restart": True,
         },
     )
+    accept_jobs: bool = field(
+        default=True,
+        metadata={
+            "unit": Unit.SWITCH,
+            "help": "take jobs of the peers that are on the list of submitters; off: of nobody, from that moment on",
+        },
+    )
     lan: str = field(
         default="",
         metadata={

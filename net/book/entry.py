@@ -1,12 +1,14 @@
 """A peer as the book has it. Times are wall time in milliseconds."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
 
 __all__ = ["Address", "Known", "Source"]
+
+_MAKE_UP: Final = 10
 
 Source = Literal["typed", "lan", "dht", "identify"]
 """Who said where a peer is."""
@@ -73,6 +75,11 @@ class Known:
     def banned(self) -> bool:
         """Whether an operator bans it."""
         return self.banned_ms is not None
+
+    @property
+    def failures(self) -> int:
+        """Of its failures those that it has not made up for; ten jobs that it proved make up for one."""
+        return max(0, self.failed - self.done // _MAKE_UP)
 
     @property
     def worker(self) -> bool:

@@ -36,7 +36,7 @@ class Candidate:
     Attributes:
         capabilities: as it says itself.
         latency_ms: as this node measured it; None as long as it has not.
-        failures: of late, as this node has seen them.
+        failures: as this node has seen them, those that it has not made up for.
         trusted: whether the operator trusts it.
     """
 

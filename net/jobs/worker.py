@@ -41,6 +41,7 @@ T = TypeVar("T")
 _KINDS: Final = frozenset({"wasm"})
 _UNKNOWN: Final = InvalidRequest("there is no such job")
 _TAKEN: Final = InvalidRequest("the job's id cannot be used")
+_SHUT: Final = InvalidRequest("this node takes no jobs now")
 _REPLAYED: Final = InvalidRequest("replay: the nonce belongs to another job")
 
 
@@ -54,6 +55,7 @@ class JobWorker:
         terms: what requesters are held to.
         measured: what the machine has now.
         banned: whether a peer is banned, whatever the list says.
+        accepts: whether the operator takes jobs now; asked at each offer. Jobs that were accepted go on.
         on_fault: told of what a peer did wrong where its stream is not reset for it.
         on_step: told of each step of a job that is taken; of an offer that is refused nothing is told, so that nobody
             can fill a journal with offers.
@@ -68,6 +70,7 @@ class JobWorker:
         terms: WorkerTerms = WorkerTerms(),  # noqa: B008 - a frozen value
         measured: Callable[[], Figures] = measure,
         banned: Callable[[PeerId], bool] = lambda _: False,
+        accepts: Callable[[], bool] = lambda: True,
         on_fault: Callable[[PeerId, PeerFaultError], None] = lambda _peer, _fault: None,
         on_step: TellStep = tell_nobody,
     ) -> None:
@@ -77,6 +80,7 @@ class JobWorker:
         self._terms = terms
         self._measured = measured
         self._banned = banned
+        self._accepts = accepts
         self._on_fault = on_fault
         self._on_step = on_step
         self._leases = Leases(most=terms.jobs, most_each=terms.jobs_each, start_s=terms.lease_s)
@@ -145,6 +149,8 @@ class JobWorker:
             stored = await self._read(partial(stored_job, job=job))
             if (before := self._held.get(job) or stored) is not None:
                 return await self._offered_again(key, session, stream, before)
+            if not self._accepts():
+                raise OfferRefusedError(_SHUT, rule="shut")
             self._check_nonce(key, manifest)
             queued = weigh(
                 offer, manifest, machine=self._machine(key), policy=self._policy(), now_ms=self._clock.wall_ms()

@@ -180,6 +180,15 @@ def test_what_was_seen_is_counted(book: Book) -> None:
     assert PeerRan(peer=str(ADA), job="b" * 64, proved=False, done=1, failed=1) in book.told()
 
 
+def test_ten_proven_jobs_make_up_for_a_failure(book: Book) -> None:
+    book.do(lambda tx: [ran(tx, ADA, "a" * 64, proved=proved) for proved in (False, False, *(True,) * 9)])
+    assert book.of(ADA).failures == 2
+    book.do(lambda tx: ran(tx, ADA, "b" * 64, proved=True))
+    assert (book.of(ADA).failures, book.of(ADA).failed) == (1, 2)
+    book.do(lambda tx: [ran(tx, ADA, "c" * 64, proved=True) for _ in range(30)])
+    assert book.of(ADA).failures == 0
+
+
 def test_a_peer_is_meant_by_name_or_by_a_beginning(book: Book) -> None:
     book.do(lambda tx: name(tx, ADA, "ada"))
     text = str(ADA)

@@ -204,6 +204,7 @@ async def open_worker(
     ceilings: JobLimits = CEILINGS,
     queue: QueueLimits = QueueLimits(),  # noqa: B008 - a frozen value
     figures: Figures = ROOMY,
+    accepts: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[tuple[Node, JobWorker]]:
     """A node that takes jobs."""
     async with open_node(path, compiler, ceilings=ceilings, queue=queue) as node:
@@ -213,6 +214,7 @@ async def open_worker(
             clock or SystemClock(),
             terms=terms,
             measured=lambda: figures,
+            accepts=accepts,
             on_fault=lambda _, fault: faults.append(fault),
         )
         try:

@@ -76,6 +76,23 @@ async def test_sec06_n_and_one_more_find_the_queue_full(tmp_path: Path, compiler
         assert await answer(peers) == QueueFull()
 
 
+async def test_a_node_that_takes_no_jobs_now_says_so_and_ends_what_it_has(tmp_path: Path, compiler: Compiler) -> None:
+    takes = [True]
+    async with open_peers(tmp_path, compiler, accepts=lambda: takes[0]) as peers:
+        before = manifest(peers.requester.identity)
+        talk = await peers.talk()
+        await talk.say(offer(before))
+        assert isinstance(await talk.word(), Accepted)
+        takes[0] = False
+        assert await answer(peers) == InvalidRequest("this node takes no jobs now")
+        again = await peers.talk()
+        await again.say(offer(before))
+        assert isinstance(await again.word(), Accepted)
+        assert peers.faults == []
+        takes[0] = True
+        assert (await peers.run()).outcome == "exit"
+
+
 async def test_one_submitter_cannot_take_all_places(tmp_path: Path, compiler: Compiler) -> None:
     async with open_peers(tmp_path, compiler, terms=replace(CALM, jobs_each=1)) as peers:
         peers.let_in(FRIEND)
