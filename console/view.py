@@ -44,6 +44,9 @@ LIMIT = 1_000
 """Most jobs, and most receipts, that are kept: the newest."""
 
 _RECENT = 4_096
+_SHIPPED = "shipped"
+"""The mark of agents that are part of orlop; where marks are made there is more than a face should load."""
+
 _UNTOLD = (
     events.TaskChanged | events.AgentUploaded | events.AgentDeleted | events.MemberLeft | events.MemberRemoved
     | events.RoomBurned | events.RoomCreated | events.RoomImported
@@ -279,6 +282,8 @@ class View:
             room = self._rooms.get(event.room)
             self._figures.setdefault(key, AgentFigures())
             self._put_agent(uploaded_row(before, event, room.name if room else ""), changes)
+            if before is None and event.signed_by == _SHIPPED:
+                changes.stale.add("agents")  # it does not tell whether the agent is built in
         elif before is None:
             return
         elif isinstance(event, events.AgentDeleted):

@@ -11,6 +11,7 @@ from console.client import Json, Snapshot
 from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow
 from console.view import LIMIT, Changes, View
 from runtime import events
+from runtime.agents.trust import SHIPPED
 from runtime.codec import to_wire
 from runtime.errors import RefusedError
 from runtime.events import Event, Record
@@ -206,6 +207,13 @@ def test_what_events_do_not_tell_is_asked_for() -> None:
     change = events.TaskChanged(room=ROOM, task="t", change="task_completed", actor="a")
     assert view.apply(records(change, start=3)).stale == {"rooms"}
     assert view.apply(records(events.StreamGap(first=4, to=9, reason="slow"), start=9)).stale >= set(TOPICS)
+
+
+def test_whether_a_new_agent_of_orlop_is_built_in_is_asked_for() -> None:
+    view = started()
+    told = replace(uploaded("unblock"), signed_by=SHIPPED)
+    assert "agents" in view.apply(records(told, start=3)).stale
+    assert "agents" not in view.apply(records(told, uploaded("mine"), start=4)).stale
 
 
 def test_a_snapshot_ahead_of_the_stream_hides_no_event_from_other_topics() -> None:

@@ -1,6 +1,7 @@
 """The program as an operator has it: in a real terminal, with real keys, on a demo of its own."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,6 +103,26 @@ def test_a_module_is_uploaded_activated_restarted_and_deleted(demo: Terminal, tm
     items = outside(tmp_path, "agents", "list")["items"]
     assert isinstance(items, list)
     assert "overdue" not in [item["agent"] for item in items]
+
+
+def test_what_is_built_in_is_listed_and_active_switched_off_and_on_and_never_deleted(demo: Terminal) -> None:
+    demo.wait("1 TRIPPED")
+    demo.keys("2")
+    shown = demo.wait(r"[●◌] unblock +\S+ +(active|standby)")
+    assert re.search(r"2 Agents +[1-3]/4", shown)
+    assert "u uploads one" not in shown
+    demo.keys("/")
+    demo.type("unblock")
+    demo.keys("Enter")
+    demo.wait(rf"{CURSOR} [●◌] unblock")
+    demo.wait("built in: part of orlop")
+    demo.keys("Space")
+    demo.wait(rf"{CURSOR} ○ unblock +\S+ +off")
+    demo.keys("Space")
+    demo.wait(rf"{CURSOR} [●◌] unblock +\S+ +(active|standby)")
+    demo.keys("D")
+    demo.wait("cannot be deleted")
+    assert "Delete 1 agent" not in demo.screen
 
 
 def test_the_terminal_is_given_back_as_it_was(demo: Terminal) -> None:

@@ -355,6 +355,27 @@ async def test_w1_w35_every_call_sees_the_room_as_it_is_now(world: World) -> Non
     assert [one["displayName"] for one in json.loads(await world.kept(key) or b"")] == ["self", "Bob"]
 
 
+async def test_w35_a_member_who_came_or_went_since_is_seen_by_any_call_without_a_change_of_a_task(
+    world: World,
+) -> None:
+    copy = "(call $host_set_state (i32.const 0) (call $host_get_members (i32.const 0) (i32.const 65536)))"
+    wasm = wat(agent_wat(copy, init=copy, event=copy, hosts=("host_get_members", "host_set_state")))
+
+    async def seen() -> list[str]:
+        return [one["displayName"] for one in json.loads(await world.kept(KEY) or b"")]
+
+    await world.upload(wasm)
+    bob = world.rooms.join("Bob")
+    await world.executor.activate(KEY)
+    assert await seen() == ["self", "Bob"]
+    world.rooms.join("Eve")
+    await world.tell(changed())
+    assert await seen() == ["self", "Bob", "Eve"]
+    world.rooms.remove_member(ROOM, bob).result()
+    await world.tick()
+    assert await seen() == ["self", "Eve"]
+
+
 async def test_w6_a_prefix_of_a_member_becomes_his_full_key(world: World) -> None:
     bob = world.rooms.join("Bob")
     world.rooms.put(task("t1"))
