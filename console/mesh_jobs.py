@@ -92,7 +92,7 @@ class MeshJobs:
 
         await dial()  # whoever cannot be reached leaves no job behind
         carry = self._requester.carrier(peer, dial)
-        end = await self._core.jobs.run_elsewhere(
+        return await self._core.jobs.run_elsewhere(
             request,
             module=module,
             streams=streams,
@@ -100,9 +100,8 @@ class MeshJobs:
             carry=carry,
             created_ms=created_ms,
             on_started=on_started,
+            write_too=lambda tx, end: _note(tx, peer, end),
         )
-        await self._core.write(lambda tx: _note(tx, peer, end))
-        return end
 
     async def _fail_if_unfit(self, peer: PeerId) -> None:
         entry = await self._core.mesh.entry(peer)

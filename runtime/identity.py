@@ -7,6 +7,7 @@ key is base58btc of the identity multihash of its libp2p protobuf: `00 24 08 01 
 import os
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from runtime import base58, durable
@@ -198,6 +199,7 @@ def _checked(domain: bytes) -> bytes:
     return domain
 
 
+@lru_cache(1024)
 def peer_id_of(public: bytes) -> str:
     """The libp2p PeerId of an Ed25519 public key of 32 bytes; begins with `12D3KooW`.
 

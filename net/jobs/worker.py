@@ -105,7 +105,7 @@ class JobWorker:
             OrlopError: the stream is gone, or something of ours failed.
         """
         key = connection.peer.key.hex()
-        listed = not self._banned(connection.peer) and await self._read(partial(may_submit, key=key))
+        listed = not self._banned(connection.peer) and self._store.read_now(partial(may_submit, key=key))
         machine = WorkerStream(stranger=not listed)
         await WorkerSession(self, key, stream, machine, self._terms).run()
 
@@ -146,7 +146,7 @@ class JobWorker:
         try:
             manifest = prove(offer, key)
             job = manifest.job
-            stored = await self._read(partial(stored_job, job=job))
+            stored = self._store.read_now(partial(stored_job, job=job))
             if (before := self._held.get(job) or stored) is not None:
                 return await self._offered_again(key, session, stream, before)
             if not self._accepts():
@@ -257,7 +257,7 @@ class JobWorker:
 
     async def _resumed_stored(self, key: str, stream: WorkerStream, resume: Resume) -> tuple[Followed, int, int] | None:
         """Of a job that ended before this program began, or longer ago than is kept in mind."""
-        stored = await self._read(partial(stored_job, job=resume.job_id))
+        stored = self._store.read_now(partial(stored_job, job=resume.job_id))
         if stored is None or stored.submitter != key or stored.end is None:
             self._refuse(key, stream, resume.job_id)
             return None

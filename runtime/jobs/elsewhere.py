@@ -26,7 +26,7 @@ from runtime.jobs.submission import known_source, signed
 from runtime.jobs.verify import Verification
 from runtime.store import Transaction
 
-__all__ = ["Carried", "Carrier", "Elsewhere", "Errand", "send_off"]
+__all__ = ["Carried", "Carrier", "Elsewhere", "Errand", "WriteToo", "send_off", "write_nothing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,13 @@ class Errand:
 Carrier = Callable[[Errand], Awaitable[Carried]]
 """Carries a job to another node and comes back with its end, in a time that it bounds itself."""
 
+WriteToo = Callable[[Transaction, JobEnd], None]
+"""What is to be written with a job's end, in the same transaction."""
+
+
+def write_nothing(_tx: Transaction, _end: JobEnd) -> None:
+    """Leaves it at the end."""
+
 
 class Elsewhere:
     """A job under way on another node; `runtime.jobs.course.Course` is one that runs here.
@@ -133,6 +140,7 @@ class Elsewhere:
         held: what is connected to it; closed at the end.
         where: the PeerId of the other node.
         carry: carries it.
+        write_too: what is written with its end.
 
     Attributes:
         job: its id.
@@ -151,6 +159,7 @@ class Elsewhere:
         held: HeldStreams,
         where: str,
         carry: Carrier,
+        write_too: WriteToo = write_nothing,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.job = manifest.job
@@ -165,6 +174,7 @@ class Elsewhere:
         self._held = held
         self._where = where
         self._carry = carry
+        self._write_too = write_too
 
     @property
     def running(self) -> bool:
@@ -257,6 +267,7 @@ class Elsewhere:
                 kept = self._parts.receipts.keep_foreign(tx, carried.receipt, carried.verification)
                 stored = replace(end, receipt=kept)
             records.finish(tx, stored, previous)
+            self._write_too(tx, stored)
             return stored
 
         stored = await asyncio.wrap_future(self._parts.store.write(work))
@@ -281,6 +292,7 @@ async def send_off(
     where: str,
     carry: Carrier,
     created_ms: int | None = None,
+    write_too: WriteToo = write_nothing,
 ) -> Elsewhere:
     """Signs the manifest and writes the job down.
 
@@ -292,6 +304,7 @@ async def send_off(
         where: the PeerId of the node that is to run it.
         carry: carries it there.
         created_ms: wall time that the manifest states; None: now.
+        write_too: what is written with its end.
 
     Raises:
         UsageError: arguments and environment do not fit into a manifest.
@@ -300,7 +313,10 @@ async def send_off(
     source = await known_source(held)
     manifest = await signed(parts, request, module, source, created_ms=created_ms)
     await asyncio.wrap_future(parts.store.write(lambda tx: records.insert(tx, request, manifest, NOW, where)))
-    return Elsewhere(parts, request, manifest, module=module, source=source, held=held, where=where, carry=carry)
+    return Elsewhere(
+        parts, request, manifest,
+        module=module, source=source, held=held, where=where, carry=carry, write_too=write_too,
+    )  # fmt: skip
 
 
 async def _write_all(descriptor: int, data: bytes) -> None:

@@ -21,7 +21,7 @@ from runtime.events import CoreError
 from runtime.identity import Identity
 from runtime.jobs import records
 from runtime.jobs.course import Course, Parts
-from runtime.jobs.elsewhere import Carrier, send_off
+from runtime.jobs.elsewhere import Carrier, WriteToo, send_off, write_nothing
 from runtime.jobs.ending import EXIT_CANCELLED, JobEnd
 from runtime.jobs.output import read_stream
 from runtime.jobs.places import Places
@@ -290,6 +290,7 @@ class Jobs:
         carry: Carrier,
         created_ms: int | None = None,
         on_started: Callable[[str], None] | None = None,
+        write_too: WriteToo = write_nothing,
     ) -> JobEnd:
         """As `run`, on another node.
 
@@ -301,6 +302,7 @@ class Jobs:
             carry: carries the job there and comes back with its end.
             created_ms: wall time that its manifest states, which tells jobs apart that are else the same; None: now.
             on_started: as in `run`.
+            write_too: what is written with its end, so that neither is there without the other.
 
         Raises:
             UsageError: arguments do not fit, or a directory is granted.
@@ -311,7 +313,10 @@ class Jobs:
         held = self._hold(streams, request)
 
         def begin() -> Awaitable[_Underway]:
-            return send_off(self._parts, request, module, held, where=where, carry=carry, created_ms=created_ms)
+            return send_off(
+                self._parts, request, module, held,
+                where=where, carry=carry, created_ms=created_ms, write_too=write_too,
+            )  # fmt: skip
 
         return await self._attended(begin, held, on_started)
 

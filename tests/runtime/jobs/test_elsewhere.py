@@ -219,3 +219,34 @@ async def test_a_module_that_is_none_is_refused_here(node: Node) -> None:
     request = JobRequest(name="none.wasm", limits=LIMITS)
     end = await node.jobs.run_elsewhere(request, module=b"\0asm", streams=Streams(), where=PEER.peer_id, carry=never)
     assert (end.outcome, end.exit_code) == ("refused", 125)
+
+
+async def test_what_is_written_with_its_end_is_there_when_the_end_is(node: Node) -> None:
+    written: list[JobEnd] = []
+    request = JobRequest(name="away.wasm", limits=LIMITS)
+    end = await node.jobs.run_elsewhere(
+        request,
+        module=HELLO,
+        streams=Streams(),
+        where=PEER.peer_id,
+        carry=honest,
+        write_too=lambda _, end: written.append(end),
+    )
+    assert [(one.job, one.outcome) for one in written] == [(end.job, "exit")]
+
+
+async def test_an_end_is_not_stored_without_what_belongs_to_it(node: Node) -> None:
+    def fails(*_: object) -> None:
+        raise FailedError("no")
+
+    request = JobRequest(name="away.wasm", limits=LIMITS)
+    with pytest.raises(FailedError, match="no"):
+        await node.jobs.run_elsewhere(
+            request,
+            module=HELLO,
+            streams=Streams(),
+            where=PEER.peer_id,
+            carry=honest,
+            write_too=fails,
+        )
+    assert node.store.read_now(lambda db: db.execute("SELECT outcome FROM jobs").fetchall()) == [("",)]
