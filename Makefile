@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-rooms test-sdk test-kit test-lang test-interop fuzz clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-rooms test-sdk test-kit test-lang test-interop test-net fuzz clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -97,6 +97,11 @@ test-kit: .venv/.guests .venv/.dev  ## the kit for authors of agents with its co
 test-lang: .venv/.dev  ## the how-tos for agents in Rust and AssemblyScript, by their compilers; installs them as root
 	@tools/need npm /usr/bin/rustc=rustc rust-lld=lld-14 /usr/lib/rustlib/wasm32-unknown-unknown=libstd-rust-dev-wasm32
 	@PATH=/usr/bin:$$PATH $(PY) -m pytest -q -m languages docs
+
+test-net: export PATH := $(PATH):/usr/sbin:/sbin
+test-net: .venv/.dev  ## real nodes on networks of the kernel's: addresses, cuts, losses, captures; needs no root, as a rule
+	@tools/need ip=iproute2 nft=nftables
+	@tools/in-namespaces $(PY) -m pytest -q -m net tests/namespaces
 
 # Its requirements and ours exclude one another.
 build/interop/.made: Makefile .venv/.run

@@ -76,6 +76,7 @@ def orlop(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float = 60,
+    within: Sequence[str] = (),
 ) -> Ran:
     """Runs the program to its end.
 
@@ -86,9 +87,10 @@ def orlop(
         env: further variables.
         cwd: its working directory.
         timeout: seconds after which the test fails.
+        within: a command line that runs another one, as `ip netns exec NAME` does.
     """
     done = subprocess.run(
-        command(*args),
+        [*within, *command(*args)],
         input=stdin,
         capture_output=True,
         env=environment(home, **(env or {})),

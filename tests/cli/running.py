@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,26 @@ _CAME = threading.Condition()
 
 
 class Running:
-    """One process of `orlop`, by its command line, in a home of its own."""
+    """One process of `orlop`, by its command line, in a home of its own.
 
-    def __init__(self, home: Path, *words: str) -> None:
+    Args:
+        home: its home directory, made if need be.
+        words: its command line.
+        within: a command line that runs another one, as `ip netns exec NAME` does.
+    """
+
+    def __init__(self, home: Path, *words: str, within: Sequence[str] = ()) -> None:
         self.home = home
         home.mkdir(exist_ok=True)
         self.words = words
+        self.within = within
         self.start()
 
     def start(self) -> None:
         """Begins it, or begins it again."""
         self.lines: list[dict[str, Any]] = []
         self._process = subprocess.Popen(
-            command(*self.words),
+            [*self.within, *command(*self.words)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
