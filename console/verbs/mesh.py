@@ -78,5 +78,7 @@ async def _connected(core: "Core", call: Call, *, anybody: bool = False) -> Held
         if not text.startswith("/"):
             raise UsageError("--insecure-any is for an address", where=text)
         return await core.mesh.host.dial_any(Multiaddr.parse(text))
-    peer, address = await worker(core, text)
-    return await (core.mesh.connect(peer) if address is None else core.mesh.dial(address))
+    if text.startswith("/"):
+        return await core.mesh.dial(Multiaddr.parse(text))
+    peer, _ = await worker(core, text)
+    return await core.mesh.connect(peer)

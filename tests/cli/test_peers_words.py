@@ -167,6 +167,11 @@ def test_an_address_that_is_none_is_refused_with_the_place_where_it_stands(tmp_p
     assert "/ip4/x/tcp/1" in ran.talk
 
 
+def test_status_says_where_a_node_is_reached(ada: Running, places: dict[str, str]) -> None:
+    said = orlop(ada.home, "status").text.splitlines()
+    assert {line.split()[-1] for line in said if line.startswith("listens at")} == set(places.values())
+
+
 def test_without_settings_nothing_listens(tmp_path: Path) -> None:
     ran = orlop(tmp_path, "--no-ui", "--for", "0s")
     assert "net.listening" not in ran.text
