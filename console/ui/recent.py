@@ -1,4 +1,4 @@
-"""What passed by and is in no row, bounded: the newest events, ends of outputs, verifications, what peers did."""
+"""What passed by and is in no row, bounded: the newest events, outputs, verifications, ways of jobs, deeds of peers."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from console.ui.text.jobs import Tail
 from runtime.codec import strip
-from runtime.events import JobOutput, PeerMeasured, ReceiptVerified, Record, Step, TickCompleted
+from runtime.events import JobOutput, JobStep, PeerMeasured, ReceiptVerified, Record, Step, TickCompleted
 
 __all__ = ["KEPT_RECORDS", "PeerPast", "Recent"]
 
@@ -18,6 +18,8 @@ _KEPT_TAILS = 64
 _KEPT_PEERS = 1_000
 _KEPT_TRIPS = 30
 _KEPT_OF_PEER = 20
+_KEPT_WAYS = 200
+_KEPT_OF_WAY = 40
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Recent:
         self._steps: dict[str, tuple[Step, ...]] = {}
         self._tails: dict[tuple[str, str], Tail] = {}
         self._peers: dict[str, PeerPast] = {}
+        self._ways: dict[str, deque[Record]] = {}
 
     def take(self, records: Sequence[Record]) -> list[Record]:
         """Keeps what these records say.
@@ -55,6 +58,8 @@ class Recent:
                 self._output(event)
             elif isinstance(event, ReceiptVerified):
                 self.keep_steps(event.receipt, event.steps)
+            elif isinstance(event, JobStep):
+                self._of_way(event.job, record)
             elif peer := getattr(event, "peer", ""):
                 self._of_peer(peer, record)
             if isinstance(event, JobOutput) or (isinstance(event, TickCompleted) and event.dropped):
@@ -89,6 +94,10 @@ class Recent:
         while len(self._steps) > _KEPT_STEPS:
             del self._steps[next(iter(self._steps))]
 
+    def way(self, job: str) -> Sequence[Record]:
+        """The steps that a job went between two nodes, oldest first; none when this screen saw none."""
+        return tuple(self._ways.get(job, ()))
+
     def peer(self, peer: str) -> PeerPast:
         """What was heard of a peer; nothing when this screen heard nothing."""
         return self._peers.get(peer) or PeerPast()
@@ -102,6 +111,13 @@ class Recent:
             past.records.append(record)
         if len(self._peers) > _KEPT_PEERS:
             del self._peers[next(iter(self._peers))]
+
+    def _of_way(self, job: str, record: Record) -> None:
+        steps = self._ways.pop(job, None) or deque(maxlen=_KEPT_OF_WAY)
+        self._ways[job] = steps  # the last one now, as with peers
+        steps.append(record)
+        if len(self._ways) > _KEPT_WAYS:
+            del self._ways[next(iter(self._ways))]
 
     def _output(self, event: JobOutput) -> None:
         if event.data_b64 is None:

@@ -1,5 +1,6 @@
 """What `jobs …` does."""
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -67,12 +68,27 @@ async def show(core: "Core", call: Call) -> Result:
     value: dict[str, Json] = {
         "v": 1,
         **to_wire(record),
+        "where_name": await _called(core, record.where),
         "manifest": manifest,
         "limits": limits,
         "usage": usage,
         "receipt_document": receipt,
     }
     return Result(ok=True, value=value)
+
+
+async def _called(core: "Core", where: str) -> str:
+    """The operator's name for the peer where a job ran; empty for none, and for this node."""
+    if where == "local":
+        return ""
+    from net.book import reading
+    from net.peer_id import PeerId
+
+    with contextlib.suppress(OrlopError):
+        peer = PeerId.parse(where)
+        entry = await asyncio.wrap_future(core.store.read(lambda db: reading.known(db, peer)))
+        return "" if entry is None else entry.name
+    return ""
 
 
 async def cancel(core: "Core", call: Call) -> Result:

@@ -239,7 +239,7 @@ class _Journey:
             verification = doubted(verification, why)
         if not verification.ok:
             return self._unverified(verification, receipt)
-        self._tell("verified", "the receipt is believed")
+        self._tell("verified", "valid")
         return self._believed(result, receipt, verification)
 
     def _circumstances(self) -> Circumstances:
@@ -266,7 +266,7 @@ class _Journey:
     def _unverified(self, verification: Verification, receipt: Receipt | None) -> Carried:
         step = next((step for step in verification.steps if step.ok is False), verification.steps[0])
         why = clean(f"{step.name}: {step.detail}", 300)
-        self._tell("verified", f"the receipt is not believed: {why}")
+        self._tell("verified", f"invalid: {why}")
         fault = PeerFaultError(f"sent a receipt that is not believed: {why}", rule="false-receipt", score=_LIE)
         self._requester.blame(self._peer, fault)
         return Carried(

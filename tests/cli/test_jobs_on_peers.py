@@ -78,9 +78,41 @@ def test_11_1_the_receipt_is_the_workers_and_verified_step_by_step(pair: Pair, t
     assert (verified.code, verified.json["ok"]) == (0, True)
     shown = orlop(pair.bob, "jobs", "show", document["job"], "--json").json
     assert (shown["where"], shown["state"], shown["outcome"]) == (pair.her, "done", "exit")
+    assert shown["where_name"] == "ada"
+    assert f"ada {pair.her}\n" in orlop(pair.bob, "jobs", "show", document["job"]).out.decode()
     (hers,) = [row for row in pair.ada.run("jobs", "list")["items"] if row["job"] == document["job"]]
     assert hers["where"] == "local"
     assert hers["submitter"] == pair.key
+
+
+def test_each_step_of_the_way_is_told_on_both_sides_in_its_order(pair: Pair, tmp_path: Path) -> None:
+    module = written(tmp_path, "writes_escapes")
+    with_input = tmp_path / "input"
+    with_input.write_bytes(b"seven b")
+    job = pair.run(module, "--stdin", str(with_input), "--json").json["job"]
+    bob = Running(pair.bob, "--no-ui", "--since", "0")
+    try:
+        bob.until("job.step", job=job, step="verified")
+    finally:
+        bob.close()
+    ours = [line for line in bob.lines if line["type"] == "job.step" and line["job"] == job]
+    steps = ["dialled", "offered", "accepted", "sent", "started", "result", "verified"]
+    assert [line["step"] for line in ours] == steps
+    said = {line["step"]: line["detail"] for line in ours}
+    transport, address = said["dialled"].split()
+    assert f"{address}/p2p/{pair.her}" in pair.ada.run("status")["listen"]
+    assert transport == ("quic" if "quic" in address else "tcp")
+    size = f"{Path(module).stat().st_size:,} bytes"
+    assert said["offered"] == f"module {size}, input 7 bytes"
+    assert said["accepted"].startswith("lease of ")
+    assert said["sent"] in {f"module {size}, input 7 bytes", "module known there, input 7 bytes"}
+    assert (said["result"], said["verified"]) == ("exit, a receipt", "valid")
+    pair.ada.until("job.state", job=job, state="done")
+    theirs = [line for line in pair.ada.lines if line["type"] == "job.step" and line["job"] == job]
+    assert [line["step"] for line in theirs][:2] == ["offered", "leased"]
+    assert theirs[0]["detail"] == f"by {pair.his}"
+    known = said["sent"].startswith("module known")
+    assert [line["step"] for line in theirs][2:] == ([] if known else ["received"])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The Jobs pane: what runs in which limits, what it writes while it runs, and the receipt at its end."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -18,14 +18,15 @@ from console.ui.panes.pane import Pane, command_binding
 from console.ui.sheet import Span
 from console.ui.spelling import command_line
 from console.ui.text.documents import text
+from console.ui.text.job_peers import is_foreign
 from console.ui.text.job_sheet import STREAMS, JobFacts, job_sheet
-from console.ui.text.jobs import COLUMNS, Tail, job_row
+from console.ui.text.jobs import COLUMNS, COLUMNS_AMONG_PEERS, Tail, job_row
 from console.ui.text.pace import Pace
 from console.ui.text.repeat import repeat_line
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.sheet_view import SheetView
 from console.view import TERMINAL, Changes
-from runtime.events import JobSubmitted, Record
+from runtime.events import JobStep, JobSubmitted, Record
 from runtime.sanitise import clean
 from runtime.shapes import to_wire
 
@@ -92,18 +93,18 @@ class JobsPane(Pane):
 
     def load(self) -> None:
         """All jobs from the view."""
-        now = self.desk.now_ms()
-        self.main.replace_rows(job_row(row, now) for row in self.desk.view.jobs.values())
+        self._fit_columns(self.desk.view.jobs.values())
+        self.main.replace_rows(map(self._drawn, self.desk.view.jobs.values()))
 
     def take(self, changes: Changes, records: Sequence[Record]) -> None:
         """Repaints the jobs that changed, and adds what the one under the cursor wrote."""
         view = self.desk.view.jobs
         if changes.jobs:
-            now = self.desk.now_ms()
             there = [view[key] for key in changes.jobs if key in view]
-            self.main.update_rows(
-                (job_row(row, now) for row in there), [key for key in changes.jobs if key not in view]
-            )
+            self._fit_columns(there)
+            self.main.update_rows(map(self._drawn, there), [key for key in changes.jobs if key not in view])
+        if changes.peers:  # one of them may be called otherwise now
+            self.main.update_rows(self._drawn(row) for row in view.values() if is_foreign(row))
         self._select_expected(records)
         row = self.row
         if row is None:
@@ -111,10 +112,19 @@ class JobsPane(Pane):
         self._pace(row)
         if self.frozen:
             return
-        if row.job in changes.jobs or row.receipt in changes.receipts:
+        stepped = any(isinstance(record.event, JobStep) and record.event.job == row.job for record in records)
+        if stepped or row.job in changes.jobs or row.receipt in changes.receipts:
             self._show(row)
             if row.state in TERMINAL:
                 self.fetch_soon()
+
+    def _drawn(self, row: JobRow) -> Row:
+        return job_row(row, self.desk.view.peers, self.desk.now_ms())
+
+    def _fit_columns(self, rows: Iterable[JobRow]) -> None:
+        """Makes room for where jobs run, from the first one on that has to do with a peer."""
+        if self.main.model.columns is COLUMNS and any(map(is_foreign, rows)):
+            self.main.show_columns(COLUMNS_AMONG_PEERS)
 
     def _select_expected(self, records: Sequence[Record]) -> None:
         """Puts the cursor on the job that was just run from here."""
@@ -127,12 +137,11 @@ class JobsPane(Pane):
 
     def second(self) -> None:
         """Moves the clocks of what runs."""
-        now = self.desk.now_ms()
         running = (
             [row for row in self.desk.view.jobs.values() if row.state not in TERMINAL] if self._any_running() else []
         )
         if running and not self.frozen:
-            self.main.update_rows(job_row(row, now) for row in running)
+            self.main.update_rows(map(self._drawn, running))
             row = self.row
             if row is not None and row.state not in TERMINAL:
                 self._pace(row)
@@ -188,6 +197,8 @@ class JobsPane(Pane):
             paces=self._paces[1] if self._paces[0] == row.job else {},
             shown=self._shown,
             verdict=receipt.verdict if receipt else "",
+            way=self.desk.recent.way(row.job),
+            peers=self.desk.view.peers,
         )
         sheet.show(job_sheet(row, facts, self.desk.now_ms()))
 

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from console.client import Json
-from console.rows import JobRow
-from console.ui.figures import bar, count, short_id, size, took
+from console.rows import JobRow, PeerRow
+from console.ui.figures import bar, clock, count, short_id, size, took
 from console.ui.sheet import BLANK, Line, Span, heading, line
 from console.ui.sheet import field as labelled
 from console.ui.text.documents import items, text
+from console.ui.text.job_peers import giver, place
 from console.ui.text.jobs import MARKS, RUNNING, Tail, elapsed_ms, how_full, output_lines
 from console.ui.text.pace import Pace
 from console.ui.text.repeat import UNKNOWN, repeat_line
 from console.view import TERMINAL
+from runtime.events import Event, JobStep, Record
 from runtime.sanitise import clean
 
 __all__ = ["STREAMS", "JobFacts", "job_sheet"]
@@ -20,6 +22,8 @@ __all__ = ["STREAMS", "JobFacts", "job_sheet"]
 STREAMS = ("stdout", "stderr")
 _LABEL = 9
 _BAR = 14
+_STEP = 9
+_STEPS_MOST = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,10 @@ class JobFacts:
     """The streams that the operator wants to see."""
     verdict: str = ""
     """Of its receipt, as in the receipts' rows."""
+    way: Sequence[Record] = ()
+    """Its steps between two nodes, oldest first."""
+    peers: Mapping[str, PeerRow] = field(default_factory=dict)
+    """The book of peers, for their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +70,17 @@ def job_sheet(row: JobRow, facts: JobFacts, now_ms: int) -> list[Line]:
     mark, ink = MARKS.get(row.state, RUNNING)
     lines = [
         line(
-            (f"{mark} {row.state}", ink), (f"  {clean(row.name, 80)}", "strong"), ("  on ", "dim"), clean(row.where, 60)
+            (f"{mark} {row.state}", ink),
+            (f"  {clean(row.name, 80)}", "strong"),
+            ("  on ", "dim"),
+            place(row.where, facts.peers),
         ),
         line((f"  {short_id(clean(row.job, 64), 40)}", "link")),
         *_terms(row),
     ]
     if row.state in TERMINAL:
         lines += _ending(row, facts.document)
+    lines += _way(facts.way)
     lines += [BLANK, heading("LIMITS"), *(_bar(gauge, row) for gauge in _gauges(row, facts.document, now_ms))]
     lines += [*_plain_limits(row), *_progress(row, facts, now_ms)]
     for stream in STREAMS:
@@ -78,7 +90,7 @@ def job_sheet(row: JobRow, facts: JobFacts, now_ms: int) -> list[Line]:
         BLANK,
         _receipt(row, facts.verdict),
         labelled("MODULE", (clean(row.module, 71)[:23] + "…", "link"), label_width=_LABEL),
-        labelled("FROM", (clean(row.submitter, 60), "dim"), label_width=_LABEL),
+        *_parties(row, facts.peers),
     ]
     created = text(facts.document, "manifest", "created_at", limit=40)
     if created:
@@ -109,6 +121,47 @@ def _ending(row: JobRow, document: Json) -> list[Line]:
     why = next((one for one in (row.reason, text(document, "reason", limit=300)) if one not in {"", row.outcome}), "")
     if why:
         lines.append(line((f"  {clean(why, 300)}", "warn"), indent=2))
+    return lines
+
+
+def _way(records: Sequence[Record]) -> list[Line]:
+    """Each step with the time since the first one; of many the last ones."""
+    if not records:
+        return []
+    began_ms = records[0].ts_ms
+    hidden = len(records) - _STEPS_MOST
+    return [
+        BLANK,
+        line(("WAY", "head"), (f"  since {clock(began_ms)}", "dim")),
+        *([line((f"  … {hidden} steps before", "dim"))] if hidden > 0 else []),
+        *(_step(record.event, record.ts_ms - began_ms) for record in records[-_STEPS_MOST:]),
+    ]
+
+
+def _step(event: Event, after_ms: int) -> Line:
+    if not isinstance(event, JobStep):
+        return BLANK
+    broken = event.step in {"cut", "rejected"}
+    false = event.step == "verified" and not event.detail.startswith("valid")
+    ink = "alarm" if false else "trip" if broken else "ok" if event.step == "verified" else ""
+    return line(
+        (f"{f'+{took(after_ms)}':>8}  ", "dim"),
+        (clean(event.step, _STEP).ljust(_STEP), ink),
+        (f" {clean(event.detail, 300)}" if event.detail else "", "dim"),
+        indent=11 + _STEP,
+    )
+
+
+def _parties(row: JobRow, peers: Mapping[str, PeerRow]) -> list[Line]:
+    """Who gave it, and the whole PeerId of where it runs, where that is not this node."""
+    by = giver(row)
+    given: tuple[Span, ...] = ((clean(row.submitter, 60), "dim"),)
+    if by:
+        given = ((place(by, peers), "strong"), (f"  {by}", "dim"))
+    lines = [labelled("FROM", *given, label_width=_LABEL)]
+    if row.where != "local":
+        there = ((place(row.where, peers), "strong"), (f"  {clean(row.where, 80)}", "dim"))
+        lines.append(labelled("AT", *there, label_width=_LABEL))
     return lines
 
 

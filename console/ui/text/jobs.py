@@ -1,16 +1,28 @@
 """Jobs: a row of the table, output as it comes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from console.rows import JobRow
+from console.rows import JobRow, PeerRow
 from console.table_rows import Column, Row
 from console.ui.figures import NOTHING, bar, count, day_clock, short_id, size, took
 from console.ui.sheet import Line, line
+from console.ui.text.job_peers import is_foreign, place_cell, place_value
 from console.view import TERMINAL
 from runtime.sanitise import clean, clean_multiline
 
-__all__ = ["COLUMNS", "MARKS", "RUNNING", "WAITING", "Tail", "elapsed_ms", "how_full", "job_row", "output_lines"]
+__all__ = [
+    "COLUMNS",
+    "COLUMNS_AMONG_PEERS",
+    "MARKS",
+    "RUNNING",
+    "WAITING",
+    "Tail",
+    "elapsed_ms",
+    "how_full",
+    "job_row",
+    "output_lines",
+]
 
 _KEEP = 64 * 1024
 
@@ -30,6 +42,8 @@ COLUMNS = (
     Column(name="created", title="CREATED", width=12, priority=9),
     Column(name="where", title="WHERE", width=7, priority=10),
 )
+COLUMNS_AMONG_PEERS = (*COLUMNS[:-1], replace(COLUMNS[-1], grow=1, priority=2))
+"""The same where not every job is this node's own and runs here: then it matters where."""
 
 MARKS = {
     "queued": ("◌", "warn"),
@@ -88,8 +102,14 @@ def how_full(part: int | None, whole: int) -> str:
     )
 
 
-def job_row(row: JobRow, now_ms: int) -> Row:
-    """A row of the table."""
+def job_row(row: JobRow, peers: Mapping[str, PeerRow], now_ms: int) -> Row:
+    """A row of the table.
+
+    Args:
+        row: what is known.
+        peers: the book of peers, for their names.
+        now_ms: wall time.
+    """
     mark, ink = MARKS.get(row.state, RUNNING)
     wall = elapsed_ms(row, now_ms)
     plain = "" if row.state not in TERMINAL else "dim"
@@ -108,7 +128,7 @@ def job_row(row: JobRow, now_ms: int) -> Row:
         clean(row.tripped, 20) or NOTHING,
         clean(row.outcome, 20) or NOTHING,
         day_clock(row.created_ms, now_ms),
-        clean(row.where, 40),
+        place_cell(row, peers),
     )
     inks = (
         ink,
@@ -124,7 +144,7 @@ def job_row(row: JobRow, now_ms: int) -> Row:
         "alarm" if row.tripped else "faint",
         "dim" if row.outcome in {"exit", ""} else ink,
         "dim",
-        "dim",
+        "link" if is_foreign(row) else "dim",
     )
     values = (
         row.state,
@@ -140,7 +160,7 @@ def job_row(row: JobRow, now_ms: int) -> Row:
         row.tripped,
         row.outcome,
         row.created_ms,
-        row.where,
+        place_value(row, peers),
     )
     return Row(key=row.job, cells=cells, values=values, inks=inks)
 

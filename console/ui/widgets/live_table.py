@@ -15,7 +15,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 
 from console.table import TableModel
-from console.table_rows import Row
+from console.table_rows import Column, Row
 from console.ui.after import after
 from console.ui.widgets.table_lines import TableLines
 
@@ -129,6 +129,12 @@ class LiveTable(TableLines, can_focus=True):
             return False
         self._cursor_moved()
         return True
+
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Takes columns of the same names, in the same order, with other widths or priorities."""
+        self.model.columns = tuple(columns)
+        self.forget_lines()
+        self.refresh()
 
     def go_to_hit(self, number: int) -> None:
         """Puts the cursor on a row with a hit, counted from 0."""

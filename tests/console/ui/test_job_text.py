@@ -10,15 +10,21 @@ from hypothesis import strategies as st
 from console.client import Json
 from console.cmdline.verbline import read_line
 from console.registry import COMMANDS
-from console.ui.figures import NOTHING
+from console.table_rows import fit_columns
+from console.ui.figures import NOTHING, short_peer
+from console.ui.recent import Recent
 from console.ui.screens.run_words import LABELS, PRESETS, hint_of, limits_of, split
 from console.ui.sheet import plain
+from console.ui.text.job_peers import is_foreign
 from console.ui.text.job_sheet import JobFacts, job_sheet
-from console.ui.text.jobs import COLUMNS, Tail, job_row
+from console.ui.text.jobs import COLUMNS, COLUMNS_AMONG_PEERS, Tail, job_row
 from console.ui.text.pace import Pace
 from console.ui.text.repeat import repeat_line
 from console.verbs.values import check_values
+from runtime import events
+from runtime.events import Record
 from runtime.jobs.spec import CEILINGS, JobLimits
+from tests.console.ui import anchorage
 from tests.console.ui import harbor as world
 from tests.console.ui.fake_core import NOW
 
@@ -26,8 +32,13 @@ RUNNING = world.JOBS[0]
 QUEUED = world.JOBS[-1]
 
 
+PEERS = {row.peer: row for row in anchorage.PEERS}
+THERE = world.job(1, where=anchorage.HULL.peer, submitter="local")
+FROM_THERE = world.job(1, submitter=anchorage.key_of("hull").hex())
+
+
 def cell(row: world.JobRow, column: str) -> str:
-    return dict(zip((each.name for each in COLUMNS), job_row(row, NOW).cells, strict=True))[column].strip()
+    return dict(zip((each.name for each in COLUMNS), job_row(row, PEERS, NOW).cells, strict=True))[column].strip()
 
 
 def said(row: world.JobRow, facts: JobFacts | None = None) -> str:
@@ -89,6 +100,75 @@ def test_terms_of_the_queue_are_said_where_they_are_not_the_usual_ones() -> None
     assert "attempt 1 of 3" in text
     assert "starts within 10m 00s or never" in text
     assert "priority" not in said(RUNNING)
+
+
+# --- among peers ----------------------------------------------------------------------------------------------------
+
+
+def way(*steps: tuple[str, str], every_ms: int = 5) -> list[Record]:
+    told = [events.JobStep(job=THERE.job, step=step, detail=detail) for step, detail in steps]
+    return [Record(number, NOW + number * every_ms, event) for number, event in enumerate(told)]
+
+
+def test_a_row_names_where_a_job_runs_and_who_gave_it_as_the_operator_calls_them() -> None:
+    assert [cell(row, "where") for row in (RUNNING, THERE, FROM_THERE)] == ["local", "hull-2", "← hull-2"]
+    stranger = world.job(1, where=anchorage.peer_id("nobody"))
+    assert cell(stranger, "where") == short_peer(anchorage.peer_id("nobody"))
+    assert job_row(stranger, PEERS, NOW).values[-1] == anchorage.peer_id("nobody")
+    assert [job_row(row, PEERS, NOW).values[-1] for row in (THERE, FROM_THERE)] == ["hull-2", "hull-2"]
+
+
+def test_only_jobs_between_nodes_ask_for_room_for_where_they_run() -> None:
+    assert [is_foreign(row) for row in (RUNNING, THERE, FROM_THERE)] == [False, True, True]
+    assert {column.name: column.width for column in COLUMNS} == {c.name: c.width for c in COLUMNS_AMONG_PEERS}
+    for columns, there in ((COLUMNS, False), (COLUMNS_AMONG_PEERS, True)):
+        names = {columns[place].name for place, _ in fit_columns(columns, 65)}
+        assert ("where" in names, {"wall", "mem", "out", "exit"} <= names) == (there, True)
+
+
+def test_the_sheet_tells_the_whole_id_of_the_peer_and_of_who_gave_the_job() -> None:
+    text = said(THERE, JobFacts(peers=PEERS))
+    assert "on hull-2" in text
+    assert f"AT       hull-2  {anchorage.HULL.peer}" in text
+    assert f"FROM     hull-2  {anchorage.HULL.peer}" in said(FROM_THERE, JobFacts(peers=PEERS))
+    assert "AT  " not in said(RUNNING)
+
+
+def test_the_way_is_told_with_the_time_since_its_first_step() -> None:
+    steps = way(("dialled", "tcp /ip4/10.0.0.7/tcp/4001"), ("offered", ""), ("verified", "valid"))
+    text = said(THERE, JobFacts(way=steps)).split("LIMITS")[0]
+    assert text.split("WAY")[1].split("\n")[:4] == [
+        "  since 14:03:22",
+        "    +0ms  dialled   tcp /ip4/10.0.0.7/tcp/4001",
+        "    +5ms  offered",
+        "   +10ms  verified  valid",
+    ]
+    assert "WAY" not in said(THERE)
+
+
+def test_what_went_wrong_on_the_way_stands_out() -> None:
+    steps = way(
+        ("cut", "reset"), ("rejected", "full"), ("verified", "invalid: chain"), ("verified", "valid"), ("sent", "")
+    )
+    lines = job_sheet(THERE, JobFacts(way=steps), NOW)
+    inks = [line.spans[1][1] for line in lines if line.spans and line.spans[0][0].strip().startswith("+")]
+    assert inks == ["trip", "trip", "alarm", "ok", ""]
+
+
+def test_of_a_long_way_the_end_is_shown() -> None:
+    text = said(THERE, JobFacts(way=way(*[("cut", f"number {number}") for number in range(40)])))
+    assert "… 24 steps before" in text
+    assert "number 23" not in text
+    assert text.count("number") == 16
+
+
+def test_what_is_kept_of_ways_is_bounded() -> None:
+    recent = Recent()
+    told = [events.JobStep(job=str(number // 50), step="cut", detail=str(number)) for number in range(50 * 300)]
+    recent.take([Record(number, NOW, event) for number, event in enumerate(told)])
+    assert recent.way("99") == ()
+    assert [record.event for record in recent.way("100")] == told[100 * 50 + 10 : 101 * 50]
+    assert len(recent.way("299")) == 40
 
 
 # --- pace -----------------------------------------------------------------------------------------------------------

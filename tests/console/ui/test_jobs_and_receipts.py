@@ -1,5 +1,6 @@
 """The panes of jobs and receipts under keys: views, streams, pace, reruns, chains, and their dialogs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from console.ui.panes.jobs import JobsPane
 from console.ui.screens.export import ExportScreen
 from runtime import events
 from runtime.clock import ManualClock
+from tests.console.ui import anchorage
 from tests.console.ui import harbor as world
 from tests.console.ui.fake_core import FakeCore
 from tests.console.ui.harbor import JOBS, RECEIPT, RECEIPTS, harbor
@@ -103,6 +105,37 @@ async def test_a_running_job_shows_its_pace_while_it_writes() -> None:
         core.emit(events.JobState(job=job, state="done", previous="running", reason="exit"))
         await until(pilot, lambda: "● done" in sheet(app, "job"))
         assert "/s" not in sheet(app, "job")
+
+
+def steps_of(job: str, *steps: tuple[str, str]) -> list[events.JobStep]:
+    return [events.JobStep(job=job, step=step, detail=detail) for step, detail in steps]
+
+
+@SIZES
+async def test_where_jobs_run_is_shown_from_the_first_one_on_that_has_to_do_with_a_peer(size: tuple[int, int]) -> None:
+    core = harbor()
+    async with opened(core, size) as (app, pilot):
+        await press(pilot, "4")
+        assert "WHERE" not in shown(app)
+        ours = replace(submitted("a1" * 32), where=anchorage.HULL.peer)
+        theirs = replace(submitted("b2" * 32), submitter=anchorage.key_of("hull").hex())
+        core.emit(ours)
+        core.emit(theirs)
+        await until(pilot, lambda: "WHERE" in shown(app) and " hull-2" in shown(app) and "← hull" in shown(app))
+        core.emit(events.PeerNamed(peer=anchorage.HULL.peer, name="keel"))
+        await until(pilot, lambda: " keel" in shown(app) and "← keel" in shown(app))
+
+
+async def test_the_way_of_a_job_is_told_step_by_step_beside_the_table() -> None:
+    core, job = harbor(), JOBS[0].job
+    async with opened(core) as (app, pilot):
+        await press(pilot, "4")
+        assert "WAY" not in sheet(app, "job")
+        for step in steps_of(job, ("dialled", "tcp /ip4/10.0.0.7/tcp/4001"), ("cut", "the stream is reset")):
+            core.emit(step)
+        await until(pilot, lambda: "cut       the stream is reset" in sheet(app, "job"))
+        assert "WAY  since 14:03:22" in sheet(app, "job")
+        assert "+0ms  dialled   tcp /ip4/10.0.0.7/tcp/4001" in sheet(app, "job")
 
 
 async def test_a_job_is_put_into_the_queue_once_more_and_the_cursor_follows() -> None:

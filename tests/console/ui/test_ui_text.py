@@ -120,10 +120,11 @@ def test_no_text_of_a_job_or_receipt_reaches_a_cell_or_sheet_raw(text: str) -> N
     )
     tail = Tail()
     tail.put(0, text.encode("utf-8", "surrogatepass"))
+    step = events.Record(1, NOW, events.JobStep(job=text, step=text, detail=text))
     own = {"argv": [text, text], "env": [text], "dirs": [text, f"{text}:rw"], "stdin_sha256": text}
     document = {"manifest": {"created_at": text, "payload": {"orlop": own}}}
-    shown = "".join(job_row(row, NOW).cells) + words(
-        job_sheet(row, JobFacts(document=document, output={"stdout": tail}, verdict=text), NOW)
+    shown = "".join(job_row(row, {}, NOW).cells) + words(
+        job_sheet(row, JobFacts(document=document, output={"stdout": tail}, verdict=text, way=[step]), NOW)
     )
     receipt = world.receipt(3, worker=text, own=False, outcome=text, job=text, previous=text)
     steps = [events.Step(name=text, ok=None, detail=text)]
@@ -211,7 +212,7 @@ def test_the_rows_of_the_small_world_say_what_they_should() -> None:
     assert tasks["t02"].cells[2] == "waits"
     assert tasks["t07"].cells[6] == "12 m late"
     assert (tasks["t04"].parent, tasks["t09"].parent) == ("t03", DONE_SECTION)
-    assert job_row(world.JOBS[5], NOW).cells[9] == "124"
+    assert job_row(world.JOBS[5], {}, NOW).cells[9] == "124"
     assert receipt_row(world.receipt(0), Chains(), NOW).cells[7] == "first"
 
 
