@@ -213,6 +213,7 @@ class RoomSession:
             if peer is None:
                 return
             content = peer.link.decrypt(message.message)
+            peer.misheard = 0
             self._spoken(peer, content)
         except OlmError as error:
             state.tell(Undecryptable(message.sender, error.why))

@@ -36,6 +36,7 @@ __all__ = ["KeyExchange"]
 _GREET_S: Final = 5.0
 _GREET_MAX_S: Final = 60.0
 _ASK_S: Final = 5.0
+_MISHEARD_MOST: Final = 3
 _NO_PROOF: Final = "it does not know the secret of the present invitation"
 
 
@@ -94,7 +95,7 @@ class KeyExchange:
         if peer is None or (again and peer.reachable):
             return
         state.tell_present()
-        peer.holds, peer.greeted, peer.impostor, peer.out = "", 0, False, False
+        peer.holds, peer.greeted, peer.misheard, peer.impostor, peer.out = "", 0, 0, False, False
         peer.proven, peer.vouch_s = False, None  # who has left since, and comes again, proves itself again
         peer.first_key = self._presence.key_for(peer)
         peer.turn_s = peer.greet_s = state.now.s + self._vouching.turn_s()
@@ -252,9 +253,19 @@ class KeyExchange:
             self.greet(peer)
 
     def misheard(self, identity_key: str) -> None:
-        """A message for this member alone cannot be read: if its sender's key is missing, all are to greet anew."""
-        if not self._state.inbound.newest(identity_key):
+        """A message for this member alone cannot be read: its sender has a way to it that leads nowhere.
+
+        If its sender's key is missing, all are to greet anew. Else the sender is greeted by our own way to it, since it
+        may lack our key and be asking for it in vain; and when that changes nothing, all greet anew as well.
+        """
+        state = self._state
+        peer = state.peers.get(identity_key)
+        if peer is None or not state.inbound.newest(identity_key) or peer.misheard >= _MISHEARD_MOST:
             self._presence.want_rejoin()
+        elif state.now.s >= peer.ask_s:
+            peer.misheard += 1
+            peer.ask_s = state.now.s + _ASK_S
+            self.greet(peer)
 
     # --- being cut off ----------------------------------------------------------------------------------------------
 

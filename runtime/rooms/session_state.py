@@ -102,6 +102,7 @@ class Peer:
         greeted: how often it was greeted since its link was opened.
         greet_s: when it is greeted next, while its sender session is missing.
         ask_s: before then its key is not asked for again.
+        misheard: how often it was greeted because what it sends to us alone cannot be read.
         vouch_s: when it is to be put into the log; None for never.
         welcomed: whether it was told of.
     """
@@ -125,6 +126,7 @@ class Peer:
     greeted: int = 0
     greet_s: float = 0.0
     ask_s: float = 0.0
+    misheard: int = 0
     vouch_s: float | None = None
     welcomed: bool = False
 
