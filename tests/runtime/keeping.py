@@ -51,7 +51,9 @@ def a_job(tx: Transaction, job: str = JOB, state: str = "done", number: int = 1)
 
 
 def an_agent(tx: Transaction, module: bytes = MODULE, name: str = "echo") -> None:
-    tx.execute("INSERT INTO main.agents VALUES ('r', ?, 0, '{}', ?, 1, 1, 'unsigned', '', 0, 1)", (name, digest(module)))
+    tx.execute(
+        "INSERT INTO main.agents VALUES ('r', ?, 0, '{}', ?, 1, 1, 'unsigned', '', 0, 1)", (name, digest(module))
+    )
 
 
 def fill(path: Path) -> StateDir:
