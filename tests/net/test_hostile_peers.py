@@ -20,6 +20,7 @@ from net.ping import ping
 from net.stream import Connection, Stream
 from net.upgrade import Upgrade
 from net.yamux_frames import Flag, GoAway, Kind, frame
+from runtime.errors import OrlopError
 from tests.net.hostile_peer import HostilePeer, hostile
 from tests.net.nodes import ANY_PORT, PATIENT, Future, Node, hosts, identity, until
 
@@ -321,6 +322,24 @@ async def _the_connection(node: Node) -> TcpConnection:
     return connection
 
 
+async def test_row_11_after_a_farewell_what_stands_goes_on_and_more_farewells_mean_nothing() -> None:
+    async def answers(_connection: Connection, stream: Stream) -> None:
+        assert await stream.read() == b"still there?"
+        await stream.write(b"yes")
+
+    async with target() as (node, place), hostile(place) as peer:
+        node.host.serve("/answers", answers)
+        await peer.upgrade(MALLORY)
+        said = b"\x13/multistream/1.0.0\n\x09/answers\n"
+        peer.say_sealed(frame(Kind.DATA, Flag.SYN, 1, len(said)), said)
+        await peer.hears(lambda header: header.kind == Kind.DATA)
+        for _ in range(3):
+            peer.say_sealed(frame(Kind.GO_AWAY, 0, 0, GoAway.NORMAL))
+        peer.say_sealed(frame(Kind.DATA, 0, 1, 12), b"still there?")
+        await peer.hears(lambda header: header.kind == Kind.DATA and header.length == len(b"yes"))
+        assert node.told(PeerFault) == []
+
+
 async def test_an_idle_connection_is_closed_with_a_farewell() -> None:
     future = Future()
     async with target() as (node, place), hostile(place) as peer:
@@ -356,5 +375,30 @@ async def test_row_05_a_listener_with_another_key_never_learns_who_has_dialled()
             await node.host.connect(somebody, [place])
         assert await heard is None
         assert node.told(PeerFault)[0].score == 0
+    server.close()
+    await server.wait_closed()
+
+
+async def test_row_01_a_listener_that_never_says_a_word_is_given_up() -> None:
+    said, gone = asyncio.Event(), asyncio.Event()
+
+    async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            said.set()
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(listens, "127.0.0.1", 0)
+    place = Multiaddr.at("127.0.0.1", server.sockets[0].getsockname()[1], "tcp")
+    future = Future()
+    async with hosts(1) as (node,):
+        dialling = asyncio.create_task(node.host.connect(PeerId(identity(9).public), [place]))
+        await said.wait()
+        future.comes(PATIENT.upgrade_s)
+        with pytest.raises(OrlopError, match="did not finish the handshake") as caught:
+            await dialling
+        assert str(place) in str(caught.value)
+        assert node.host.connections() == []
+        await gone.wait()
     server.close()
     await server.wait_closed()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -290,6 +291,28 @@ async def test_more_of_the_module_than_there_is(peers: Peers, liar: Liar) -> Non
         job_of(offer), "a" * 32, 1, {}, len(HELLO) + 1
     )
     assert unbelieved(await peers.run())
+
+
+async def test_row_24_a_result_after_its_lease_is_verified_and_shown(peers: Peers, liar: Liar) -> None:
+    lease_ms, accepted = 2, [0.0]
+
+    def accept(offer: Offer) -> Accepted:
+        accepted[0] = time.monotonic()
+        return Accepted(job_of(offer), "a" * 32, lease_ms, {}, 0)
+
+    def late(offer: Offer, own: Liar) -> Result:
+        while time.monotonic() <= accepted[0] + lease_ms / 1000:
+            pass
+        return truth(offer, own)
+
+    liar.accepted = accept  # type: ignore[method-assign]
+    liar.result = late
+    end = await peers.run()
+    assert (end.outcome, end.exit_code) == ("exit", 0)
+    assert end.verification is not None
+    assert end.verification.ok is not False
+    assert (await peers.requester.jobs.output(end.job)).stdout == b"all done"
+    assert peers.blamed() == []
 
 
 async def test_row_25_one_that_takes_leases_and_never_starts(tmp_path: Path, compiler: Compiler) -> None:
