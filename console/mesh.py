@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
+from console.address_watch import AddressWatch
 from console.discovery import Discovery
 from console.mesh_jobs import MeshJobs
 from console.offer import Offer
@@ -62,6 +63,7 @@ class Mesh:
             agent=f"orlop/{core.options.version}",
             own_networks=self._networks,
         )
+        self._watch = AddressWatch(self.host)
         self.jobs: Final = MeshJobs(core)
         self.offer: Final = Offer(core)
         self.discovery: Final = Discovery(core)
@@ -168,6 +170,8 @@ class Mesh:
 
         self._write(work)
         self._core.keep_running(self._ask(peer), "peers")
+        if self._watch.is_due:
+            self._core.keep_running(self._watch.run(), "addresses")
 
     async def _ask(self, peer: PeerId) -> None:
         """What a new peer says of itself: claims, and where it says that it listens: hints."""

@@ -58,6 +58,14 @@ class Endpoint(Protocol):
         """
         ...
 
+    def rebind(self) -> None:
+        """This machine has other addresses than before: connections that can move go on from there.
+
+        Raises:
+            NetworkError: there is no socket to be had.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Ends all that it has, and waits for it."""
         ...

@@ -233,6 +233,15 @@ class Host:
             other = await self.connect(peer, addresses)
             return await other.open(protocol, bulk=bulk)
 
+    def rebind(self) -> None:
+        """This machine has other addresses than before: connections that can move go on from there.
+
+        Raises:
+            NetworkError: there is no socket to be had.
+        """
+        for endpoint in self._endpoints.values():
+            endpoint.rebind()
+
     async def disconnect(self, peer: PeerId) -> None:
         """Closes all connections to a peer."""
         await asyncio.gather(*(connection.close() for connection in self._held.of(peer)))

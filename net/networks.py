@@ -1,11 +1,11 @@
 """The networks that this machine is in, by its interfaces; asked anew each time, since machines move."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface
 
 import ifaddr
 
-__all__ = ["own_addresses", "own_networks"]
+__all__ = ["has_moved", "own_addresses", "own_networks"]
 
 
 def own_networks() -> list[IPv4Network | IPv6Network]:
@@ -13,15 +13,25 @@ def own_networks() -> list[IPv4Network | IPv6Network]:
     return [interface.network for interface in _interfaces()]
 
 
-def own_addresses(kind: str) -> list[str]:
+def own_addresses(kind: str = "") -> list[str]:
     """The addresses under which others may reach this machine: no loopback's, and none that needs an interface's name.
 
     Args:
-        kind: `ip4` or `ip6`.
+        kind: `ip4` or `ip6`; empty for both.
     """
-    version = 4 if kind == "ip4" else 6
-    fitting = (one.ip for one in _interfaces() if one.version == version and not one.ip.is_link_local)
+    version = {"ip4": 4, "ip6": 6}.get(kind)
+    fitting = (one.ip for one in _interfaces() if version in {None, one.version} and not one.ip.is_link_local)
     return [str(address) for address in fitting]
+
+
+def has_moved(before: Collection[str], now: Collection[str]) -> bool:
+    """Whether connections are to go on from other addresses.
+
+    Args:
+        before: the addresses of a machine when that was last so.
+        now: those that it has; with none it is nowhere, and waits until it is somewhere again.
+    """
+    return bool(now) and set(now) != set(before)
 
 
 def _interfaces() -> Iterator[IPv4Interface | IPv6Interface]:

@@ -99,6 +99,9 @@ class TcpEndpoint:
             await wire.cut()
             raise
 
+    def rebind(self) -> None:
+        """Does nothing: TCP cannot move; what is lost is dialled anew by whoever needs it."""
+
     async def aclose(self) -> None:
         """Ends all that it has, and waits for it."""
         self._closed = True

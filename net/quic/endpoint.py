@@ -73,6 +73,8 @@ class QuicEndpoint:
         self._intake = Intake(limits)
         self._credentials = make_credentials(identity, clock.wall_ms())
         self._sockets: list[UdpSocket] = []
+        self._listening: set[UdpSocket] = set()
+        """Those of them on which we are to be found: they stay what they are."""
         self._by_cid: dict[bytes, QuicConnection] = {}
         self._connections: dict[QuicConnection, None] = {}  # in the order in which they were made
         self._half_open: dict[QuicConnection, bool] = {}
@@ -103,7 +105,9 @@ class QuicEndpoint:
             NetworkError: it cannot.
             AddressError: the place is a name.
         """
-        return self._open(place.without_peer()).place
+        carrier = self._open(place.without_peer())
+        self._listening.add(carrier)
+        return carrier.place
 
     async def dial(self, peer: PeerId | None, place: Multiaddr) -> QuicConnection:
         """Opens a connection; it stands when the peer has accepted us too.
@@ -160,13 +164,16 @@ class QuicEndpoint:
         self._carrier_for(place).send(datagram, address_of(place))
 
     def rebind(self) -> None:
-        """Takes new sockets after the machine's addresses changed, and lets the peers that we dialled hear of it.
+        """After the machine's addresses changed: lets the peers that we dialled hear where we are now.
+
+        Where we listen we keep the socket, since others know its port; else we take a new one.
 
         Raises:
-            NetworkError: a port that was listened on is taken.
+            NetworkError: there is no socket to be had.
         """
         for carrier in self._sockets:
-            carrier.rebind()
+            if carrier not in self._listening:
+                carrier.rebind()
         for connection in self.connections:
             if connection.dialled and not connection.half_open:
                 connection.ping()

@@ -74,13 +74,14 @@ class UdpSocket:
         return None
 
     def rebind(self) -> None:
-        """Takes a new socket: on another port, unless the port was asked for.
+        """Takes a new socket, on another port; only for what was bound to port 0.
 
         Raises:
-            NetworkError: there is none to be had; the old one is gone.
+            NetworkError: there is none to be had; the old one stays.
         """
+        made = self._bound(self._place)
         self.close()
-        self._socket = self._bound(self._place)
+        self._socket = made
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def close(self) -> None:
