@@ -16,7 +16,7 @@ from tests.namespaces.network import Network
 pytestmark = pytest.mark.net
 
 MODULE = (ROOT / "assets/jobs/hello/hello.wasm").read_bytes()
-WORDS = "".join(random.Random(6).choices("abcdefgh", k=50_000))
+WORDS = "".join(random.Random(6).choices("abcdefgh", k=4_000))
 Begins = Callable[..., Running]
 
 
