@@ -188,7 +188,7 @@ def load(
         if key.variable in environ:
             values[key.name] = (_from_text(key, environ[key.variable], key.variable), key.variable)
     for name, text in options.items():
-        values[name] = (_from_text(find(name), text, "option"), "option")
+        values[name] = (_from_text(find(name), text, name), "option")
     return _build(values, tuple(rules))
 
 

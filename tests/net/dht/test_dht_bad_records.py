@@ -160,4 +160,4 @@ async def test_row_27_a_bogus_provider_is_dialled_where_it_says_and_proves_nothi
         with pytest.raises(UnreachableError, match="a moment ago"):
             await us.host.connect(me, places)
         assert list(us.host.connections()) == []
-        assert await us.host.connect(somebody.peer, [place])
+        assert (await us.host.connect(somebody.peer, [place])).peer == somebody.peer
