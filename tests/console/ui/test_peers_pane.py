@@ -125,7 +125,7 @@ async def test_a_lie_marks_the_pane_until_it_is_looked_at_and_is_told_at_once() 
     core = harbor.harbor()
     async with opened(core) as (app, pilot):
         core.emit(events.PeerLied(peer=HULL.peer, job="ab" * 32, reason="signature: does not fit"))
-        await until(pilot, lambda: "3 Peers  2/6▲" in row_of(app, "strip"))
+        await until(pilot, lambda: "3 Peers  2/6▲" in row_of(app, "strip") and bool(toasts(app)))
         assert toasts(app) == [
             "hull-2 gave a false receipt and gets no job until it is trusted anew: signature: does not fit"
         ]
@@ -165,7 +165,7 @@ async def test_a_measured_round_trip_moves_the_line_beside_it() -> None:
         assert "0.8ms, best 0.8ms, worst 1.9ms" in " ".join(sheet(app, "peer").split())
         core.emit(events.PeerMeasured(peer=HULL.peer, rtt_us=95_000))
         await until(pilot, lambda: "95ms, best 0.8ms, worst 95ms" in " ".join(sheet(app, "peer").split()))
-        assert "▁▁▁█  95ms" in shown(app)
+        await until(pilot, lambda: "▁▁▁█  95ms" in shown(app))
         for _ in range(100):
             core.emit(events.PeerMeasured(peer=HULL.peer, rtt_us=500))
         await until(pilot, lambda: "best 0.5ms, worst 0.5ms" in " ".join(sheet(app, "peer").split()))
@@ -331,10 +331,10 @@ async def test_a_dialled_address_ends_at_who_answered() -> None:
         await typed(pilot, address)
         assert f"orlop peers dial {address}" in words_of(app)
         await press(pilot, "ctrl+s")
-        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await until(pilot, lambda: pane(app).main.model.cursor == PILOT.peer and bool(toasts(app)))
         assert core.changing() == [("peers dial", {"peer": address})]
         assert toasts(app) == [f"connected by tcp with {PILOT.peer}, which has proven its key"]
-        assert pane(app).main.model.cursor == PILOT.peer
+        assert len(app.screen_stack) == 1
 
 
 async def test_an_unreachable_address_is_told_in_the_dialog_and_can_be_mended() -> None:
