@@ -80,7 +80,7 @@ def job_sheet(row: JobRow, facts: JobFacts, now_ms: int) -> list[Line]:
     ]
     if row.state in TERMINAL:
         lines += _ending(row, facts.document)
-    lines += _way(facts.way)
+    lines += _way(facts.way, facts.peers)
     lines += [BLANK, heading("LIMITS"), *(_bar(gauge, row) for gauge in _gauges(row, facts.document, now_ms))]
     lines += [*_plain_limits(row), *_progress(row, facts, now_ms)]
     for stream in STREAMS:
@@ -124,7 +124,7 @@ def _ending(row: JobRow, document: Json) -> list[Line]:
     return lines
 
 
-def _way(records: Sequence[Record]) -> list[Line]:
+def _way(records: Sequence[Record], peers: Mapping[str, PeerRow]) -> list[Line]:
     """Each step with the time since the first one; of many the last ones."""
     if not records:
         return []
@@ -134,20 +134,22 @@ def _way(records: Sequence[Record]) -> list[Line]:
         BLANK,
         line(("WAY", "head"), (f"  since {clock(began_ms)}", "dim")),
         *([line((f"  … {hidden} steps before", "dim"))] if hidden > 0 else []),
-        *(_step(record.event, record.ts_ms - began_ms) for record in records[-_STEPS_MOST:]),
+        *(_step(record.event, record.ts_ms - began_ms, peers) for record in records[-_STEPS_MOST:]),
     ]
 
 
-def _step(event: Event, after_ms: int) -> Line:
+def _step(event: Event, after_ms: int, peers: Mapping[str, PeerRow]) -> Line:
     if not isinstance(event, JobStep):
         return BLANK
+    by = event.detail.removeprefix("by ")
+    detail = f"by {place(by, peers)}" if event.step == "offered" and by != event.detail else clean(event.detail, 300)
     broken = event.step in {"cut", "rejected"}
     false = event.step == "verified" and not event.detail.startswith("valid")
     ink = "alarm" if false else "trip" if broken else "ok" if event.step == "verified" else ""
     return line(
         (f"{f'+{took(after_ms)}':>8}  ", "dim"),
         (clean(event.step, _STEP).ljust(_STEP), ink),
-        (f" {clean(event.detail, 300)}" if event.detail else "", "dim"),
+        (f" {detail}" if detail else "", "dim"),
         indent=11 + _STEP,
     )
 

@@ -146,6 +146,13 @@ def test_the_way_is_told_with_the_time_since_its_first_step() -> None:
     assert "WAY" not in said(THERE)
 
 
+def test_who_offered_a_job_is_told_by_name() -> None:
+    steps = way(("offered", f"by {anchorage.HULL.peer}"), ("offered", "module 5 bytes, input 1 bytes"))
+    text = said(FROM_THERE, JobFacts(way=steps, peers=PEERS))
+    assert "offered   by hull-2\n" in text
+    assert "offered   module 5 bytes, input 1 bytes\n" in text
+
+
 def test_what_went_wrong_on_the_way_stands_out() -> None:
     steps = way(
         ("cut", "reset"), ("rejected", "full"), ("verified", "invalid: chain"), ("verified", "valid"), ("sent", "")
