@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_replicas"]
 
-_GRACE_S: Final = 5.0
+_GRACE_S: Final = 10.0
 """How long those that cannot change the vote any more may take at least, until they are cancelled."""
 
 

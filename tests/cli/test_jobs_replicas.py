@@ -19,7 +19,7 @@ from net.multiaddr import Multiaddr
 from runtime.clock import SystemClock
 from runtime.identity import Identity
 from tests import hostile
-from tests.cli.program import ROOT, Ran, command, environment, orlop
+from tests.cli.program import ROOT, Ran, command, environment, inside, orlop
 from tests.cli.running import Running
 from tests.net.jobs.liar import Liar
 
@@ -118,7 +118,7 @@ async def worker_that_says(*outputs: bytes) -> AsyncIterator[list[str]]:
 
 def test_three_that_agree_give_one_output_and_three_receipts(fleet: Fleet, tmp_path: Path) -> None:
     before = len(fleet.jobs())
-    ran = fleet.run(written(tmp_path, "chance"), "--json")
+    ran = fleet.run(written(tmp_path, "chance"), "--agree", "3", "--json")
     document = ran.json
     assert (ran.code, document["outcome"], ran.err) == (0, "exit", b"")
     replicas = document["replicas"]
@@ -128,20 +128,22 @@ def test_three_that_agree_give_one_output_and_three_receipts(fleet: Fleet, tmp_p
     assert all(replica["verification"]["ok"] is not False for replica in replicas)
     assert document["receipt"] == replicas[0]["receipt"]
     assert len(fleet.jobs()) == before + 3
-    manifests = [orlop(fleet.bob, "jobs", "show", one["job"], "--json").json["manifest"] for one in replicas]
-    assert len({manifest["payload"]["orlop"]["nonce"] for manifest in manifests}) == 1
-    assert all(orlop(fleet.bob, "jobs", "show", one["job"], "--json").json["receipt_document"] for one in replicas)
+    shown = [inside(fleet.bob, ["jobs", "show", one["job"], "--json"], cwd=fleet.bob).json for one in replicas]
+    assert len({job["manifest"]["payload"]["orlop"]["nonce"] for job in shown}) == 1
+    assert [job["receipt_document"] for job in shown] == [one["receipt"] for one in replicas]
     again = fleet.run(written(tmp_path, "chance"), "--json").json
     assert again["replicas"][0]["commitment"] != replicas[0]["commitment"]
 
 
 def test_p1_streams_and_exit_codes_are_those_of_one_run(fleet: Fleet, tmp_path: Path) -> None:
-    assert fleet.run(HELLO, "--stdin", "-", stdin="Grüße, Hafen".encode()) == Ran(0, "nefaH ,eßürG".encode(), b"")
-    assert fleet.run(written(tmp_path, "writes_escapes")).out == b"\x1b[2J\x1b]0;pwn\x07\xff\xfe\r\n"
+    two = ("ada", "eve")
+    assert fleet.run(HELLO, "--stdin", "-", on=two, stdin="Grüße".encode()) == Ran(0, "eßürG".encode(), b"")
+    escapes = fleet.run(written(tmp_path, "writes_escapes"), on=two)
+    assert escapes == Ran(0, b"\x1b[2J\x1b]0;pwn\x07\xff\xfe\r\n", b"")
     exits = tmp_path / "exits.wasm"
     exits.write_bytes(hostile.job_exits(3))
-    assert fleet.run(str(exits), on=("ada", "eve")) == Ran(3, b"", b"")
-    trapped = fleet.run(written(tmp_path, "unreachable"), on=("ada", "eve"))
+    assert fleet.run(str(exits), on=two) == Ran(3, b"", b"")
+    trapped = fleet.run(written(tmp_path, "unreachable"), on=two)
     assert (trapped.code, trapped.out, trapped.talk.count("\n")) == (134, b"", 1)
 
 
@@ -253,6 +255,6 @@ def test_the_best_that_are_trusted_are_found(fleet: Fleet) -> None:
     ],
 )
 def test_what_does_not_fit_together_is_refused_in_one_line(fleet: Fleet, words: tuple[str, ...], said: str) -> None:
-    ran = orlop(fleet.bob, "jobs", "run", HELLO, *words)
+    ran = inside(fleet.bob, ["jobs", "run", HELLO, *words], cwd=fleet.bob)
     assert (ran.code, ran.out, ran.talk.count("\n")) == (125, b"", 1), ran.talk
     assert said in ran.talk
