@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,15 @@ from bench.measure import Figure, figure
 from bench.processes import ROOT, cpu_s, memory_kib
 from bench.slow_line import slow_line
 from console.core import Core, CoreOptions
+from net.limits import NetLimits
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
+from net.quic.certificate import make_credentials
+from net.quic.session import Session
+from net.quic.terms import Terms
+from net.unread import Unread
+from runtime.clock import SystemClock
+from runtime.identity import Identity
 from runtime.jobs.spec import JobLimits, JobRequest
 from runtime.jobs.streams import Streams
 
@@ -40,6 +47,13 @@ _WARM_UP: Final = 10
 _SELECTS: Final = b"\x13/multistream/1.0.0\n\x07/noise\n"
 _HANDSHAKE: Final = 1250
 _PROPOSAL: Final = 1024
+_TYPE: Final = 0xB0
+"""The bits of a QUIC packet's first byte that say of which kind it is."""
+
+_RETRY: Final = 0xB0
+"""Of the packet that asks for the hello once more, to see whose address it is."""
+
+_PATIENCE_S: Final = 10.0
 
 
 def measure(*, quick: bool) -> list[Figure]:
@@ -55,7 +69,7 @@ async def _measure(*, quick: bool) -> list[Figure]:
                 pair = _Pair(core, there.place)
                 figures = [*await _hello(pair, there, 10 if quick else 100), *await _large(pair)]
             with _worker(Path(folder, "attacked"), core) as attacked:
-                return [*figures, _hostile(attacked)]
+                return [*figures, *_hostile(attacked)]
         finally:
             await core.stop("the end")
 
@@ -139,28 +153,64 @@ def _padded(size: int) -> bytes:
 # --- strangers --------------------------------------------------------------------------------------------------------
 
 
-def _hostile(there: "_There") -> Figure:
+def _hostile(there: "_There") -> list[Figure]:
+    """None ends its handshake; all stay until both kinds are measured."""
+    with contextlib.ExitStack() as stack:
+        return [
+            figure(
+                f"memory of a worker for each of {_HOSTILE} connections of {name} that prove no key",
+                "MiB",
+                [_grown_mib(there, attack, stack)],
+                bound=_HOSTILE_MIB,
+            )
+            for name, attack in (("TCP", _by_tcp), ("QUIC", _by_quic))
+        ]
+
+
+def _grown_mib(
+    there: "_There", attack: Callable[["_There", contextlib.ExitStack], None], stack: contextlib.ExitStack
+) -> float:
+    before = memory_kib(there.pid)[1]
+    attack(there, stack)
+    return max(0, memory_kib(there.pid)[1] - before) / 1024 / _HOSTILE
+
+
+def _by_tcp(there: "_There", stack: contextlib.ExitStack) -> None:
     """Half of them stop within a proposal, half within the handshake, each one byte short."""
     proposal = b"\x13/multistream/1.0.0\n\xff\x07" + b"/" * (_PROPOSAL - 2)
     handshake = _SELECTS + _HANDSHAKE.to_bytes(2, "big") + bytes(_HANDSHAKE - 1)
-    with contextlib.ExitStack() as stack:
-        before = memory_kib(there.pid)[1]
-        lines = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", there.place.port))) for _ in range(_HOSTILE)
-        ]
-        for number, line in enumerate(lines):
-            line.settimeout(10)
-            line.sendall(handshake if number % 2 else proposal)
-            while len(line.recv(4096, socket.MSG_PEEK)) < len(_SELECTS) * (number % 2):
-                time.sleep(0.001)
-        grown = memory_kib(there.pid)[1] - before
-        _fail_if_closed(lines)
-    return figure(
-        f"memory of a worker for each of {_HOSTILE} connections that prove no key",
-        "MiB",
-        [max(0, grown) / 1024 / _HOSTILE],
-        bound=_HOSTILE_MIB,
-    )
+    at = ("127.0.0.1", there.place.port)
+    lines = [stack.enter_context(socket.create_connection(at, _PATIENCE_S)) for _ in range(_HOSTILE)]
+    for number, line in enumerate(lines):
+        line.sendall(handshake if number % 2 else proposal)
+        while len(line.recv(4096, socket.MSG_PEEK)) < len(_SELECTS) * (number % 2):
+            time.sleep(0.001)
+    _fail_if_closed(lines)
+
+
+def _by_quic(there: "_There", stack: contextlib.ExitStack) -> None:
+    """Each says hello, once more if it is asked to, and then nothing to the worker's answer."""
+    identity, limits, clock = Identity(os.urandom(32)), NetLimits(), SystemClock()
+    credentials = make_credentials(identity, clock.wall_ms())
+    terms = Terms(PeerId(identity.public), credentials, limits, clock, Unread(limits))
+    at = ("127.0.0.1", there.quic.port)
+    for _ in range(_HOSTILE):
+        line = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        line.settimeout(_PATIENCE_S)
+        line.connect(at)
+        session = Session.dial(terms, at, None, time.monotonic())
+        answer = _answer(line, session)
+        if answer[0] & _TYPE == _RETRY:
+            session.receive(answer, at, time.monotonic())
+            answer = _answer(line, session)
+        if answer[0] & _TYPE == _RETRY:
+            raise RuntimeError("the worker asks twice")
+
+
+def _answer(line: socket.socket, session: Session) -> bytes:
+    for datagram, _ in session.take(time.monotonic()):
+        line.send(datagram)
+    return line.recv(65_536)
 
 
 def _fail_if_closed(lines: list[socket.socket]) -> None:
@@ -181,6 +231,7 @@ class _There:
 
     pid: int
     place: Multiaddr
+    quic: Multiaddr
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +285,7 @@ def _worker(state: Path, core: Core) -> Iterator[_There]:
         if process.stdout is None or process.stdin is None:
             raise RuntimeError("the other process has no pipes")
         try:
-            yield _There(process.pid, Multiaddr.parse(process.stdout.readline().strip()))
+            place, quic = (Multiaddr.parse(text) for text in process.stdout.readline().split())
+            yield _There(process.pid, place, quic)
         finally:
             process.stdin.close()
