@@ -248,7 +248,9 @@ async def test_dht_row_12_who_is_new_beside_a_key_gets_its_records_from_their_pu
     assert len(await reader.dht.find(KEY)) == 1
 
 
-async def test_dht_row_14_storing_a_record_again_and_again_does_not_make_it_live(made: Town, attacker: Attacker) -> None:
+async def test_dht_row_14_storing_a_record_again_and_again_does_not_make_it_live(
+    made: Town, attacker: Attacker
+) -> None:
     victim = await made()
     raw = signed(attacker.identity, now_ms(victim) - HOUR_MS + 3000)
     first = await attacker.ask(victim, Kind.STORE, {"r": raw})

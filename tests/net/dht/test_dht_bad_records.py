@@ -132,7 +132,7 @@ class Skewed(SystemClock):
         return super().wall_ms() + self._off_ms
 
 
-async def test_by_a_clock_an_hour_ahead_records_are_nobodys_and_by_one_behind_they_live_an_hour_less(
+async def test_records_of_a_clock_an_hour_ahead_are_refused_and_of_one_behind_taken(
     made: Town,
 ) -> None:
     reader, ahead, behind = await made(), await made(clock=Skewed(1)), await made(clock=Skewed(-1))

@@ -38,7 +38,7 @@ def test_row_26_the_same_record_again_is_a_refresh_and_another_with_its_seq_is_r
     assert kept.get(record().key_id, NOW) == [record()]
 
 
-def test_11_2_a_record_is_gone_when_it_expires_and_its_room_is_free_again() -> None:
+def test_11_2_a_record_is_gone_when_it_expires() -> None:
     kept = store()
     kept.offer(record(), "a", NOW)
     assert kept.get(record().key_id, NOW + 999)

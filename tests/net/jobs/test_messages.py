@@ -69,7 +69,7 @@ MESSAGES = st.one_of(
 
 
 @given(MESSAGES)
-def test_what_is_written_is_read(message: Message) -> None:
+def test_11_2_what_is_written_is_read(message: Message) -> None:
     assert read_message(write_message(message)) == message
 
 
@@ -130,7 +130,7 @@ ID, LEASE = "0" * 64, "0" * 32
         encode({"type": "accepted", "job_id": ID, "lease": LEASE, "lease_ms": 1, "limits": {"fuel": "all"}, "have": 0}),
     ],
 )
-def test_what_is_none(raw: bytes) -> None:
+def test_sec12_what_is_none(raw: bytes) -> None:
     with pytest.raises(PeerFaultError):
         read_message(raw)
 

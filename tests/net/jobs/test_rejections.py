@@ -403,7 +403,9 @@ async def test_another_input_than_the_manifest_names(peers: Peers) -> None:
 
 
 @pytest.mark.parametrize(("stdin", "rule", "score"), [(b"ab", "truncated", 5), (b"abcd", "oversized-input", 20)])
-async def test_row_20_input_of_another_size_than_was_declared(peers: Peers, stdin: bytes, rule: str, score: int) -> None:
+async def test_row_20_input_of_another_size_than_was_declared(
+    peers: Peers, stdin: bytes, rule: str, score: int
+) -> None:
     talk = await peers.talk()
     await talk.say(offer(manifest(peers.requester.identity, FOREVER, stdin=None), FOREVER, stdin_size=3))
     accepted = await talk.word()
