@@ -13,7 +13,7 @@ from tests.cli.running import SECONDS, Running
 from tests.hostile import job_wat, wat
 from tests.namespaces.network import Host, Network
 
-pytestmark = pytest.mark.net
+pytestmark = [pytest.mark.net, pytest.mark.timeout(400)]  # it waits for what the kernel and QUIC give up
 
 HELLO = str(ROOT / "assets/jobs/hello/hello.wasm")
 NOBODY = "12D3KooWBiLeB9Qn575rSEFdWgvwXwRfTdN8XFrCEpXWcWjbNDWa"
