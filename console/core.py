@@ -117,7 +117,7 @@ class Core(Parts):
         )
         await self.write(lambda tx: tx.emit(started))
         await self.jobs.recover()
-        if self.config.p2p.listen:
+        if self.config.p2p.wanted:
             await self.mesh.start()
         self.keep_running(self._wake(), "start")
         self.keep_running(self._keep_house(), "journal")

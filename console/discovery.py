@@ -61,13 +61,14 @@ class Discovery:
         """Begins to look, as far as the settings say; a second time it does nothing.
 
         Args:
-            tell: whether others are to hear of this node, which then listens.
+            tell: whether others are to hear of this node, if it listens.
 
         Raises:
             UsageError: a setting names what is none.
             NetworkError: an interface that is not there, or no socket.
         """
         settings = self._core.config.p2p
+        tell = tell and bool(self._core.mesh.host.listening())
         if settings.lan and self._lan is None:
             self._lan = Lan(self._core.mesh.host.peer, settings.lan.split(), on_event=self._on_lan)
             await self._lan.start()

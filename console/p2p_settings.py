@@ -53,3 +53,8 @@ class P2pConfig:
             "restart": True,
         },
     )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether this node listens or looks for others by itself."""
+        return bool(self.listen or self.lan or self.bootstrap or self.dht)

@@ -112,7 +112,7 @@ def test_a_setting_that_is_wrong_is_said_in_one_line(
 ) -> None:
     home = configured(tmp_path / "home", **settings)
     orlop(home, "init", "--yes")
-    for words in (("peers", "discover"), ("--no-ui", "--for", "1s", *QUIC)):
+    for words in (("peers", "discover"), ("--no-ui", "--for", "1s", *QUIC), ("--no-ui", "--for", "1s")):
         ran = orlop(home, *words)
         assert (ran.code, why in ran.talk, ran.talk.count("\n")) == (code, True, 1), ran.talk
 
