@@ -67,7 +67,7 @@ def test_a_node_is_dialled_trusted_given_a_job_and_banned(two: tuple[Console, Co
 
     bob.command(f"jobs run {HELLO} --on ada")
     bob.keys("4")
-    bob.wait(r"● \S+ +hello.wasm +done")
+    bob.wait(r"● \S+ +hello\.w\S* +done")
     bob.wait("✓ valid")
     ada.keys("5")
     ada.wait(r"#0 ")

@@ -283,7 +283,7 @@ async def test_urgent_tasks_stand_first_and_done_ones_in_a_section_however_the_l
         table.model.sort_by("")
         assert table.model.depth("t09") == 1
         assert "Completed 1" in shown(app)
-        assert "9 tasks" in row_of(app, "status")
+        await until(pilot, lambda: "9 tasks" in row_of(app, "status"))
 
 
 async def test_the_section_of_done_tasks_folds() -> None:
