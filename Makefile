@@ -103,9 +103,10 @@ test-net: .venv/.dev  ## real nodes on networks of the kernel's: addresses, cuts
 	@tools/need ip=iproute2 nft=nftables
 	@tools/in-namespaces $(PY) -m pytest -q -m net tests/namespaces
 
-# Its requirements and ours exclude one another.
-build/interop/.made: Makefile .venv/.run
-	@$(PY) -m venv build/interop && build/interop/bin/python -m pip --disable-pip-version-check --quiet install libp2p==0.8.1 >&2
+# Its requirements and ours exclude one another. The lock is all of it: without --no-deps pip refuses what it overrides.
+build/interop/.made: requirements-interop.lock .venv/.run
+	@$(PY) -m venv --clear build/interop
+	@build/interop/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r requirements-interop.lock >&2
 	@touch $@
 
 test-interop: .venv/.dev build/interop/.made  ## PyPI's libp2p dials and is dialled, over TCP and QUIC

@@ -14,6 +14,7 @@ LOCKS = {
     "requirements.lock": ["--group", "build", "pyproject.toml"],
     "requirements-dev.lock": ["--group", "build", "--group", "dev", "pyproject.toml"],
     "requirements-guests.lock": ["--group", "guests"],
+    "requirements-interop.lock": ["--group", "interop"],
 }
 
 

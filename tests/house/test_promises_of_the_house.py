@@ -65,7 +65,7 @@ def test_sec00_advisories_are_asked_about_what_is_locked_by_hash() -> None:
     assert check is not None
     assert {"audit", "lock-check"} <= set(check[1].split())
     assert "pip_audit" in (ROOT / "tools" / "audit.py").read_text(encoding="utf-8")
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-guests.lock", "requirements-interop.lock"):
         lock = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
         lines = [line for line in lock.splitlines() if re.match(r"[a-z0-9]", line, re.IGNORECASE)]
         assert lines
