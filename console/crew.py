@@ -5,7 +5,8 @@ operator when she leaves. Only the way between the two is a call instead of a re
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from console.shipped import upload_agent
 from runtime.agents.keys import AgentKey
 from runtime.errors import OrlopError
+from runtime.events import AgentLeased, Record
 from runtime.rooms.drafts import TaskDraft
 from runtime.rooms.in_process import InProcessHub
 from runtime.rooms.invite import Invite
@@ -34,6 +36,7 @@ _STAYS_S: Final = (25.0, 60.0)
 _STAYS_LATER_S: Final = 300.0
 _AWAY_S: Final = (20.0, 40.0)
 _AWAY_LATER_S: Final = 120.0
+_LEASE_MAX_S: Final = 60.0
 _TALK_MAX: Final = 40
 """Messages in the room from which on she only works."""
 
@@ -109,8 +112,26 @@ async def _share_agent(core: "Core", ada: "Core", room: str) -> None:
     await upload_agent(core, key)
     await core.agents.deactivate(key)
     await upload_agent(ada, key)
-    await ada.agents.activate(key)
+    await _run_it(ada, key)
     await core.agents.activate(key)
+
+
+async def _run_it(ada: "Core", key: AgentKey) -> None:
+    """Activates her copy, and waits until it holds the lease: of two that claim it at once either may win."""
+    loop, holds = asyncio.get_running_loop(), asyncio.Event()
+
+    def take(records: Sequence[Record]) -> None:
+        for event in (record.event for record in records):
+            if isinstance(event, AgentLeased) and event.own and event.agent == key.agent:
+                loop.call_soon_threadsafe(holds.set)
+
+    subscription = ada.journal.subscribe(ada.journal.last_seq(), take, content=False)
+    try:
+        await ada.agents.activate(key)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(holds.wait(), _LEASE_MAX_S)
+    finally:
+        subscription.close()
 
 
 async def _chat(ada: "Core", room: str, stays_s: float) -> None:
