@@ -1,0 +1,168 @@
+"""What one instance holds open: files, sockets, children and the like, by numbers that are never used again in a run.
+
+A handle counts against the limit of its kind while it is open, and against the limit of all handles until the guest
+drops it: a guest that closes and does not drop keeps numbers, not descriptors. Each remembers the rule that opened it;
+when that rule is taken back, the handle is closed under the guest's hands.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+__all__ = ["HandleKind", "HandleLimitError", "HandleTable", "Resource"]
+
+HandleKind = Literal["file", "socket", "pool", "child", "watch"]
+
+_NUMBERS: Final = (1 << 32) - 1
+"""Handles are 32 bits wide for the engine, which cuts larger numbers in silence."""
+
+
+class HandleLimitError(Exception):
+    """One more would be too many; the text is for the guest, which gets `resource-exhausted`."""
+
+
+class Resource(Protocol):
+    """Something that a handle stands for."""
+
+    def end(self, why: str) -> None:
+        """Frees what it holds of the system; done twice, does nothing.
+
+        Args:
+            why: what its later operations answer.
+        """
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One handle.
+
+    Attributes:
+        rule: the permission that opened it; None where none was needed.
+        live: it still counts against the limit of its kind.
+    """
+
+    resource: Resource
+    kind: HandleKind
+    rule: str | None
+    live: bool = True
+
+
+@dataclass(slots=True)
+class HandleTable:
+    """The open handles of one instance. For one thread.
+
+    Args:
+        ceilings: how many may be open of a kind; a kind that is not named is bounded by `total` alone.
+        total: how many handles the guest may have, closed ones that it did not drop included.
+    """
+
+    ceilings: Mapping[HandleKind, int]
+    total: int
+    _entries: dict[int, _Entry] = field(default_factory=dict)
+    _numbers: dict[int, int] = field(default_factory=dict)
+    _live: dict[HandleKind, int] = field(default_factory=dict)
+    _next: int = 1
+
+    def room(self, kind: HandleKind) -> None:
+        """Checks that one more may be opened: asked before the system is.
+
+        Raises:
+            HandleLimitError: not of this kind, or none at all.
+        """
+        if len(self._entries) >= self.total:
+            raise HandleLimitError(f"{self.total} handles are open, as many as limits.handles allows")
+        ceiling = self.ceilings.get(kind)
+        if ceiling is not None and self.count(kind) >= ceiling:
+            raise HandleLimitError(f"{ceiling} of the kind {kind} are open, as many as the limits allow")
+        if self._next > _NUMBERS:
+            raise HandleLimitError("no handle is left in this run")
+
+    def add(self, kind: HandleKind, resource: Resource, rule: str | None) -> int:
+        """Gives a resource its number.
+
+        Args:
+            kind: what it is.
+            resource: open, and not in the table yet.
+            rule: the permission that opened it.
+
+        Raises:
+            HandleLimitError: there is no room; the resource was ended.
+        """
+        try:
+            self.room(kind)
+        except HandleLimitError:
+            resource.end("closed")
+            raise
+        number = self._next
+        self._next += 1
+        self._entries[number] = _Entry(resource, kind, rule)
+        self._numbers[id(resource)] = number
+        self._live[kind] = self.count(kind) + 1
+        return number
+
+    def number_of(self, resource: Resource) -> int:
+        """The number of a resource of this table.
+
+        Raises:
+            KeyError: it is none.
+        """
+        return self._numbers[id(resource)]
+
+    def resource(self, number: int) -> Resource:
+        """What a number stands for.
+
+        Raises:
+            KeyError: nothing; a number of another instance, or one that was dropped.
+        """
+        return self._entries[number].resource
+
+    def closed(self, resource: Resource) -> None:
+        """Takes note that a resource ended itself: it frees its place among its kind. Done twice, does nothing."""
+        number = self._numbers.get(id(resource))
+        if number is not None:
+            self._settle(self._entries[number])
+
+    def drop(self, number: int) -> None:
+        """The guest let go of a handle: the resource ends, the number is gone for good; an unknown one is passed by."""
+        entry = self._entries.pop(number, None)
+        if entry is None:
+            return
+        del self._numbers[id(entry.resource)]
+        self._settle(entry)
+        entry.resource.end("closed")
+
+    def revoke(self, in_force: Callable[[str], bool]) -> int:
+        """Ends everything whose rule does not hold any more.
+
+        Args:
+            in_force: whether a rule still stands.
+
+        Returns:
+            How many were open and are closed now.
+        """
+        gone = [entry for entry in self._entries.values() if entry.live and entry.rule and not in_force(entry.rule)]
+        for entry in gone:
+            self._settle(entry)
+            entry.resource.end("the permission that opened it was taken back")
+        return len(gone)
+
+    def close_all(self) -> None:
+        """Ends everything, the youngest first: the engine runs no destructors when an instance goes."""
+        for number in sorted(self._entries, reverse=True):
+            self.drop(number)
+
+    def count(self, kind: HandleKind) -> int:
+        """How many are open of a kind."""
+        return self._live.get(kind, 0)
+
+    def live(self, kind: HandleKind) -> tuple[Resource, ...]:
+        """What is open of a kind, the oldest first."""
+        return tuple(entry.resource for entry in self._entries.values() if entry.live and entry.kind == kind)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _settle(self, entry: _Entry) -> None:
+        if entry.live:
+            entry.live = False
+            self._live[entry.kind] -= 1
