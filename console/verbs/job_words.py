@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Final
 from console.call import Call
 from console.registry import COMMANDS
 from console.verbs.values import number, pairs
-from runtime.errors import UsageError
 from runtime.jobs import DirGrant, JobLimits, JobRequest, Streams, Terms
 from runtime.sanitise import clean
 
 if TYPE_CHECKING:
     from console.core import Core
 
-__all__ = ["MODULE_MAX", "refuse_local_options", "request_of", "streams_of", "terms_of"]
+__all__ = ["MODULE_MAX", "request_of", "streams_of", "terms_of"]
 
 MODULE_MAX: Final = 64 << 20
 """Bytes that are read of a module; what is too large for this node is refused as a job, on record."""
@@ -47,17 +46,6 @@ def streams_of(call: Call, request: JobRequest) -> Streams:
         stderr=call.files.get("stderr"),
         dirs=[call.files[f"dir.{place}"] for place in range(len(request.dirs))],
     )
-
-
-def refuse_local_options(call: Call) -> None:
-    """Refuses what only a job of this node can have, where it is given to a peer.
-
-    Raises:
-        UsageError: such an option was given.
-    """
-    for name in ("priority", "keep_output", "retries", "expires"):
-        if name in call.args:
-            raise UsageError("is for jobs that run here", where=f"--{name.replace('_', '-')}")
 
 
 def terms_of(core: "Core", call: Call) -> Terms:

@@ -10,7 +10,8 @@ from console.dispatch import fault_of
 from console.exit_codes import ExitCode
 from console.registry import COMMANDS
 from console.verbs.job_ends import Run, end_document, interruptible, streams_document
-from console.verbs.job_words import MODULE_MAX, refuse_local_options, request_of, streams_of, terms_of
+from console.verbs.job_targets import targets_of
+from console.verbs.job_words import MODULE_MAX, request_of, streams_of, terms_of
 from console.verbs.queue import follow
 from console.verbs.reading import read_all
 from console.verbs.values import number
@@ -125,21 +126,13 @@ async def _alone(core: "Core", call: Call, request: JobRequest, module: bytes) -
 
 async def _runner(core: "Core", call: Call, request: JobRequest, module: bytes, streams: Streams) -> Run:
     """What runs it."""
-    names, looks = call.many("on"), call.flag("discover")
-    if call.flag("any_peer") and not looks:
-        raise UsageError("goes with --discover or --replicas", where="--any-peer")
-    if "agree" in call.args:
-        raise UsageError("goes with --replicas", where="--agree")
-    if len(names) > 1:
-        raise UsageError(f"names {len(names)} peers", where="--on", hint=f"--replicas {len(names)} asks all of them")
-    if names and looks:
-        raise UsageError("names a peer, and --discover looks for one", where="--on")
-    if not names and not looks:
+    targets = targets_of(COMMANDS[call.command], call.args)
+    if targets.here:
         terms = terms_of(core, call)
         return lambda started: core.jobs.run(request, module=module, streams=streams, terms=terms, on_started=started)
-    refuse_local_options(call)
     from console.verbs.job_places import best_places, named_places
 
+    names = targets.names
     (place,) = await (named_places(core, names) if names else best_places(core, call, request, module, 1))
     return lambda started: core.mesh.jobs.run(
         place.peer, request, module=module, streams=streams, address=place.address, on_started=started

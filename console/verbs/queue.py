@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from console.call import Call
 from console.client import Fault, Json, Result
-from console.verbs.job_words import MODULE_MAX, refuse_local_options, request_of, streams_of, terms_of
+from console.registry import COMMANDS
+from console.verbs.job_targets import targets_of
+from console.verbs.job_words import MODULE_MAX, request_of, streams_of, terms_of
 from console.verbs.mesh import worker
 from console.verbs.passing import pass_on
 from console.verbs.reading import pour, read_all, reading
@@ -29,13 +31,14 @@ _LOOK_S: Final = 0.1
 async def submit(core: "Core", call: Call) -> Result:
     """`jobs submit`: the job is on the disk when this returns."""
     request = request_of(core, call)
+    targets = targets_of(COMMANDS[call.command], call.args)
     try:
         module, dirs = call.files["module"], streams_of(call, request).dirs
     except KeyError as error:
         raise UsageError(f"the descriptor of `{error.args[0]}` is missing") from None
     code = await read_all(module, limit=MODULE_MAX, what=request.name, interrupted=call.interrupted)
-    if (on := call.text("on")) is not None:
-        return await _submit_on(core, call, on, request, code)
+    if not targets.here:
+        return await _submit_on(core, call, targets.names[0], request, code)
     stdin = await _kept_stdin(core, call)
     terms = terms_of(core, call)
     job, state = await core.jobs.queue.submit(request, module=code, stdin=stdin, dirs=dirs, terms=terms)
@@ -70,12 +73,9 @@ async def follow(core: "Core", call: Call) -> None:
 
 async def _submit_on(core: "Core", call: Call, on: str, request: JobRequest, module: bytes) -> Result:
     """Gives a job to a peer and follows it in the background of the program that owns the directory."""
-    refuse_local_options(call)
     if not core.options.owner:
         hint = "start orlop, or orlop --no-ui, or wait for it with orlop jobs run --on"
         raise UsageError("needs a program that stays, to follow the job", where="--on", hint=hint)
-    if request.dirs:
-        raise UsageError("a directory cannot be given to another node", where=request.dirs[0].guest)
     stdin = b""
     if "stdin" in call.files:
         most = WorkerTerms().stdin_bytes

@@ -10,19 +10,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from console.ballot import COUNTED, Vote, agreed, decided, majority
+from console.ballot import COUNTED, Vote, agreed, decided
 from console.call import Call
 from console.client import Fault, Json, Result
 from console.exit_codes import ExitCode
 from console.registry import COMMANDS
 from console.verbs.job_ends import end_document, interruptible
 from console.verbs.job_places import Place, best_places, named_places
-from console.verbs.job_words import refuse_local_options
+from console.verbs.job_targets import targets_of
 from console.verbs.passing import pass_on
 from console.verbs.reading import read_all, reading
-from console.verbs.values import number
 from net.jobs.terms import WorkerTerms
-from runtime.errors import OrlopError, RefusedError, UsageError
+from runtime.errors import OrlopError, RefusedError
 from runtime.events import JobDisagreed
 from runtime.jobs import JobEnd, JobOutcome, JobRequest, Streams, Usage, new_nonce, parse_receipt
 
@@ -54,12 +53,12 @@ async def run_replicas(core: "Core", call: Call, request: JobRequest, module: by
         UsageError: the options do not fit together, or name a peer twice.
         OrlopError: so many peers are not there, or the input cannot be read.
     """
-    count, needed = _counts(call, request)
+    targets = targets_of(COMMANDS[call.command], call.args)
+    names, count, needed = targets.names, targets.replicas, targets.agree
     stdin = b""
     if "stdin" in call.files:
         most = WorkerTerms().stdin_bytes
         stdin = await read_all(call.files["stdin"], limit=most, what="standard input", interrupted=call.interrupted)
-    names = call.many("on")
     places = await (named_places(core, names) if names else best_places(core, call, request, module, count))
     alike = replace(request, nonce=new_nonce())
     election = _Election(core, alike, module=module, stdin=stdin, interrupted=call.interrupted, needed=needed)
@@ -71,27 +70,6 @@ async def run_replicas(core: "Core", call: Call, request: JobRequest, module: by
     chosen = next(replica.end for replica in replicas if replica.vote == vote and replica.end is not None)
     await _tell_disagreement(core, replicas, vote, chosen.job)
     return await _with(core, call, request, chosen, value)
-
-
-def _counts(call: Call, request: JobRequest) -> tuple[int, int]:
-    """How many peers, and how many of them must agree."""
-    command, names = COMMANDS[call.command], call.many("on")
-    count = number(command, call.args, "replicas") or 0
-    least = majority(count)
-    needed = number(command, call.args, "agree") or least
-    if not request.deterministic:
-        hint = "--deterministic fixes its clock and random bytes"
-        raise UsageError("is for jobs that run alike everywhere", where="--replicas", hint=hint)
-    if request.dirs:
-        raise UsageError("a directory cannot be given to another node", where=request.dirs[0].guest)
-    if not least <= needed <= count:
-        raise UsageError(f"{needed} of {count} is no majority", where="--agree", hint=f"from {least} to {count}")
-    if names and len(names) != count:
-        raise UsageError(f"asks for {count} peers, and --on names {len(names)}", where="--replicas")
-    if names and (call.flag("discover") or call.flag("any_peer")):
-        raise UsageError("names peers, and --discover looks for some", where="--on")
-    refuse_local_options(call)
-    return count, needed
 
 
 class _Election:
