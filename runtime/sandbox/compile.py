@@ -16,6 +16,7 @@ from runtime.quantities import format_size
 from runtime.sandbox.cache import CompiledCache, entry_key
 from runtime.sandbox.compile_child import EXIT_INVALID, EXIT_MEMORY, EXIT_TOO_LARGE, Budget
 from runtime.sandbox.compile_process import Answer, CompileProcess
+from runtime.sandbox.componentcheck import check_component, strip_component
 from runtime.sandbox.engine import EngineKind
 from runtime.sandbox.errors import CompilerUnavailableError, ModuleRefusedError, StaleModuleError
 from runtime.sandbox.modulecheck import check_caps, module_hash, strip_custom
@@ -23,16 +24,18 @@ from runtime.sanitise import clean
 
 if TYPE_CHECKING:
     import wasmtime
+    import wasmtime.component
 
-__all__ = ["Budget", "Compiler", "budget_for", "load"]
+__all__ = ["Budget", "Compiler", "budget_for", "load", "load_component"]
 
 _MIB: Final = 1024 * 1024
 _REMEMBERED: Final = 1_000
+_COMPONENT_CPU_S: Final = 120
 _TOOL_HINT: Final = "split its largest functions, or build it for size (-Os)"
 
 
 def budget_for(kind: EngineKind, size: int) -> Budget:
-    """The limits of a compilation: agents 2 s of CPU, jobs 2 s and 6 s per MiB, at most 60 s.
+    """The limits of a compilation: agents 2 s of CPU, jobs 2 s and 6 s per MiB, at most 60 s; components 120 s.
 
     Args:
         kind: for which engine.
@@ -41,6 +44,8 @@ def budget_for(kind: EngineKind, size: int) -> Budget:
     Returns:
         The budget; on the wall three times the CPU time, at least 10 s.
     """
+    if kind == "component":  # one of an interpreter takes half a minute, most are done at once
+        return Budget(_COMPONENT_CPU_S, 3.0 * _COMPONENT_CPU_S)
     cpu_s = 2 if kind == "agent" else min(60, 2 + math.ceil(6 * size / _MIB))
     return Budget(cpu_s, max(10.0, 3.0 * cpu_s))
 
@@ -62,6 +67,28 @@ def load(engine: "wasmtime.Engine", serialised: bytes) -> "wasmtime.Module":
 
     try:
         return wasmtime.Module.deserialize(engine, serialised)
+    except wasmtime.WasmtimeError as error:
+        raise StaleModuleError(f"compiled code is not usable: {clean(str(error))}") from None
+
+
+def load_component(engine: "wasmtime.Engine", serialised: bytes) -> "wasmtime.component.Component":
+    """As `load`, for the code of a component.
+
+    Args:
+        engine: of the kind `component`.
+        serialised: the code, from `Compiler.compile` and from nowhere else.
+
+    Returns:
+        The component.
+
+    Raises:
+        StaleModuleError: as `load`.
+    """
+    import wasmtime
+    import wasmtime.component
+
+    try:
+        return wasmtime.component.Component.deserialize(engine, serialised)
     except wasmtime.WasmtimeError as error:
         raise StaleModuleError(f"compiled code is not usable: {clean(str(error))}") from None
 
@@ -126,8 +153,7 @@ class Compiler:
             ModuleRefusedError: damaged, invalid, or over a limit, which the message names.
             CompilerUnavailableError: no child could be had; nothing is said about the module.
         """
-        check_caps(kind, wasm)
-        bare = strip_custom(wasm)
+        bare = _checked(kind, wasm)
         key = entry_key(kind, module_hash(bare))
         with self._lock:
             if key in self._refused:
@@ -171,7 +197,7 @@ class Compiler:
             kind: for which engine.
             wasm: the module's file, its sections sound.
         """
-        key = entry_key(kind, module_hash(strip_custom(wasm)))
+        key = entry_key(kind, module_hash(_stripped(kind, wasm)))
         with self._lock:
             self._refused.pop(key, None)
         if self._cache is not None:
@@ -211,6 +237,19 @@ class Compiler:
             while len(self._refused) >= _REMEMBERED:
                 self._refused.pop(next(iter(self._refused)))
             self._refused[key] = (error.why, error.check, error.hint)
+
+
+def _checked(kind: EngineKind, wasm: bytes) -> bytes:
+    """The bytes that are compiled, once the checks that need no compiler are passed."""
+    if kind == "component":
+        check_component(wasm)
+    else:
+        check_caps(kind, wasm)
+    return _stripped(kind, wasm)
+
+
+def _stripped(kind: EngineKind, wasm: bytes) -> bytes:
+    return strip_component(wasm) if kind == "component" else strip_custom(wasm)
 
 
 def _failure(answer: Answer, budget: Budget) -> ModuleRefusedError | CompilerUnavailableError:

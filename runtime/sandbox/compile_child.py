@@ -126,13 +126,17 @@ def write_whole(descriptor: int, content: bytes | bytearray) -> None:
 
 def _compile(kind: EngineKind, module: int, out: int, budget: Budget) -> int:
     import wasmtime
+    import wasmtime.component
 
     try:
         wasm = read_whole(module)
         engine = build_engine(kind)
-        # Validated as a whole first: an invalid module is called invalid, not slow.
-        wasmtime.Module.validate(engine, wasm)
-        compiled = wasmtime.Module(engine, wasm).serialize()
+        if kind == "component":  # the package has no validation of its own for them
+            compiled = wasmtime.component.Component(engine, wasm).serialize()
+        else:
+            # Validated as a whole first: an invalid module is called invalid, not slow.
+            wasmtime.Module.validate(engine, wasm)
+            compiled = wasmtime.Module(engine, wasm).serialize()
     except wasmtime.WasmtimeError as error:
         lines = [line.strip() for line in str(error)[: 16 * _MESSAGE_CHARS].splitlines() if line.strip()]
         write_whole(out, " ".join(lines)[:_MESSAGE_CHARS].encode())
@@ -248,6 +252,7 @@ def main(descriptor: int) -> None:
     keep_memory_private()
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
     importlib.import_module("wasmtime")
+    importlib.import_module("wasmtime.component")
     gc.freeze()
     with socket.socket(fileno=descriptor) as control:
         _Service(control).serve()

@@ -31,13 +31,15 @@ __all__ = [
     "Ticker",
     "agent_engine",
     "build_engine",
+    "component_engine",
     "job_engine",
     "limit_agent_store",
+    "limit_component_store",
     "limit_job_store",
     "settings_digest",
 ]
 
-EngineKind = Literal["agent", "job", "deterministic"]
+EngineKind = Literal["agent", "job", "deterministic", "component"]
 
 ENGINE_VERSION: Final = "50.0.1"
 ENGINE: Final = f"wasmtime {ENGINE_VERSION}"
@@ -46,6 +48,8 @@ ENGINE: Final = f"wasmtime {ENGINE_VERSION}"
 PAGE: Final = 65_536
 AGENT_PAGES: Final = 160
 MAX_TABLE_ELEMENTS: Final = 10_000
+COMPONENT_TABLES: Final = 8
+"""Tables of all core modules of a component."""
 TICK_MS: Final = 10
 _MAX_CATCH_UP: Final = 10
 
@@ -91,6 +95,7 @@ SETTINGS: Final[Mapping[EngineKind, Mapping[str, bool | int | str]]] = MappingPr
         },
         "job": _JOB,
         "deterministic": _JOB | {"cranelift_nan_canonicalization": True},
+        "component": _JOB | {"wasm_component_model": True},
     }
 )
 """Every setting of every engine by name; `build_engine` applies them, tests assert their effects."""
@@ -157,6 +162,11 @@ def job_engine(*, deterministic: bool = False) -> "wasmtime.Engine":
     return _shared("deterministic" if deterministic else "job")
 
 
+def component_engine() -> "wasmtime.Engine":
+    """The process's engine for components: as that for jobs, with the component model."""
+    return _shared("component")
+
+
 def settings_digest(kind: EngineKind) -> str:
     """A digest of everything in the settings that may change compiled code.
 
@@ -190,6 +200,27 @@ def limit_job_store(store: "wasmtime.Store", memory_limit: int, table_limit: int
         table_limit: elements of each table; a growth beyond it is refused as that of memory.
     """
     store.set_limits(memory_size=memory_limit, table_elements=table_limit, tables=4, memories=1, instances=1)
+
+
+def limit_component_store(
+    store: "wasmtime.Store", *, memory: int, table_elements: int, instances: int, memories: int
+) -> None:
+    """Applies a component's limits.
+
+    Args:
+        store: a fresh store.
+        memory: bytes of each linear memory.
+        table_elements: of each table.
+        instances: of core modules.
+        memories: how many there may be; the limit of bytes holds for each of them.
+    """
+    store.set_limits(
+        memory_size=memory,
+        table_elements=table_elements,
+        instances=instances,
+        tables=COMPONENT_TABLES,
+        memories=memories,
+    )
 
 
 class Ticker(Protocol):
