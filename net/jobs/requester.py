@@ -6,7 +6,7 @@ key. What its output was is what came here, byte by byte.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from net.errors import (
@@ -16,6 +16,7 @@ from net.errors import (
     UnreachableError,
     UnsupportedProtocolError,
 )
+from net.jobs.grace import Grace
 from net.jobs.job_input import JobInput
 from net.jobs.messages import Offer, Requirements, Result, Resume
 from net.jobs.requester_session import Progress, RequesterSession
@@ -42,7 +43,7 @@ from runtime.jobs import (
 )
 from runtime.sanitise import clean
 
-__all__ = ["JobRequester"]
+__all__ = ["JobRequester", "Waiting"]
 
 Dial = Callable[[], Awaitable[Connection]]
 """Gives a connection to the worker, one that stands or a new one."""
@@ -52,6 +53,21 @@ _LIE: Final = 100
 _CUT: Final = (StreamResetError, ConnectionLostError, UnreachableError)
 _STEPS_MOST: Final = 100
 """Of a job whose connection breaks again and again, the steps that are told before its end."""
+_WAITS_MOST: Final = 3
+"""Of such a job, how often is said that a way back is looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How whoever waits for a job waits for a worker that is lost.
+
+    Attributes:
+        resume_s: for a way back to it; None for as long as it keeps the job.
+        tell: told in words, each time that such a wait begins, what is waited for; three times for a job at most.
+    """
+
+    resume_s: float | None = None
+    tell: Callable[[str], None] = lambda _: None
 
 
 class JobRequester:
@@ -80,7 +96,15 @@ class JobRequester:
         self._on_fault = on_fault
         self._on_step = on_step
 
-    def carrier(self, peer: PeerId, dial: Dial, *, arch: str | None = None, runtime: str = "wasmtime") -> Carrier:
+    def carrier(
+        self,
+        peer: PeerId,
+        dial: Dial,
+        *,
+        arch: str | None = None,
+        runtime: str = "wasmtime",
+        waiting: Waiting = Waiting(),  # noqa: B008 - a frozen value
+    ) -> Carrier:
         """What `Jobs.run_elsewhere` gives a job to.
 
         Args:
@@ -88,12 +112,13 @@ class JobRequester:
             dial: gives a connection to it, now and after a cut.
             arch: which architecture the job needs; None for any.
             runtime: which runtime it needs.
+            waiting: how long a way back is looked for after a cut, and who is told.
         """
 
         async def carry(errand: Errand) -> Carried:
             limits = errand.request.limits
             requirements = Requirements(arch, runtime, cpu_cores=1, memory_mb=-(-limits.memory_bytes // _MIB))
-            return await _Journey(self, errand, peer, dial, requirements).carried()
+            return await _Journey(self, errand, peer, dial, requirements, waiting).carried()
 
         return carry
 
@@ -130,7 +155,13 @@ class _Journey:
     """One job on its way; several connections, if need be."""
 
     def __init__(
-        self, requester: JobRequester, errand: Errand, peer: PeerId, dial: Dial, requirements: Requirements
+        self,
+        requester: JobRequester,
+        errand: Errand,
+        peer: PeerId,
+        dial: Dial,
+        requirements: Requirements,
+        waiting: Waiting,
     ) -> None:
         self._requester = requester
         self._errand = errand
@@ -139,12 +170,17 @@ class _Journey:
         self._input = JobInput(errand.source, WorkerTerms().stdin_bytes)
         self._progress = Progress(module=errand.module, source=self._input)
         self._offer = self._offered(requirements)
+        self._grace = Grace(errand.cancelled, requester.terms)
+        self._waiting = waiting
         self._told = 0
+        self._waits = 0
 
     async def carried(self) -> Carried:
         """Goes there and back."""
         try:
-            return await self._there_and_back()
+            return await self._grace.within(self._there_and_back())
+        except TimeoutError:
+            return self._given_up()
         except PeerFaultError as fault:
             self._requester.blame(self._peer, fault)
             return Carried(outcome="unverified", reason=f"the worker {fault.why}")
@@ -167,13 +203,31 @@ class _Journey:
                 self._tell("cut", error.why)
                 if self._progress.heard != before or until is None:
                     # Without a lease nothing of ours is there that would be worth a long way back.
-                    patience_s = terms.resume_s if self._progress.lease else terms.answer_s
+                    patience_s = self._waiting.resume_s or terms.resume_s
+                    patience_s = patience_s if self._progress.lease else min(patience_s, terms.answer_s)
                     until, pause = clock.monotonic() + patience_s, terms.retry_s
+                    self._tell_waiting(patience_s, error.why)
                 if clock.monotonic() >= until:
                     return Carried(outcome="lost", reason=f"the worker was lost: {error.why}")
             if await self._cancelled_within(pause):
-                return Carried(outcome="cancelled", reason="cancelled while the worker could not be reached")
+                return self._given_up()
             pause = min(2 * pause, terms.retry_most_s)
+
+    def _given_up(self) -> Carried:
+        """It was cancelled, and the worker does not say what became of it."""
+        if not self._progress.lease:
+            return Carried(outcome="cancelled", reason="cancelled before the worker took it")
+        if self._grace.heard:
+            return Carried(outcome="cancelled", reason="cancelled; the worker did not say how it ended")
+        keep_min = WorkerTerms().keep_s / 60
+        why = f"the worker does not answer, and may go on until its lease ends, {keep_min:g} minutes at most"
+        return Carried(outcome="cancelled", reason=f"cancelled; {why}")
+
+    def _tell_waiting(self, patience_s: float, why: str) -> None:
+        self._waits += 1
+        if self._waits <= _WAITS_MOST:
+            words = f"the worker cannot be reached ({clean(why, 200)}); looking for a way back for {patience_s:g} s"
+            self._waiting.tell(words)
 
     async def _cancelled_within(self, seconds: float) -> bool:
         await asyncio.wait({self._errand.cancelled}, timeout=seconds)
@@ -190,7 +244,13 @@ class _Journey:
             size = len(self._errand.module)
             self._tell("offered", f"{module_words(size, 0)}, {input_words(self._input.size)}")
         session = RequesterSession(
-            self._errand, self._limits(), progress, self._requester.terms, self._requester.clock, tell=self._tell
+            self._errand,
+            self._limits(),
+            progress,
+            self._requester.terms,
+            self._requester.clock,
+            grace=self._grace,
+            tell=self._tell,
         )
         ended = await session.run(connection, first)
         if not isinstance(ended, Result):

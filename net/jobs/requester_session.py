@@ -8,6 +8,7 @@ from typing import Final
 
 from net.errors import ConnectionLostError, PeerFaultError, StreamResetError
 from net.jobs.frames import MESSAGE_MAX, Kind, frame
+from net.jobs.grace import Grace
 from net.jobs.job_input import JobInput
 from net.jobs.messages import Cancel, Offer, Result, Resume, write_message
 from net.jobs.requester_stream import (
@@ -69,6 +70,7 @@ class RequesterSession:
         progress: of the job; carried on.
         terms: times.
         clock: measures.
+        grace: told how far a cancellation has come; it ends the session from outside.
         tell: told of each step, and what there is to say of it.
 
     Attributes:
@@ -83,6 +85,7 @@ class RequesterSession:
         terms: RequesterTerms,
         clock: Clock,
         *,
+        grace: Grace,
         tell: Callable[[StepName, str], None],
     ) -> None:
         self._errand = errand
@@ -90,6 +93,7 @@ class RequesterSession:
         self._progress = progress
         self._terms = terms
         self._clock = clock
+        self._grace = grace
         self._tell = tell
         self._sender: asyncio.Task[None] | None = None
         self._trouble: OrlopError | None = None
@@ -118,10 +122,11 @@ class RequesterSession:
             return Carried(outcome="refused", reason=f"an offer of {len(machine.first)} bytes; {MESSAGE_MAX} fit")
         stream = await connection.open(PROTOCOL, bulk=True)
         self._progress.connected = True
-        canceller = asyncio.create_task(self._cancel(connection))
+        canceller = asyncio.create_task(self._cancel(connection, stream))
         try:
             await stream.write(machine.first)
             ended = await self._follow(stream, machine)
+            self._grace.settle()
             with contextlib.suppress(NetworkError):
                 await stream.end()
         except TimeoutError:
@@ -171,6 +176,7 @@ class RequesterSession:
         match event:
             case AcceptedCame(lease, lease_ms, have):
                 progress.lease = lease
+                self._grace.owe()
                 self._tell("accepted", f"lease of {lease_ms:,} ms")
                 self._errand.moved("admitted")
                 self._send(stream, machine, have, request=True)
@@ -210,8 +216,7 @@ class RequesterSession:
 
     def _heard(self) -> None:
         self._awaits_start = False
-        if not self._errand.cancelled.done():
-            self._patience = self._terms.silence_s
+        self._patience = self._terms.silence_s
 
     # --- what goes ----------------------------------------------------------------------------------------------------
 
@@ -266,35 +271,54 @@ class RequesterSession:
 
     def _all_sent(self) -> None:
         """From now on the worker has all that it needs to start."""
-        if not self._errand.cancelled.done():
-            self._awaits_start = True
-            self._wait_at_most(self._terms.start_s)
-
-    def _wait_at_most(self, seconds: float) -> None:
-        self._patience = seconds
+        self._awaits_start = True
+        self._patience = self._terms.start_s
         if self._limit is not None:
-            self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._patience)
 
     # --- ending early -------------------------------------------------------------------------------------------------
 
-    async def _cancel(self, connection: Connection) -> None:
-        """Says on another stream that the job is to end: this one may be full of input that nobody reads."""
+    async def _cancel(self, connection: Connection, stream: Stream) -> None:
+        """Says that the job is to end."""
         await asyncio.wait({self._errand.cancelled})
-        self._wait_at_most(self._terms.cancel_s if self._progress.lease else 0)
         if self._progress.lease:
-            await self._say_cancel(connection)
+            await self._say_cancel_here(stream)
+            if await self._say_cancel(connection):
+                self._grace.hear()
 
-    async def _say_cancel(self, connection: Connection) -> None:
-        with contextlib.suppress(NetworkError):
-            stream = await connection.open(PROTOCOL)
-            await stream.write(frame(Kind.MESSAGE, write_message(Cancel(self._errand.job))))
-            await stream.end()
+    async def _say_cancel_here(self, stream: Stream) -> None:
+        """Says it on the job's own stream, if all that goes there has gone: a worker that sleeps hears it later."""
+        if self._sender is not None and self._sender.done():
+            with contextlib.suppress(NetworkError):
+                await stream.write(self._cancel_word)
+
+    async def _say_cancel(self, connection: Connection) -> bool:
+        """Says it on another stream: this one may be full of input that nobody reads.
+
+        Returns:
+            Whether the worker answered: it ended that stream, in order or not.
+        """
+        try:
+            async with asyncio.timeout(self._terms.cancel_heard_s):
+                stream = await connection.open(PROTOCOL)
+                await stream.write(self._cancel_word)
+                await stream.end()
+                while await stream.read():
+                    pass
+        except TimeoutError:
+            return False
+        except NetworkError:
+            return not connection.closed
+        return True
+
+    @property
+    def _cancel_word(self) -> bytes:
+        return frame(Kind.MESSAGE, write_message(Cancel(self._errand.job)))
 
     async def _too_late(self, connection: Connection) -> Carried:
         """The worker said nothing for too long."""
         if self._errand.cancelled.done():
-            how = "cancelled; the worker did not say how it ended" if self._progress.lease else "cancelled"
-            return Carried(outcome="cancelled", reason=how)
+            raise ConnectionLostError("the worker did not say how it ended")
         if not self._progress.lease:
             return Carried(outcome="lost", reason="the worker did not answer the offer")
         if self._awaits_start:

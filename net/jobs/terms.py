@@ -49,7 +49,8 @@ class RequesterTerms:
         answer_s: for the answer to an offer.
         start_s: for the first word after module and input are sent.
         silence_s: for any word after that: three heartbeats.
-        cancel_s: for the result of a job that it cancelled.
+        cancel_heard_s: for the answer to a cancellation; a worker that gives none is not there.
+        cancel_s: for the result of a job that it cancelled, once the worker has answered that.
         resume_s: for a way back to the worker after a cut.
         retry_s: between two tries, at first; then twice as long each time, up to `retry_most_s`.
         retry_most_s: between two tries at most.
@@ -60,6 +61,7 @@ class RequesterTerms:
     answer_s: float = 10.0
     start_s: float = 10.0
     silence_s: float = 30.0
+    cancel_heard_s: float = 2.0
     cancel_s: float = 10.0
     resume_s: float = 300.0
     retry_s: float = 0.25

@@ -24,7 +24,9 @@ from runtime.jobs.spec import CEILINGS, module_name, new_nonce, sign_manifest
 from runtime.sandbox.compile import Compiler
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, guest, open_node
 
-PATIENT = RequesterTerms(answer_s=60, start_s=60, silence_s=60, cancel_s=60, retry_s=0.01, retry_most_s=0.05)
+PATIENT = RequesterTerms(
+    answer_s=60, start_s=60, silence_s=60, cancel_heard_s=60, cancel_s=60, retry_s=0.01, retry_most_s=0.05
+)
 """A loaded machine may take its time; what a test waits for comes all the same."""
 
 CALM = WorkerTerms(first_s=60, lease_s=60)

@@ -42,7 +42,8 @@ class Liar:
         if (result := self.result(offer, self)) is not None:
             await talk.say(result)
         await stream.write(self.raw)
-        await talk.next()
+        while await talk.next() is not None:
+            pass
 
     def accepted(self, offer: Offer) -> Accepted:
         return Accepted(job_of(offer), "a" * 32, 10_000, {}, 0)
