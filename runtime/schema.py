@@ -153,7 +153,23 @@ CREATE TABLE peer_addresses (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = """
+CREATE TABLE components (
+  component TEXT PRIMARY KEY, version TEXT NOT NULL, hash TEXT NOT NULL, size INTEGER NOT NULL,
+  manifest TEXT NOT NULL, grants TEXT NOT NULL, mounts TEXT NOT NULL, mark TEXT NOT NULL,
+  installed_ms INTEGER NOT NULL, wanted INTEGER NOT NULL, given_up TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE component_storage (
+  component TEXT NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL, writes INTEGER NOT NULL, size INTEGER NOT NULL,
+  sealed BLOB NOT NULL, PRIMARY KEY (component, namespace, key)
+) WITHOUT ROWID;
+CREATE TABLE component_log (
+  id INTEGER PRIMARY KEY, component TEXT NOT NULL, ts_ms INTEGER NOT NULL, level TEXT NOT NULL, sealed BLOB NOT NULL
+);
+CREATE INDEX component_log_by_component ON component_log (component, id);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """SQL scripts; the database's `PRAGMA user_version` counts how many were applied."""
 
 VERSION = len(MIGRATIONS)
