@@ -229,7 +229,12 @@ class Pool:
         try:
             with theirs:
                 folder.mkdir(mode=0o700, parents=True)
-                zygote.request(token, theirs, folder, self._memory_ceiling, directories=directories)
+                asked: dict[str, str | int] = {
+                    "cwd": str(folder),
+                    "memory": self._memory_ceiling,
+                    "directories": directories,
+                }
+                zygote.request(token, theirs, asked)
         except OSError as error:
             mine.close()
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -110,8 +110,11 @@ class ZygoteProcess:
         self._talk = talk
 
     @classmethod
-    def start(cls) -> Self:
+    def start(cls, program: str = "") -> Self:
         """Starts one; returns before it is ready.
+
+        Args:
+            program: of another than that for jobs; it is given our root and its descriptor.
 
         Raises:
             UnavailableError: it cannot be started.
@@ -122,7 +125,7 @@ class ZygoteProcess:
             with theirs:
                 talk = os.memfd_create("orlop-zygote", os.MFD_CLOEXEC)
                 process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
-                    [sys.executable, "-I", "-c", _PROGRAM, _ROOT, str(theirs.fileno())],
+                    [sys.executable, "-I", "-c", program or _PROGRAM, _ROOT, str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=talk,
@@ -138,22 +141,18 @@ class ZygoteProcess:
             raise UnavailableError(f"the process for workers does not start: {error.strerror}") from error
         return cls(process, mine, talk)
 
-    def request(self, token: int, channel: socket.socket, cwd: Path, memory_ceiling: int, *, directories: bool) -> None:
+    def request(self, token: int, channel: socket.socket, fields: Mapping[str, str | int]) -> None:
         """Asks for a worker; `Forked` follows.
 
         Args:
             token: names the worker from now on.
             channel: the worker's end.
-            cwd: a private folder that exists.
-            memory_ceiling: bytes of guest memory that none of its jobs may exceed.
-            directories: it will run one job, which has directories; else none of its jobs has any.
+            fields: what else the module's workers need to know.
 
         Raises:
             OSError: the zygote is gone.
         """
-        message = json.dumps(
-            {"fork": token, "cwd": str(cwd), "memory": memory_ceiling, "directories": directories}
-        ).encode()
+        message = json.dumps({"fork": token, **fields}).encode()
         socket.send_fds(self.control, [message], [channel.fileno()])
 
     def read(self) -> Forked | Ended | None:
