@@ -1,4 +1,4 @@
-"""How many emissions an agent gets through over time: a bucket that refills steadily. Pure; time is passed in."""
+"""How much gets through over time: a bucket that refills steadily. Pure; time is passed in."""
 
 from typing import Final
 
@@ -9,20 +9,23 @@ PER_SECOND: Final = 64.0
 
 
 class Pace:
-    """The bucket of one agent.
+    """A bucket, full at first; as large as that of one agent's emissions unless told otherwise.
 
     Args:
         now: monotonic seconds.
+        burst: what it holds.
+        per_second: how fast it fills.
     """
 
-    __slots__ = ("_at", "_left")
+    __slots__ = ("_at", "_burst", "_left", "_per_second")
 
-    def __init__(self, now: float) -> None:
-        self._left = float(BURST)
+    def __init__(self, now: float, *, burst: int = BURST, per_second: float = PER_SECOND) -> None:
+        self._burst, self._per_second = float(burst), per_second
+        self._left = self._burst
         self._at = now
 
     def take(self, wanted: int, now: float) -> int:
-        """Takes emissions out of the bucket.
+        """Takes out of the bucket.
 
         Args:
             wanted: how many.
@@ -31,7 +34,7 @@ class Pace:
         Returns:
             How many it gets.
         """
-        self._left = min(float(BURST), self._left + max(0.0, now - self._at) * PER_SECOND)
+        self._left = min(self._burst, self._left + max(0.0, now - self._at) * self._per_second)
         self._at = now
         got = min(wanted, int(self._left))
         self._left -= got

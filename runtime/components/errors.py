@@ -1,6 +1,6 @@
 """Errors of components: one root, and those that more than one part of the package raises."""
 
-from runtime.errors import OrlopError, RefusedError, UnavailableError, UsageError
+from runtime.errors import OrlopError, RefusedError, UnavailableError
 
 __all__ = [
     "BusyError",
@@ -8,7 +8,6 @@ __all__ = [
     "ComponentRefusedError",
     "CoreSilentError",
     "MismatchError",
-    "PatternError",
     "ValueRefusedError",
     "WireError",
     "WorkerUnavailableError",
@@ -25,10 +24,6 @@ class ValueRefusedError(ComponentError):
 
 class MismatchError(ComponentError):
     """A value of a guest is not of the type that our WIT gives it: the guest was built with another WIT."""
-
-
-class PatternError(ComponentError, UsageError):
-    """A pattern of a permission is none: it could not be matched, or would not mean what it seems to."""
 
 
 class BusyError(ComponentError):
