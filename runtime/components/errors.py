@@ -4,6 +4,7 @@ from runtime.errors import OrlopError, RefusedError, UnavailableError
 
 __all__ = [
     "BusyError",
+    "CaseError",
     "ComponentError",
     "ComponentRefusedError",
     "CoreSilentError",
@@ -28,6 +29,19 @@ class MismatchError(ComponentError):
 
 class BusyError(ComponentError):
     """An instance was called while a call into it had not ended; one instance, one call at a time."""
+
+
+class CaseError(ComponentError):
+    """What a component asked of the core ends with an error of its interface; no fault of the core.
+
+    Args:
+        case: of the variant in WIT, such as `mailbox-full`.
+        reason: one line for the guest.
+    """
+
+    def __init__(self, case: str, reason: str) -> None:
+        super().__init__(reason)
+        self.case = case
 
 
 class WireError(ComponentError):

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from runtime.agents.pace import Pace
+from runtime.components.errors import CaseError
 from runtime.components.mailbox import Letter, Mailbox
 from runtime.components.permissions import Decision
 from runtime.components.permissions.errors import PatternError
 from runtime.components.permissions.exchange import SegmentPattern, target_pattern
 from runtime.components.requests import Due, Requests
 
-__all__ = ["BROADCAST_MAX", "Box", "Content", "DeadLetter", "Post", "RefusedLetterError", "Rights"]
+__all__ = ["BROADCAST_MAX", "Box", "Content", "DeadLetter", "Post", "Rights"]
 
 BROADCAST_MAX: Final = 256
 TOPICS_MAX: Final = 64
@@ -25,28 +26,6 @@ _DEAD_KEPT: Final = 100
 _PER_SECOND: Final = 200.0
 _BURST: Final = 400
 _TYPE_MAX: Final = 128
-
-Case = Literal[
-    "component-not-found",
-    "permission-denied",
-    "mailbox-full",
-    "too-large",
-    "invalid-message",
-]
-
-
-class RefusedLetterError(Exception):
-    """A message was not taken.
-
-    Attributes:
-        case: of the WIT variant `messaging-error`.
-        reason: one line.
-    """
-
-    def __init__(self, case: Case, reason: str) -> None:
-        super().__init__(reason)
-        self.case: Case = case
-        self.reason = reason
 
 
 class Rights(Protocol):
@@ -193,7 +172,7 @@ class Post:
             content: the message.
 
         Raises:
-            RefusedLetterError: it was not taken.
+            CaseError: it was not taken.
         """
         own = self._sending(sender, content)
         box = self._agreed(own, target, "send")
@@ -206,21 +185,21 @@ class Post:
             The number of the request.
 
         Raises:
-            RefusedLetterError: it was not taken; no callback follows.
+            CaseError: it was not taken; no callback follows.
         """
         own = self._sending(sender, content)
         box = self._agreed(own, target, "request")
         if self.requests.pending(sender) >= own.pending_max:
-            raise RefusedLetterError("mailbox-full", f"{own.pending_max} requests are open already")
+            raise CaseError("mailbox-full", f"{own.pending_max} requests are open already")
         number, deadline = self.requests.begin(sender, target, timeout_ms, content.at)
         try:
             self._put(box, _letter(own, content, request=number, deadline=deadline))
-        except RefusedLetterError:
+        except CaseError:
             self.requests.cancel(number, sender)
             raise
         return number
 
-    def broadcast(self, sender: str, pattern: str, content: Content) -> list[tuple[str, RefusedLetterError | None]]:
+    def broadcast(self, sender: str, pattern: str, content: Content) -> list[tuple[str, CaseError | None]]:
         """One message to each running component whose name fits, but the sender.
 
         Args:
@@ -232,16 +211,16 @@ class Post:
             How it went for each, by name.
 
         Raises:
-            RefusedLetterError: nothing was sent.
+            CaseError: nothing was sent.
         """
         own = self._sending(sender, content)
         try:
             fits = target_pattern(pattern)
         except PatternError as error:
-            raise RefusedLetterError("invalid-message", f"the pattern: {error.why}") from None
+            raise CaseError("invalid-message", f"the pattern: {error.why}") from None
         targets = [name for name in sorted(self._boxes) if name != sender and fits.matches(name)]
         if len(targets) > BROADCAST_MAX:
-            raise RefusedLetterError("too-large", f"more than {BROADCAST_MAX} components fit")
+            raise CaseError("too-large", f"more than {BROADCAST_MAX} components fit")
         return [(name, self._try(own, name, _letter(own, content))) for name in targets]
 
     def publish(self, sender: str, topic: str, content: Content) -> int:
@@ -256,7 +235,7 @@ class Post:
             How many took it.
 
         Raises:
-            RefusedLetterError: nothing was sent.
+            CaseError: nothing was sent.
         """
         own = self._sending(sender, content)
         _allowed(own.rights.topic(topic, "publish"))
@@ -268,7 +247,7 @@ class Post:
             try:
                 self._put(box, _letter(own, content, topic=topic))
                 took += 1
-            except RefusedLetterError:
+            except CaseError:
                 continue
         return took
 
@@ -280,16 +259,16 @@ class Post:
             pattern: of topics.
 
         Raises:
-            RefusedLetterError: it may not, or the pattern is none.
+            CaseError: it may not, or the pattern is none.
         """
         own = self._own(name)
         try:
             compiled = SegmentPattern(pattern)
         except PatternError as error:
-            raise RefusedLetterError("invalid-message", f"the pattern: {error.why}") from None
+            raise CaseError("invalid-message", f"the pattern: {error.why}") from None
         _allowed(own.rights.topic(pattern, "subscribe"))
         if pattern not in own.topics and len(own.topics) >= TOPICS_MAX:
-            raise RefusedLetterError("too-large", f"more than {TOPICS_MAX} patterns")
+            raise CaseError("too-large", f"more than {TOPICS_MAX} patterns")
         own.topics[pattern] = compiled
 
     def unsubscribe(self, name: str, pattern: str) -> None:
@@ -317,7 +296,7 @@ class Post:
     def _own(self, name: str) -> Box:
         box = self._boxes.get(name)
         if box is None:
-            raise RefusedLetterError("component-not-found", f"{name} does not run")
+            raise CaseError("component-not-found", f"{name} does not run")
         return box
 
     def _sending(self, sender: str, content: Content) -> Box:
@@ -325,11 +304,11 @@ class Post:
         if own.pace is None:
             own.pace = Pace(content.at, burst=_BURST, per_second=_PER_SECOND)
         if not own.pace.take(1, content.at):
-            raise RefusedLetterError("mailbox-full", f"more than {_PER_SECOND:.0f} messages a second")
+            raise CaseError("mailbox-full", f"more than {_PER_SECOND:.0f} messages a second")
         if len(content.payload) > own.message_max:
-            raise RefusedLetterError("too-large", f"a message has {own.message_max} bytes at most")
+            raise CaseError("too-large", f"a message has {own.message_max} bytes at most")
         if len(content.content_type) > _TYPE_MAX or not content.content_type.isprintable():
-            raise RefusedLetterError("invalid-message", f"a content type is one line of at most {_TYPE_MAX} characters")
+            raise CaseError("invalid-message", f"a content type is one line of at most {_TYPE_MAX} characters")
         return own
 
     def _agreed(self, own: Box, target: str, action: Literal["send", "request", "broadcast"]) -> Box:
@@ -337,15 +316,15 @@ class Post:
         _allowed(own.rights.message(target, action))
         box = self._boxes.get(target)
         if box is None:
-            raise RefusedLetterError("component-not-found", f"{target} does not run")
+            raise CaseError("component-not-found", f"{target} does not run")
         if not box.rights.message(own.name, "receive").allowed:
-            raise RefusedLetterError("permission-denied", f"{target} takes no messages of {own.name}")
+            raise CaseError("permission-denied", f"{target} takes no messages of {own.name}")
         return box
 
-    def _try(self, own: Box, name: str, letter: Letter) -> RefusedLetterError | None:
+    def _try(self, own: Box, name: str, letter: Letter) -> CaseError | None:
         try:
             self._put(self._agreed(own, name, "broadcast"), letter)
-        except RefusedLetterError as refused:
+        except CaseError as refused:
             return refused
         return None
 
@@ -355,7 +334,7 @@ class Post:
             self._bury(one.sender, box.name, "dropped for a newer one", len(one.payload), letter.sent_ms)
         if not took:
             self._bury(letter.sender, box.name, "mailbox-full", len(letter.payload), letter.sent_ms)
-            raise RefusedLetterError("mailbox-full", f"the mailbox of {box.name} is full")
+            raise CaseError("mailbox-full", f"the mailbox of {box.name} is full")
         self._wake(box.name)
 
     def _call_back(self, due: list[Due]) -> None:
@@ -391,7 +370,7 @@ def _letter(
 
 def _allowed(decision: Decision) -> None:
     if not decision.allowed:
-        raise RefusedLetterError("permission-denied", decision.reason)
+        raise CaseError("permission-denied", decision.reason)
 
 
 def _may_write(own: Box, other: str) -> bool:

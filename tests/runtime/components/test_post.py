@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.components.errors import CaseError
 from runtime.components.mailbox import Callback, Letter, Mailbox
 from runtime.components.permissions import Decision
 from runtime.components.permissions.exchange import SegmentPattern
-from runtime.components.post import TOPICS_MAX, Box, Content, Post, RefusedLetterError
+from runtime.components.post import TOPICS_MAX, Box, Content, Post
 
 
 class Rules:
@@ -69,9 +70,9 @@ class Office:
 
 
 def refused(work: Callable[[], object]) -> tuple[str, str]:
-    with pytest.raises(RefusedLetterError) as caught:
+    with pytest.raises(CaseError) as caught:
         work()
-    return caught.value.case, caught.value.reason
+    return caught.value.case, caught.value.why
 
 
 def test_a_message_comes_with_the_name_of_its_sender() -> None:
