@@ -23,7 +23,7 @@ class Call:
     """What a handler gets beside the core.
 
     `files` holds descriptors by argument name (`stdin`, `module`; `dir.0`, `dir.1` … for an argument that may be
-    repeated); they belong to the call and are closed when the handler ends. `interrupted` is done, with the exit code
+    repeated; `talk` for what is said while the command goes on); they belong to the call and are closed when the handler ends. `interrupted` is done, with the exit code
     that the caller will end with (130, 143, or 137 when the caller went away), when the command should end early.
     """
 
@@ -115,7 +115,7 @@ def refuse_bad_text(args: Args) -> None:
                     raise UsageError(f"`{clean(text, 60)}` is not UTF-8", where=clean(name, 60)) from None
 
 
-_STREAMS = frozenset({"stdin", "stdout", "stderr", "passphrase"})
+_STREAMS = frozenset({"stdin", "stdout", "stderr", "talk", "passphrase"})
 
 
 def _passed(name: str, files: Mapping[str, int]) -> bool:

@@ -4,20 +4,21 @@ What the book hears: a job that was proved counts for the peer, one that was not
 false step makes it a liar, who gets no job until the operator trusts it anew.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from net.book import reading, seeing
 from net.book.entry import Known
 from net.errors import PeerFaultError
-from net.jobs.requester import JobRequester
+from net.jobs.requester import JobRequester, Waiting
 from net.jobs.steps import StepName
 from net.jobs.terms import PROTOCOL
 from net.jobs.worker import JobWorker
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
 from net.stream import Connection
-from runtime.errors import RefusedError, UnavailableError
+from runtime.errors import FailedError, RefusedError, UnavailableError
 from runtime.events import JobStep
 from runtime.jobs import JobEnd, JobRequest, Streams
 from runtime.store import Transaction
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from console.core import Core
 
 __all__ = ["MeshJobs"]
+
+T = TypeVar("T")
 
 
 class MeshJobs:
@@ -67,6 +70,8 @@ class MeshJobs:
         streams: Streams,
         address: Multiaddr | None = None,
         created_ms: int | None = None,
+        waiting: Waiting = Waiting(),  # noqa: B008 - a frozen value
+        interrupted: "asyncio.Future[int] | None" = None,
         on_started: Callable[[str], None] | None = None,
     ) -> JobEnd:
         """Has a peer run a job, and judges what comes back.
@@ -78,10 +83,13 @@ class MeshJobs:
             streams: what is connected to it.
             address: where it is; None: where the book says.
             created_ms: as `Jobs.run_elsewhere` takes it.
+            waiting: how it is waited for a worker that is lost.
+            interrupted: when done, nobody is dialled any more; a job that is under way is cancelled by its id.
             on_started: called with the job's id once it is written down.
 
         Raises:
             RefusedError: the peer is banned or was caught in a lie; nothing was sent.
+            FailedError: it was interrupted before the peer was reached.
             OrlopError: as `Jobs.run_elsewhere` does.
         """
         await self._fail_if_unfit(peer)
@@ -90,8 +98,8 @@ class MeshJobs:
             mesh = self._core.mesh
             return await (mesh.connect(peer) if address is None else mesh.dial(address.with_peer(peer)))
 
-        await dial()  # whoever cannot be reached leaves no job behind
-        carry = self._requester.carrier(peer, dial)
+        await _unless(interrupted, dial(), peer)  # whoever cannot be reached leaves no job behind
+        carry = self._requester.carrier(peer, dial, waiting=waiting)
         return await self._core.jobs.run_elsewhere(
             request,
             module=module,
@@ -127,6 +135,20 @@ class MeshJobs:
         connection = self._core.mesh.connection(peer)
         remote = Multiaddr.at("0.0.0.0", 0, "tcp") if connection is None else connection.remote  # noqa: S104 - nowhere
         self._core.mesh.host.blame(fault, peer=peer, remote=remote)
+
+
+async def _unless(interrupted: "asyncio.Future[int] | None", dialling: Coroutine[None, None, T], peer: PeerId) -> T:
+    if interrupted is None:
+        return await dialling
+    task = asyncio.ensure_future(dialling)
+    either: set[asyncio.Future[Any]] = {task, interrupted}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise FailedError("interrupted before it was reached; nothing was sent", where=str(peer))
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def _note(tx: Transaction, peer: PeerId, end: JobEnd) -> None:

@@ -19,6 +19,7 @@ from runtime.sanitise import clean
 
 __all__ = ["execute", "through_core"]
 
+_ELSEWHERE = frozenset({"on", "discover", "replicas"})
 _DONE = "what the command was to do is done"
 
 
@@ -59,6 +60,8 @@ def _run(command: Command, line: Line) -> Result:
         if command.name == "jobs run" and not line.options.json:
             files.lend("stdout", 1)
             files.lend("stderr", 2)
+        if command.name == "jobs run" and _ELSEWHERE & line.args.keys() and not line.options.quiet:
+            files.lend("talk", 2)
         if command.name == "jobs logs" and line.args.get("follow") and not line.options.json:
             files.lend("stdout", 1)
         _confirm(command, line)

@@ -131,11 +131,19 @@ async def _runner(core: "Core", call: Call, request: JobRequest, module: bytes, 
         terms = terms_of(core, call)
         return lambda started: core.jobs.run(request, module=module, streams=streams, terms=terms, on_started=started)
     from console.verbs.job_places import best_places, named_places
+    from console.verbs.lost_worker import waiting
 
     names = targets.names
     (place,) = await (named_places(core, names) if names else best_places(core, call, request, module, 1))
     return lambda started: core.mesh.jobs.run(
-        place.peer, request, module=module, streams=streams, address=place.address, on_started=started
+        place.peer,
+        request,
+        module=module,
+        streams=streams,
+        address=place.address,
+        waiting=waiting(call, request.name),
+        interrupted=call.interrupted,
+        on_started=started,
     )
 
 

@@ -18,6 +18,7 @@ from console.registry import COMMANDS
 from console.verbs.job_ends import end_document, interruptible
 from console.verbs.job_places import Place, best_places, named_places
 from console.verbs.job_targets import targets_of
+from console.verbs.lost_worker import waiting
 from console.verbs.passing import pass_on
 from console.verbs.reading import read_all, reading
 from net.jobs.terms import WorkerTerms
@@ -61,7 +62,7 @@ async def run_replicas(core: "Core", call: Call, request: JobRequest, module: by
         stdin = await read_all(call.files["stdin"], limit=most, what="standard input", interrupted=call.interrupted)
     places = await (named_places(core, names) if names else best_places(core, call, request, module, count))
     alike = replace(request, nonce=new_nonce())
-    election = _Election(core, alike, module=module, stdin=stdin, interrupted=call.interrupted, needed=needed)
+    election = _Election(core, call, alike, module=module, stdin=stdin, needed=needed)
     replicas = await election.held(places)
     vote = agreed([replica.vote for replica in replicas], needed)
     value = _replicas_document(replicas, vote)
@@ -77,28 +78,28 @@ class _Election:
 
     Args:
         core: of this node.
+        call: of the command; its interruption cancels them all.
         request: with the nonce that all share.
         module: the module's file.
         stdin: the whole input.
-        interrupted: cancels them all.
         needed: how many must agree.
     """
 
     def __init__(
         self,
         core: "Core",
+        call: Call,
         request: JobRequest,
         *,
         module: bytes,
         stdin: bytes,
-        interrupted: "asyncio.Future[int]",
         needed: int,
     ) -> None:
         self._core = core
+        self._call = call
         self._request = request
         self._module = module
         self._stdin = stdin
-        self._interrupted = interrupted
         self._needed = needed
         self._began_ms = core.clock.wall_ms()
 
@@ -110,7 +111,7 @@ class _Election:
             if not late.done() and not done.cancelled():
                 late.set_result(done.result())
 
-        self._interrupted.add_done_callback(hurry)
+        self._call.interrupted.add_done_callback(hurry)
         began = self._core.clock.monotonic()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._on(place, number, late)) for number, place in enumerate(places)]
@@ -141,6 +142,8 @@ class _Election:
                 streams=Streams(stdin=self._stdin),
                 address=place.address,
                 created_ms=self._began_ms - number,
+                waiting=waiting(self._call, f"{self._request.name} on {name or place.peer}"),
+                interrupted=late,
                 on_started=started,
             )
 

@@ -103,7 +103,7 @@ class JobRequester:
         *,
         arch: str | None = None,
         runtime: str = "wasmtime",
-        waiting: Waiting = Waiting(),  # noqa: B008 - a frozen value
+        waiting: Waiting = Waiting(),
     ) -> Carrier:
         """What `Jobs.run_elsewhere` gives a job to.
 
@@ -118,7 +118,7 @@ class JobRequester:
         async def carry(errand: Errand) -> Carried:
             limits = errand.request.limits
             requirements = Requirements(arch, runtime, cpu_cores=1, memory_mb=-(-limits.memory_bytes // _MIB))
-            return await _Journey(self, errand, peer, dial, requirements, waiting).carried()
+            return await _Journey(self, errand, peer, dial, requirements=requirements, waiting=waiting).carried()
 
         return carry
 
@@ -160,6 +160,7 @@ class _Journey:
         errand: Errand,
         peer: PeerId,
         dial: Dial,
+        *,
         requirements: Requirements,
         waiting: Waiting,
     ) -> None:
@@ -209,7 +210,7 @@ class _Journey:
                     self._tell_waiting(patience_s, error.why)
                 if clock.monotonic() >= until:
                     return Carried(outcome="lost", reason=f"the worker was lost: {error.why}")
-            if await self._cancelled_within(pause):
+            if await self._cancelled_within(min(pause, until - clock.monotonic())):
                 return self._given_up()
             pause = min(2 * pause, terms.retry_most_s)
 

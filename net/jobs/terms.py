@@ -61,7 +61,7 @@ class RequesterTerms:
     answer_s: float = 10.0
     start_s: float = 10.0
     silence_s: float = 30.0
-    cancel_heard_s: float = 2.0
+    cancel_heard_s: float = 1.5
     cancel_s: float = 10.0
     resume_s: float = 300.0
     retry_s: float = 0.25

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -211,26 +212,86 @@ def test_a_ban_here_or_there_ends_it_all(pair: Pair) -> None:
     assert pair.run(HELLO, "--stdin", "-", stdin=b"ok").out == b"ko"
 
 
-def test_a_worker_that_is_killed_loses_the_job_and_says_so(tmp_path: Path) -> None:
-    folder = tmp_path
-    ada = Running(folder / "ada", "--no-ui", "--p2p-listen", "/ip4/127.0.0.1/tcp/0")
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A worker of its own, and Bob's program that waits for a job of his there, which never ends."""
+
+    ada: Running
+    bob: Path
+    process: "subprocess.Popen[bytes]"
+
+    def said(self, words: bytes) -> bytes:
+        """The next line of Bob's program with these words."""
+        assert self.process.stderr is not None
+        return next(line for line in self.process.stderr if words in line)
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "through the owner"])
+def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Busy]:
+    ada = Running(tmp_path / "ada", "--no-ui", "--p2p-listen", "/ip4/127.0.0.1/tcp/0")
     ada.until("core.ready")
-    bob = folder / "bob"
+    bob = tmp_path / "bob"
     bob.mkdir()
     orlop(bob, "init", "--yes")
     ada.run("peers", "trust", orlop(bob, "status", "--json").json["peer_id"], "--jobs")
     (place,) = ada.run("status")["listen"]
-    words = ("jobs", "run", written(folder, "spin"), "--on", place, "--timeout", "60s", "--fuel", "9000000000000000")
+    owner = Running(bob, "--no-ui") if request.param else None
+    if owner is not None:
+        owner.until("core.ready")
+    words = ("jobs", "run", written(tmp_path, "spin"), "--on", place, "--timeout", "5m", "--fuel", "9000000000000000")
     process = subprocess.Popen(
         command(*words), env=environment(bob), cwd=bob, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
         ada.until("job.state", state="running")
-        ada.kill()
-        os.kill(process.pid, signal.SIGTERM)  # nobody waits five minutes for a way back
-        _, talk = process.communicate(timeout=60)
-        assert process.returncode in {125, 143}, talk
+        yield Busy(ada, bob, process)
     finally:
+        process.kill()
+        process.communicate()
         ada.close()
-    (row,) = orlop(bob, "jobs", "list", "--json").json["items"]
-    assert row["state"] in {"lost", "cancelled"}
+        if owner is not None:
+            owner.close()
+
+
+def test_of_a_worker_that_is_killed_is_said_that_it_is_looked_for(busy: Busy) -> None:
+    busy.ada.kill()
+    line = busy.said(b"cannot be reached (")
+    assert line.startswith(b"orlop: jobs run: spin.wasm: the worker cannot be reached (")
+    assert line.endswith(b"); looking for a way back for 30 s\n")
+    busy.process.send_signal(signal.SIGTERM)
+    _, talk = busy.process.communicate(timeout=60)
+    assert busy.process.returncode == 143, talk
+    assert b"may go on until its lease ends, 5 minutes at most\n" in talk
+    (row,) = orlop(busy.bob, "jobs", "list", "--json").json["items"]
+    assert row["state"] == "cancelled"
+
+
+def test_a_worker_that_sleeps_does_not_hold_up_who_leaves(busy: Busy) -> None:
+    os.kill(busy.ada.pid, signal.SIGSTOP)
+    try:
+        busy.process.send_signal(signal.SIGTERM)
+        _, talk = busy.process.communicate(timeout=60)
+    finally:
+        os.kill(busy.ada.pid, signal.SIGCONT)
+    assert busy.process.returncode == 143, talk
+    why = "the worker does not answer, and may go on until its lease ends, 5 minutes at most"
+    assert talk.decode() == f"orlop: jobs run: spin.wasm: cancelled; {why}\n"
+
+
+def test_a_signal_ends_the_looking_for_one_that_nobody_has_reached(pair: Pair) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"/ip4/127.0.0.1/tcp/{silent.getsockname()[1]}/p2p/{NOBODY}"
+        process = subprocess.Popen(
+            command("jobs", "run", HELLO, "--on", place),
+            env=environment(pair.bob),
+            cwd=pair.bob,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        silent.settimeout(60)
+        came, _ = silent.accept()
+        process.send_signal(signal.SIGTERM)
+        _, talk = process.communicate(timeout=60)
+        came.close()
+    assert (process.returncode, talk.count(b"\n")) == (143, 1)
+    assert b"interrupted before it was reached; nothing was sent" in talk

@@ -85,7 +85,7 @@ def true_receipt(offer: Offer, liar: Liar, **changes: object) -> dict[str, Json]
         commitment=commit(liar.stdout, b""),
         completed_ms=SystemClock().wall_ms(),
     )
-    return sign_receipt(liar.identity, replace(statement, **changes), 0, "0" * 64)  # type: ignore[arg-type]
+    return sign_receipt(liar.identity, replace(statement, **changes), 0, "0" * 64).document  # type: ignore[arg-type]
 
 
 def truth(offer: Offer, liar: Liar) -> Result:
