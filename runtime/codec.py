@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from runtime import events
+from runtime import component_events, events
 from runtime.canonical import Json
 from runtime.errors import RefusedError
 from runtime.events import VERSION, Event, Record
@@ -39,12 +39,14 @@ LINE_MAX = 65_536
 _HEAD = frozenset({"v", "seq", "ts", "type", "cause", "cut"})
 _HEAD_ROOM = 256
 """Bytes of a line that are not its body: v, seq, ts, type."""
+_WRITER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 @functools.cache
 def event_types() -> Mapping[str, type[Event]]:
-    """Every event type by its dotted name, in the order of `runtime.events`."""
-    found = (value for value in vars(events).values() if isinstance(value, type) and issubclass(value, Event))
+    """Every event type by its dotted name, in the order of `runtime.events`, then of `runtime.component_events`."""
+    named = [*vars(events).values(), *vars(component_events).values()]
+    found = (value for value in named if isinstance(value, type) and issubclass(value, Event))
     return {cls.TYPE: cls for cls in found if cls.TYPE}
 
 
@@ -168,7 +170,7 @@ def _stream_time(ms: int) -> str:
 
 
 def _encoded(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _WRITER.encode(value)
 
 
 def _dump(fields: dict[str, object], limit: int) -> str:
