@@ -1,6 +1,7 @@
 """Decisions about paths."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from runtime.components.permissions.decision import Decision
@@ -56,8 +57,10 @@ class FileRules:
         except InvalidRequestError as error:
             return Decision.never(error.why)
         names, deny = names_of(end), self._deny[action]
-        if refused := (_first(deny, names_of(asked)) if end != asked else None) or _first(deny, names):
+        if refused := _first(deny, names_of(asked)):
             return refused
+        if end != asked and (refused := _first(deny, names)):
+            return replace(refused, reason=f"{refused.reason} on the resolved path")
         absent = f"filesystem.{action}={quoted(end)}"
         return _first(self._allow[action], names) or Decision(False, None, "no rule", remedy=absent)
 
