@@ -7,12 +7,12 @@ from typing import Final
 from net.bucket import Bucket
 from net.errors import PeerFaultError
 from net.limits import NetLimits
-from net.prefix import is_loopback, prefix_of
+from net.sources import Sources
 
 __all__ = ["Admission"]
 
 _REMEMBERED: Final = 4096
-"""Prefixes whose pace is remembered."""
+"""Sources whose pace is remembered."""
 _CHURN: Final = 10
 _MINUTE: Final = 60.0
 
@@ -22,10 +22,12 @@ class Admission:
 
     Args:
         limits: the table.
+        sources: whom an address is counted as.
     """
 
-    def __init__(self, limits: NetLimits) -> None:
+    def __init__(self, limits: NetLimits, sources: Sources | None = None) -> None:
         self._limits = limits
+        self._sources = sources or Sources(limits)
         self._handshakes = Bucket(limits.handshakes_rate, limits.handshakes_burst)
         self._paces: OrderedDict[str, Bucket] = OrderedDict()
 
@@ -41,11 +43,10 @@ class Admission:
         Returns:
             None, or why not; most reasons cost the peer nothing.
         """
-        prefix = prefix_of(host)
-        spared = self._limits.spare_loopback and is_loopback(host)
-        if not spared and not self._pace(prefix).take(now):
+        source = self._sources.of(host)
+        if source is not None and not self._pace(source).take(now):
             return PeerFaultError("connects too often", rule="connection-churn", score=_CHURN)
-        if not spared and sum(prefix_of(other) == prefix for other in inbound) >= self._limits.per_prefix:
+        if source is not None and self._standing_of(source, inbound) >= self._limits.per_prefix:
             return PeerFaultError("has too many connections", rule="connections-of-prefix", score=0)
         if len(inbound) >= self._limits.inbound or connections >= self._limits.connections:
             return PeerFaultError("found no free connection", rule="connections", score=0)
@@ -53,12 +54,15 @@ class Admission:
             return PeerFaultError("came when too many others came", rule="handshakes", score=0)
         return None
 
-    def _pace(self, prefix: str) -> Bucket:
-        pace = self._paces.get(prefix)
+    def _standing_of(self, source: str, inbound: Collection[str]) -> int:
+        return sum(self._sources.of(other) == source for other in inbound)
+
+    def _pace(self, source: str) -> Bucket:
+        pace = self._paces.get(source)
         if pace is None:
             pace = Bucket(self._limits.accepts_per_minute / _MINUTE, self._limits.accepts_burst)
-            self._paces[prefix] = pace
-        self._paces.move_to_end(prefix)
+            self._paces[source] = pace
+        self._paces.move_to_end(source)
         if len(self._paces) > _REMEMBERED:
             self._paces.popitem(last=False)
         return pace

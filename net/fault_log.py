@@ -7,7 +7,7 @@ from typing import Final
 
 from net.errors import PeerFaultError
 from net.host_events import HostEvent, PeerFault
-from net.prefix import prefix_of
+from net.sources import Sources
 from runtime.sanitise import clean
 
 __all__ = ["FaultLog"]
@@ -27,10 +27,12 @@ class FaultLog:
 
     Args:
         tell: is told.
+        sources: whom an address is counted as.
     """
 
-    def __init__(self, tell: Callable[[HostEvent], None]) -> None:
+    def __init__(self, tell: Callable[[HostEvent], None], sources: Sources) -> None:
         self._tell = tell
+        self._sources = sources
         self._told: OrderedDict[tuple[str, str], _Told] = OrderedDict()
 
     def add(self, fault: PeerFaultError, *, peer: str, remote: str, host: str, now: float) -> None:
@@ -43,7 +45,7 @@ class FaultLog:
             host: the address in it.
             now: monotonic seconds.
         """
-        key = (peer or prefix_of(host), fault.rule)
+        key = (peer or self._sources.of(host) or host, fault.rule)
         told = self._told.get(key)
         if told is not None and now - told.at < _APART_S:
             told.since += 1

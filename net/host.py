@@ -23,6 +23,7 @@ from net.multiaddr import Multiaddr, Transport
 from net.peer_id import PeerId
 from net.ping import PING, PingAnswers
 from net.scores import Ban, Scores
+from net.sources import Sources
 from net.standing import Standing, Strangers
 from net.stream import Handler, Protocols, Stream
 from net.tcp import TcpEndpoint
@@ -50,7 +51,8 @@ class Host:
         on_event: is told what happens; quick, and never raises.
         standing: what the operator has said about peers.
         agent: what identify says this program is, such as `orlop/1.0`.
-        own_networks: the networks that this machine is in, for addresses that others have told of.
+        own_networks: the networks that this machine is in: addresses there that others have told of are dialled, and
+            who is there is counted by his own.
     """
 
     def __init__(
@@ -77,9 +79,10 @@ class Host:
         self._endpoints: dict[Transport, Endpoint] = {}
         self._listening: list[Multiaddr] = []
         self._held = Held(self.peer, limits)
-        self._admission = Admission(limits)
-        self._scores = Scores(limits)
-        self._faults = FaultLog(on_event)
+        self._sources = Sources(limits, own_networks, clock)
+        self._admission = Admission(limits, self._sources)
+        self._scores = Scores(limits, self._sources)
+        self._faults = FaultLog(on_event, self._sources)
         self._dialler = Dialler(
             limits,
             clock,
@@ -309,6 +312,7 @@ class Host:
             on_connection=self._came,
             on_fault=self._on_fault,
             admits=self._admits,
+            sources=self._sources,
         )
 
     def _quic(self) -> Endpoint:
@@ -323,6 +327,7 @@ class Host:
             on_connection=self._came,
             on_fault=self._on_fault,
             admits=self._admits,
+            sources=self._sources,
         )
 
     # --- inside: who gets in ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from net.limits import NetLimits
-from net.prefix import is_loopback, prefix_of, wide_prefix_of
+from net.sources import Sources
 
 __all__ = ["Ban", "Scores"]
 
@@ -24,7 +24,7 @@ class Ban:
 
     Attributes:
         kind: what `subject` is.
-        subject: a PeerId, or a prefix as `net.prefix` writes it.
+        subject: a PeerId, or a source as `net.sources` writes it.
         reason: the last straw, in words.
         until: monotonic seconds.
     """
@@ -46,10 +46,12 @@ class Scores:
 
     Args:
         limits: the table.
+        sources: whom an address is counted as.
     """
 
-    def __init__(self, limits: NetLimits) -> None:
+    def __init__(self, limits: NetLimits, sources: Sources | None = None) -> None:
         self._limits = limits
+        self._sources = sources or Sources(limits)
         self._scores: OrderedDict[tuple[Kind, str], _Score] = OrderedDict()
         self._bans: OrderedDict[tuple[Kind, str], Ban] = OrderedDict()
 
@@ -71,11 +73,12 @@ class Scores:
             return bans
         if peer:
             bans += self._count(("peer", peer), points, reason, now)
-        if host and not self._spared(host):
-            of_prefix = self._count(("prefix", prefix_of(host)), points, reason, now)
-            bans += of_prefix
-            if of_prefix and self._rotates(host, now):
-                bans.append(self._ban(("prefix", wide_prefix_of(host)), "changes its addresses", now))
+        source = self._sources.of(host) if host else None
+        if source is not None:
+            of_source = self._count(("prefix", source), points, reason, now)
+            bans += of_source
+            if of_source and self._rotates(host, source, now):
+                bans.append(self._ban(("prefix", self._sources.wide_of(host)), "changes its addresses", now))
         return bans
 
     def score(self, kind: Kind, subject: str, now: float) -> float:
@@ -92,8 +95,9 @@ class Scores:
             host: an address, or empty.
         """
         keys: list[tuple[Kind, str]] = [("peer", peer)] if peer else []
-        if host and not self._spared(host):
-            keys += [("prefix", prefix_of(host)), ("prefix", wide_prefix_of(host))]
+        source = self._sources.of(host) if host else None
+        if source is not None:
+            keys += [("prefix", source), ("prefix", self._sources.wide_of(host))]
         for key in keys:
             ban = self._bans.get(key)
             if ban is not None and now < ban.until:
@@ -123,19 +127,16 @@ class Scores:
             self._bans.popitem(last=False)
         return ban
 
-    def _rotates(self, host: str, now: float) -> bool:
+    def _rotates(self, host: str, source: str, now: float) -> bool:
         """Whether so many networks of one customer are banned that it is the customer who is."""
-        wide = wide_prefix_of(host)
+        wide = self._sources.wide_of(host)
         banned = [
             ban
             for ban in self._bans.values()
-            if ban.kind == "prefix" and now < ban.until and wide_prefix_of(ban.subject.partition("/")[0]) == wide
+            if ban.kind == "prefix" and now < ban.until and self._sources.wide_of(ban.subject.partition("/")[0]) == wide
         ]
-        return wide != prefix_of(host) and len(banned) >= self._limits.prefixes_of_ban
+        return wide != source and len(banned) >= self._limits.prefixes_of_ban
 
     def _decayed(self, score: _Score, now: float) -> float:
         halves: float = 2.0 ** (-max(0.0, now - score.at) / self._limits.score_half_life_s)
         return score.points * halves
-
-    def _spared(self, host: str) -> bool:
-        return self._limits.spare_loopback and is_loopback(host)

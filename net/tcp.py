@@ -13,7 +13,7 @@ from net.limits import NetLimits
 from net.multiaddr import Multiaddr
 from net.noise import NoiseKey
 from net.peer_id import PeerId
-from net.prefix import is_loopback, prefix_of
+from net.sources import Sources
 from net.stream import Protocols
 from net.unread import Unread
 from net.upgrade import Upgrade, Upgraded
@@ -38,6 +38,7 @@ class TcpEndpoint:
         on_connection: is given each connection that a peer has opened, once its key is proven, before it is read.
         on_fault: is told who broke which rule: the address, the peer if it is proven, the rule.
         admits: whether a dialler at an address is let in at all.
+        sources: whom an address is counted as.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class TcpEndpoint:
         on_connection: Callable[[TcpConnection], None],
         on_fault: Callable[[Multiaddr, PeerId | None, PeerFaultError], None],
         admits: Callable[[str], bool] = lambda _: True,
+        sources: Sources | None = None,
     ) -> None:
         self._own = PeerId(identity.public)
         self._key = NoiseKey.fresh(identity)
@@ -59,6 +61,7 @@ class TcpEndpoint:
         self._on_connection = on_connection
         self._on_fault = on_fault
         self._admits = admits
+        self._sources = sources or Sources(limits)
         self._buffer = receive_buffer(limits)
         self._servers: list[asyncio.Server] = []
         self._connections: set[TcpConnection] = set()
@@ -176,16 +179,16 @@ class TcpEndpoint:
         if self._closed or not host or not self._has_place(host) or not self._admits(host):
             _begin(wire.cut(), self._burials)
             return
-        _begin(self._let_in(wire, prefix_of(host)), self._handshakes)
+        _begin(self._let_in(wire, self._sources.of(host) or ""), self._handshakes)
 
     def _has_place(self, host: str) -> bool:
         """Whether one more may be in the middle of its handshake."""
-        spared = self._limits.spare_loopback and is_loopback(host)
-        of_prefix = 0 if spared else self._half_open[prefix_of(host)]
-        return self._half_open.total() < self._limits.half_open and of_prefix < self._limits.half_open_per_prefix
+        source = self._sources.of(host)
+        of_source = 0 if source is None else self._half_open[source]
+        return self._half_open.total() < self._limits.half_open and of_source < self._limits.half_open_per_prefix
 
-    async def _let_in(self, wire: Wire, prefix: str) -> None:
-        self._half_open[prefix] += 1
+    async def _let_in(self, wire: Wire, source: str) -> None:
+        self._half_open[source] += 1
         proven = False
         try:
             async with asyncio.timeout(self._limits.upgrade_s):
@@ -199,7 +202,7 @@ class TcpEndpoint:
         except ConnectionLostError:
             pass
         finally:
-            self._half_open -= Counter({prefix: 1})
+            self._half_open -= Counter({source: 1})
             if not proven:
                 await wire.cut()
 

@@ -13,7 +13,6 @@ from net.errors import AddressError, ConnectionLostError, PeerFaultError, Unreac
 from net.limits import NetLimits
 from net.multiaddr import Multiaddr
 from net.peer_id import PeerId
-from net.prefix import is_loopback, prefix_of
 from net.quic.certificate import make_credentials
 from net.quic.connection import QuicConnection
 from net.quic.events import Address
@@ -21,6 +20,7 @@ from net.quic.intake import FIRST_QUIC_BYTE, Admission, Intake, destination
 from net.quic.session import Session
 from net.quic.terms import Terms
 from net.quic.udp import UdpSocket, address_of, pair_of
+from net.sources import Sources
 from net.stream import Protocols
 from net.unread import Unread
 from runtime.clock import Clock
@@ -47,6 +47,7 @@ class QuicEndpoint:
         on_fault: is told who broke which rule: the address, the peer if it is proven, the rule.
         admits: whether a dialler at an address is let in at all. It is asked once the address has proven to be the
             dialler's own, so that nobody can use up what somebody else is allowed.
+        sources: whom an address is counted as.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class QuicEndpoint:
         on_connection: Callable[[QuicConnection], None],
         on_fault: Callable[[Multiaddr, PeerId | None, PeerFaultError], None],
         admits: Callable[[str], bool] = lambda _: True,
+        sources: Sources | None = None,
     ) -> None:
         logging.getLogger("quic").addHandler(logging.NullHandler())  # the library would write what strangers do
         self._identity = identity
@@ -70,6 +72,7 @@ class QuicEndpoint:
         self._on_connection = on_connection
         self._on_fault = on_fault
         self._admits = admits
+        self._sources = sources or Sources(limits)
         self._intake = Intake(limits)
         self._credentials = make_credentials(identity, clock.wall_ms())
         self._sockets: list[UdpSocket] = []
@@ -268,11 +271,11 @@ class QuicEndpoint:
             connection.flush()
 
     def _has_place(self, host: str) -> bool:
-        """Whether one more of the prefix may be in the middle of its handshake."""
-        if self._limits.spare_loopback and is_loopback(host):
+        """Whether one more of where it comes from may be in the middle of its handshake."""
+        source = self._sources.of(host)
+        if source is None:
             return True
-        prefix = prefix_of(host)
-        pending = sum(prefix_of(connection.remote.host) == prefix for connection in self._half_open)
+        pending = sum(self._sources.of(connection.remote.host) == source for connection in self._half_open)
         return pending < self._limits.half_open_per_prefix
 
     def _let_in(self, carrier: UdpSocket, datagram: bytes, address: Address) -> QuicConnection | None:

@@ -3,12 +3,16 @@
 from net.errors import PeerFaultError
 from net.fault_log import FaultLog
 from net.host_events import HostEvent, PeerFault
+from net.limits import NetLimits
+from net.sources import Sources
+
+SOURCES = Sources(NetLimits())
 
 
 def logged(faults: list[tuple[float, str, str, str]]) -> list[tuple[str, str, int]]:
     """What is told of faults, each a time, a peer, a host and a rule: peer or remote, rule and count."""
     events: list[HostEvent] = []
-    log = FaultLog(events.append)
+    log = FaultLog(events.append, SOURCES)
     for now, peer, host, rule in faults:
         fault = PeerFaultError("did it", rule=rule, score=1)
         log.add(fault, peer=peer, remote=f"/ip4/{host}/tcp/1", host=host, now=now)
@@ -36,12 +40,12 @@ def test_who_has_proven_no_key_is_known_by_prefix() -> None:
 def test_what_a_peer_made_us_say_is_harmless() -> None:
     events: list[HostEvent] = []
     fault = PeerFaultError("said \x1b[2J", rule="a", score=1)
-    FaultLog(events.append).add(fault, peer="p", remote="r", host="h", now=0.0)
+    FaultLog(events.append, SOURCES).add(fault, peer="p", remote="r", host="h", now=0.0)
     assert events == [PeerFault(peer="p", remote="r", rule="a", reason="said \\x1b[2J", score=1, count=1)]
 
 
 def test_a_million_strangers_cost_no_more_than_a_thousand() -> None:
-    log = FaultLog(lambda _: None)
+    log = FaultLog(lambda _: None, SOURCES)
     for number in range(3000):
         fault = PeerFaultError("did it", rule="a", score=1)
         log.add(fault, peer=str(number), remote="r", host="h", now=0.0)

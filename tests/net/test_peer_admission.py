@@ -1,7 +1,10 @@
 """Who may connect at all: by place, by pace and by prefix."""
 
+from ipaddress import ip_network
+
 from net.admission import Admission
 from net.limits import NetLimits
+from net.sources import Sources
 
 LIMITS = NetLimits()
 
@@ -36,6 +39,16 @@ def test_eight_of_one_prefix_at_a_time() -> None:
     assert verdict(gate, inbound=7 * ("203.0.113.1",)) is None
     assert verdict(gate, inbound=8 * ("203.0.113.1",)) == ("connections-of-prefix", 0)
     assert verdict(gate, inbound=8 * ("203.0.113.9",)) is None
+
+
+def test_neighbours_on_a_link_of_ours_are_counted_one_by_one() -> None:
+    gate = Admission(LIMITS, Sources(LIMITS, lambda: [ip_network("2001:db8::/64"), ip_network("fe80::/64")]))
+    lan = tuple(f"2001:db8::{number:x}" for number in range(50))
+    assert [verdict(gate, host, inbound=lan) for host in lan] == 50 * [None]
+    assert verdict(gate, "fe80::7%eth0", inbound=("fe80::1%eth0", "fe80::2%eth0") * 8) is None
+    assert verdict(gate, "2001:db8::1", inbound=8 * ("2001:db8::1",)) == ("connections-of-prefix", 0)
+    assert [verdict(gate, "2001:db8::2") for _ in range(20)][-1] == ("connection-churn", 10)
+    assert verdict(gate, "2001:db8:0:1::9", inbound=8 * ("2001:db8:0:1::1",)) == ("connections-of-prefix", 0)
 
 
 def test_192_inbound_and_256_in_all() -> None:

@@ -3,17 +3,20 @@
 import asyncio
 import socket
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from net.connection import TcpConnection
 from net.errors import AddressError, ConnectionLostError, PeerFaultError, UnreachableError, WrongPeerError
-from net.host_events import Banned, Connected, DialFailed, Disconnected, Listening, PeerFault
+from net.host import Host
+from net.host_events import Banned, Connected, DialFailed, Disconnected, HostEvent, Listening, PeerFault
 from net.identify import ask
 from net.multiaddr import Multiaddr
 from net.ping import ping
 from net.stream import Connection, Stream, read_exactly
+from runtime.clock import ManualClock
 from runtime.errors import NetworkError, RefusedError, UsageError
 from tests.net.nodes import ANY_PORT, PATIENT, Node, hosts, identity, peer_of, until
 
@@ -239,6 +242,17 @@ async def test_a_banned_peer_is_neither_dialled_nor_let_in() -> None:
 
 def fault(score: int) -> PeerFaultError:
     return PeerFaultError("lied", rule="lie", score=score)
+
+
+async def test_where_it_is_decides_whom_an_address_is_counted_as() -> None:
+    events: list[HostEvent] = []
+    link = [ip_network("2001:db8::/64")]
+    host = Host(identity(1), PATIENT, clock=ManualClock(), on_event=events.append, own_networks=lambda: link)
+    for address in ("/ip6/2001:db8::7/tcp/1", "/ip6/2001:db8:1::7/tcp/1"):
+        host.blame(fault(100), peer=None, remote=Multiaddr.parse(address))
+    banned = [event.subject for event in events if isinstance(event, Banned)]
+    assert banned == ["2001:db8::7", "2001:db8:1::/64"]
+    await host.aclose()
 
 
 async def test_a_hundred_points_ban_a_peer_for_an_hour() -> None:

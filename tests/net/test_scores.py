@@ -1,9 +1,11 @@
 """Scores of trouble: they add up, halve every ten minutes, and ban at a hundred."""
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 from net.limits import NetLimits
 from net.scores import Scores
+from net.sources import Sources
 
 LIMITS = NetLimits()
 HOUR = 3600.0
@@ -89,3 +91,12 @@ def test_a_million_peers_cost_no_more_than_a_few_thousand() -> None:
     assert len(scores._scores) <= 8192
     assert len(scores._bans) <= 8192
     assert scores.ban_of(19_999.0, peer="19998") is not None
+
+
+def test_a_neighbour_is_banned_alone_and_takes_nobody_of_his_network_along() -> None:
+    scores = Scores(LIMITS, Sources(LIMITS, lambda: [ip_network("2001:db8::/64")]))
+    for number in range(1, 6):
+        assert bans(scores, 100, host=f"2001:db8::{number}") == [("prefix", f"2001:db8::{number}")]
+    assert scores.ban_of(0.0, host="2001:db8::5") is not None
+    assert scores.ban_of(0.0, host="2001:db8::6") is None
+    assert scores.ban_of(0.0, host="2001:db8:0:1::6") is None
