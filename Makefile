@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check check snapshots cov bench docs guests test-term test-rooms test-sdk test-kit test-lang test-interop test-net fuzz clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests test-term test-rooms test-sdk test-kit test-lang test-interop test-net fuzz clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -60,7 +60,7 @@ lock: .venv/.dev  ## write the lock files anew, raising nothing that need not ri
 lock-check: .venv/.dev  ## the lock files fit pyproject.toml
 	@$(PY) tools/lock.py --check
 
-check: lint type imports dead lock-check audit guests docs-check  ## everything that is checked without running orlop
+check: lint type imports dead lock-check audit wit-check guests docs-check  ## everything that is checked without running orlop
 
 snapshots: .venv/.dev  ## take the pictures of all screens anew
 	@$(PY) -m pytest -q tests/console/ui --snapshot-update || $(PY) -m pytest -q tests/console/ui
@@ -70,6 +70,12 @@ cov: .venv/.dev  ## tests with coverage
 
 bench: .venv/.dev  ## measure; writes bench/results.json and bench/RESULTS.md
 	@$(PY) -m bench
+
+wit: .venv/.dev  ## write the bindings of the WIT in assets/wit anew
+	@$(PY) tools/wit.py generate --write
+
+wit-check: .venv/.dev  ## the WIT is sound, breaks no released one, and the bindings are its own
+	@$(PY) tools/wit.py generate --check
 
 docs: .venv/.dev  ## write the generated reference pages and copy the pictures
 	@$(PY) tools/docs.py --write
