@@ -4,12 +4,11 @@ import time
 from typing import Final
 
 from bench.measure import Figure, figure
-from runtime.canonical import encode
 from runtime.identity import Identity
 from runtime.jobs.commitment import commit
 from runtime.jobs.ending import Usage
 from runtime.jobs.evidence import Evidence
-from runtime.jobs.receipt_form import FIRST_PREVIOUS, receipt_id
+from runtime.jobs.receipt_form import FIRST_PREVIOUS
 from runtime.jobs.spec import JobLimits, JobRequest, module_name, new_nonce, sign_manifest
 from runtime.jobs.statement import Statement, sign_receipt
 from runtime.jobs.verify import verify
@@ -57,9 +56,9 @@ def _chain(own: Identity, many: int) -> list[_Made]:
             commitment=commit(_OUT, b""),
             completed_ms=number,
         )
-        document = sign_receipt(own, statement, number, previous)
-        previous = receipt_id(document)
-        made.append((encode(document), encode(manifest.document)))
+        receipt = sign_receipt(own, statement, number, previous)
+        previous = receipt.id
+        made.append((receipt.canonical, manifest.canonical))
     return made
 
 

@@ -51,20 +51,27 @@ def encode(value: Json) -> bytes:
 
 def _is_canonical(value: object, depth: int) -> bool:
     """Whether a value is made of what `json` writes as it should be, so that it needs no copy; most are."""
-    items: Iterable[object]
     if depth >= _DEPTH_MAX:
         return False
     if type(value) is list:
-        items = value
-    elif type(value) is dict:
+        return _are_canonical(value, depth + 1)
+    if type(value) is dict:
         for key in value:  # loops, since every message and every receipt comes by: `all` takes twice as long
             if type(key) is not str or not key.isascii():
                 return False
-        items = value.values()
-    else:
-        return False
-    for item in items:  # noqa: SIM110 - as above
-        if not (_is_plain(item) or _is_canonical(item, depth + 1)):
+        return _are_canonical(value.values(), depth + 1)
+    return False
+
+
+def _are_canonical(items: Iterable[object], depth: int) -> bool:
+    for item in items:
+        if type(item) is str:
+            fits = item.isascii()
+        elif type(item) is int:
+            fits = -INTEGER_MAX <= item <= INTEGER_MAX
+        else:
+            fits = item is None or type(item) is bool or _is_canonical(item, depth)
+        if not fits:
             return False
     return True
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from runtime.events import JobOutput
 from runtime.jobs.commitment import Commitment, StreamCommitment
@@ -290,7 +290,7 @@ class Capture:
 
     @property
     def undelivered(self) -> str:
-        """Why a stream could not be passed on, once `passed_on`; empty when it could, or its reader left."""
+        """Why a stream could not be passed on, once `pass_on` has returned; empty when it could, or its reader left."""
         return "; ".join(
             f"{stream.name} could not be written: {stream.tee.trouble}"
             for stream in (self._stdout, self._errors)
@@ -351,22 +351,24 @@ class Capture:
         kept = (data for name, data in pieces(self._path) if name == "stderr")
         return await asyncio.to_thread(self._commitment.finish, chain(kept, self._stderr))
 
-    async def passed_on(self) -> None:
-        """Waits, after `finish`, until the readers of both streams have got everything, left, or were abandoned."""
+    async def pass_on(self, given_up: "asyncio.Future[str]") -> None:
+        """Waits, after `finish`, until the readers of both streams have got everything or left.
+
+        Args:
+            given_up: done when they are to be left alone, whatever they have got.
+        """
         for stream in (self._stdout, self._errors):
-            if stream.tee is not None:
-                await stream.tee.done
+            tee = stream.tee
+            if tee is not None:
+                either: set[asyncio.Future[Any]] = {tee.done, given_up}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                tee.abandon()
+                await tee.done
 
     def discard(self) -> None:
         """There is no run after all: lets go of everything."""
         self._stdout.discard()
         self._errors.discard()
-
-    def abandon(self) -> None:
-        """Leaves the readers of both streams alone, whatever they have got."""
-        for stream in (self._stdout, self._errors):
-            if stream.tee is not None:
-                stream.tee.abandon()
 
     def _keep(self, name: StreamName, data: bytes) -> None:
         if self._file is not None:

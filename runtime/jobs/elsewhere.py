@@ -8,15 +8,17 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from runtime.errors import OrlopError, RefusedError, UnavailableError
 from runtime.jobs import records
+from runtime.jobs.admission import checked, struck
 from runtime.jobs.capture import Capture
 from runtime.jobs.commitment import Commitment
-from runtime.jobs.course import Parts, checked, new_capture, struck
 from runtime.jobs.ending import STATES, JobEnd, JobOutcome, Usage, exit_code
+from runtime.jobs.moves import Moves
 from runtime.jobs.output import StreamName
+from runtime.jobs.parts import Parts, new_capture
 from runtime.jobs.pipes import writable
 from runtime.jobs.queue import NOW
 from runtime.jobs.receipt_form import Receipt
@@ -144,7 +146,6 @@ class Elsewhere:
 
     Attributes:
         job: its id.
-        state: its current state.
         ended: done when its end is stored and its output was passed on.
     """
 
@@ -163,7 +164,6 @@ class Elsewhere:
     ) -> None:
         loop = asyncio.get_running_loop()
         self.job = manifest.job
-        self.state = "queued"
         self.ended: asyncio.Future[None] = loop.create_future()
         self._cancelled: asyncio.Future[str] = loop.create_future()
         self._parts = parts
@@ -175,6 +175,12 @@ class Elsewhere:
         self._where = where
         self._carry = carry
         self._write_too = write_too
+        self._moves = Moves(parts.store, self.job)
+
+    @property
+    def state(self) -> str:
+        """Its current state."""
+        return self._moves.state
 
     @property
     def running(self) -> bool:
@@ -209,7 +215,7 @@ class Elsewhere:
             carried = await self._carried(errand)
             await errand.commitment()
             end = await self._store(carried, capture)
-            await self._pass_on(capture)
+            await capture.pass_on(self._cancelled)
         finally:
             self._held.close()
         return replace(end, undelivered=capture.undelivered)
@@ -234,12 +240,8 @@ class Elsewhere:
             raise UnavailableError(f"no room for the streams of a job: {error.strerror}") from error
 
     def _move(self, state: Literal["admitted", "running"]) -> None:
-        if state == self.state:
-            return
-        job, previous = self.job, self.state
-        self.state = state
-        moved = self._parts.store.write(lambda tx: records.move(tx, job, state, previous), urgent=False)
-        moved.add_done_callback(lambda done: done.exception())  # the end says the same, and is waited for
+        if state != self.state:
+            self._moves.to(state)
 
     async def _store(self, carried: Carried, capture: Capture) -> JobEnd:
         stdout, stderr = capture.kept
@@ -259,6 +261,7 @@ class Elsewhere:
             receipt_document=None if carried.receipt is None else dict(carried.receipt.document),
             verification=carried.verification,
         )
+        self._moves.tell()
         previous = self.state
 
         def work(tx: Transaction) -> JobEnd:
@@ -271,16 +274,8 @@ class Elsewhere:
             return stored
 
         stored = await asyncio.wrap_future(self._parts.store.write(work))
-        self.state = stored.state
+        self._moves.state = stored.state
         return stored
-
-    async def _pass_on(self, capture: Capture) -> None:
-        """Waits until what came has reached its readers, or the job is cancelled."""
-        passing = asyncio.ensure_future(capture.passed_on())
-        either: set[asyncio.Future[Any]] = {passing, self._cancelled}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        capture.abandon()
-        await passing
 
 
 async def send_off(

@@ -1,9 +1,10 @@
 """How a run ended and what that means: outcome, state, completion, exit code, and the one line that says why. Pure."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
-from runtime.canonical import Json
+from runtime.canonical import Json, encode
 from runtime.jobs.spec import JobLimits
 from runtime.quantities import format_duration_ms, format_size
 from runtime.sandbox.outcome import Outcome, likely_cause
@@ -24,6 +25,7 @@ __all__ = [
     "Usage",
     "effective",
     "exit_code",
+    "limits_text",
     "reason",
 ]
 
@@ -165,6 +167,17 @@ def effective(limits: JobLimits, tripped: str) -> dict[str, Json]:
         tripped: the one that struck, or empty.
     """
     return limits.document() | ({"tripped": tripped} if tripped else {})
+
+
+@lru_cache(maxsize=64)
+def limits_text(limits: JobLimits, tripped: str = "") -> str:
+    """As `effective`, in canonical JSON; the same few come again and again.
+
+    Args:
+        limits: those in force.
+        tripped: the one that struck, or empty.
+    """
+    return encode(effective(limits, tripped)).decode()
 
 
 def exit_code(outcome: JobOutcome, *, guest: int | None = None, cancelled_by: str = "command") -> int:

@@ -20,10 +20,11 @@ from runtime.errors import FailedError, OrlopError, RefusedError, UnavailableErr
 from runtime.events import CoreError
 from runtime.identity import Identity
 from runtime.jobs import records
-from runtime.jobs.course import Course, Parts
+from runtime.jobs.course import Course
 from runtime.jobs.elsewhere import Carrier, WriteToo, send_off, write_nothing
 from runtime.jobs.ending import EXIT_CANCELLED, JobEnd
 from runtime.jobs.output import read_stream
+from runtime.jobs.parts import Parts
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool
 from runtime.jobs.queue import NOW, Queued, QueueLimits, Terms

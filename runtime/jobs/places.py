@@ -12,17 +12,16 @@ class Places:
 
     Args:
         free: how many places there are.
+
+    Attributes:
+        waiting: how many wait for a place.
     """
 
     def __init__(self, free: int) -> None:
         self._free = free
         self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for a place."""
-        return sum(not turn.done() for _, _, turn in self._queue)
+        self.waiting = 0
 
     async def take(self, priority: int = 0) -> None:
         """Waits for a place; whoever stops waiting leaves the queue.
@@ -35,18 +34,23 @@ class Places:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._queue, (-priority, next(self._numbers), turn))
+        self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.cancelled():
+                self.waiting -= 1
+            else:
                 self.give_back()  # the place came just as we went
             raise
 
-    def give_back(self) -> None:
-        """Leaves a place to the next in the queue."""
+    def give_back(self) -> bool:
+        """Leaves a place to the next in the queue; gives whether there was one."""
         while self._queue:
             _, _, turn = heapq.heappop(self._queue)
             if not turn.done():
+                self.waiting -= 1
                 turn.set_result(None)
-                return
+                return True
         self._free += 1
+        return False

@@ -113,7 +113,8 @@ class Pool:
                 self._why = error.why
                 continue
             try:
-                await asyncio.wait_for(asyncio.shield(worker.ready), _FORK_S)
+                if not worker.ready.done():
+                    await asyncio.wait_for(asyncio.shield(worker.ready), _FORK_S)
             except (UnavailableError, TimeoutError):
                 worker.kill()
                 continue

@@ -130,7 +130,7 @@ def queued_jobs(db: sqlite3.Connection, job: str = "") -> tuple[list[Queued], li
 def _queued(row: Sequence[str | int | None]) -> Queued:
     job, name, submitter, manifest, limits, priority, retries, attempt, expires_ms, keep = row
     document, bounds = (_object(text) for text in (manifest, limits))
-    read = Manifest(document, str(job), str(document.get("signer_pubkey", "")))
+    read = Manifest(document, str(job), str(document.get("signer_pubkey", "")), str(manifest).encode())
     request = request_of(read, name=str(name), submitter=str(submitter), limits=JobLimits.read(bounds))
     terms = Terms(
         detached=True,

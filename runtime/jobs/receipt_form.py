@@ -22,7 +22,9 @@ __all__ = [
     "Place",
     "Receipt",
     "ReceiptRefusedError",
+    "enveloped",
     "message",
+    "message_id",
     "parse_receipt",
     "read_receipt",
     "receipt_id",
@@ -121,14 +123,12 @@ class Receipt:
     @property
     def id(self) -> str:
         """SHA-256 of the signed message, domain included."""
-        return hashlib.sha256(DOMAIN + self.message).hexdigest()
+        return message_id(self.message)
 
     @property
     def canonical(self) -> bytes:
-        """The whole envelope in canonical JSON: its other two fields sort behind those that are signed."""
-        return b'%s,"signature":"%s","worker_pubkey":"%s"}' % (
-            self.message[:-1], self.signature.hex().encode(), self.worker.encode(),
-        )  # fmt: skip
+        """The whole envelope in canonical JSON."""
+        return enveloped(self.message, self.signature, self.worker)
 
     @property
     def completed_s(self) -> int:
@@ -149,9 +149,25 @@ def message(document: Mapping[str, Json]) -> bytes:
     return encode({name: document[name] for name in _SIGNED})
 
 
+def message_id(signed: bytes) -> str:
+    """The id of the receipt whose message is given, from `message`: its SHA-256, domain included."""
+    return hashlib.sha256(DOMAIN + signed).hexdigest()
+
+
+def enveloped(signed: bytes, signature: bytes, worker: str) -> bytes:
+    """The whole envelope in canonical JSON: its other two fields sort behind those that are signed.
+
+    Args:
+        signed: from `message`.
+        signature: 64 bytes.
+        worker: the public key, 64 hexadecimal characters.
+    """
+    return b'%s,"signature":"%s","worker_pubkey":"%s"}' % (signed[:-1], signature.hex().encode(), worker.encode())
+
+
 def receipt_id(document: Mapping[str, Json]) -> str:
-    """The id of a well-formed receipt: SHA-256 of its signed message."""
-    return hashlib.sha256(DOMAIN + message(document)).hexdigest()
+    """The id of a well-formed receipt."""
+    return message_id(message(document))
 
 
 def read_receipt(raw: bytes) -> Receipt:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runtime.canonical import Json, encode
 from runtime.errors import AmbiguousError, NotFoundError, UsageError
 from runtime.jobs.chain import ChainFault, ChainLink, FaultKind, read_link
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, RESTORED, Place
@@ -109,20 +108,19 @@ def last_place(tx: Transaction, worker: str) -> tuple[int, str]:
     return (int(last[0]), str(last[1])) if last else (-1, FIRST_PREVIOUS)
 
 
-def insert(tx: Transaction, record: ReceiptRecord, document: Json, manifest: Json = None) -> None:
+def insert(tx: Transaction, record: ReceiptRecord, document: bytes, manifest: bytes = b"") -> None:
     """Stores a receipt.
 
     Args:
         tx: holds the write lock.
         record: its row.
-        document: the envelope.
-        manifest: the envelope of its manifest, where no job keeps that.
+        document: the envelope in canonical JSON.
+        manifest: likewise of its manifest, where no job keeps that.
     """
-    kept = "" if manifest is None else encode(manifest).decode()
     values = tuple(getattr(record, name) for name in ReceiptRecord.__slots__)
     tx.execute(
         f"INSERT INTO receipts ({_COLUMNS}, document, manifest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constant columns
-        (*values, encode(document).decode(), kept),
+        (*values, document.decode(), manifest.decode()),
     )
 
 

@@ -34,7 +34,6 @@ from runtime.jobs.receipt_form import (
     SIZE_MAX,
     Receipt,
     read_receipt,
-    receipt_id,
 )
 from runtime.jobs.receipt_rows import ReceiptFilter, ReceiptRecord
 from runtime.jobs.references import resolve
@@ -116,9 +115,21 @@ class Receipts:
             statement: what the receipt says.
         """
         last, previous = receipt_rows.last_place(tx, self._identity.public_hex)
-        document = sign_receipt(self._identity, statement, last + 1, previous)
-        record = self._record(document, last + 1, previous, statement.job, statement.completed_ms)
-        return self._keep(tx, replace(record, exit_code=statement.exit_code, outcome=statement.outcome), document)
+        signed = sign_receipt(self._identity, statement, last + 1, previous)
+        record = ReceiptRecord(
+            receipt=signed.id,
+            number=last + 1,
+            job=statement.job,
+            worker=self._identity.public_hex,
+            own=True,
+            exit_code=statement.exit_code,
+            outcome=statement.outcome,
+            previous=previous,
+            issued_ms=statement.completed_ms,
+            verdict="",
+        )
+        self._keep(tx, record, signed.canonical)
+        return Issued(signed.id, signed.document)
 
     def issue_restored(self, tx: Transaction, *, backup_sha256: str) -> Issued:
         """Signs and stores the entry of the chain that says that this node was restored from a backup.
@@ -137,9 +148,21 @@ class Receipts:
         }  # fmt: skip
         manifest = sign_payload(self._identity, payload, created_ms=tx.now_ms)
         number = max(last + RESTORED_STEP, tx.now_ms)
-        document = sign_restored(self._identity, manifest, number, previous, tx.now_ms)
-        record = self._record(document, number, previous, manifest.job, tx.now_ms)
-        return self._keep(tx, replace(record, outcome=RESTORED), document, dict(manifest.document))
+        signed = sign_restored(self._identity, manifest, number, previous, tx.now_ms)
+        record = ReceiptRecord(
+            receipt=signed.id,
+            number=number,
+            job=manifest.job,
+            worker=self._identity.public_hex,
+            own=True,
+            exit_code=0,
+            outcome=RESTORED,
+            previous=previous,
+            issued_ms=tx.now_ms,
+            verdict="",
+        )
+        self._keep(tx, record, signed.canonical, manifest.canonical)
+        return Issued(signed.id, signed.document)
 
     def keep_foreign(self, tx: Transaction, receipt: Receipt, verification: Verification) -> str:
         """Stores a receipt of another node that was found valid; part of the caller's transaction.
@@ -172,26 +195,12 @@ class Receipts:
             issued_ms=tx.now_ms,
             verdict=verification.verdict,
         )
-        self._keep(tx, record, dict(receipt.document))
+        self._keep(tx, record, receipt.canonical)
         tx.emit(ReceiptVerified(receipt=receipt.id, verdict=verification.verdict, steps=verification.steps))
         return receipt.id
 
-    def _record(self, document: Mapping[str, Json], number: int, previous: str, job: str, now_ms: int) -> ReceiptRecord:
-        return ReceiptRecord(
-            receipt=receipt_id(document),
-            number=number,
-            job=job,
-            worker=self._identity.public_hex,
-            own=True,
-            exit_code=0,
-            outcome="",
-            previous=previous,
-            issued_ms=now_ms,
-            verdict="",
-        )
-
-    def _keep(self, tx: Transaction, record: ReceiptRecord, document: dict[str, Json], manifest: Json = None) -> Issued:
-        receipt_rows.insert(tx, record, document, manifest)
+    def _keep(self, tx: Transaction, record: ReceiptRecord, canonical: bytes, manifest: bytes = b"") -> None:
+        receipt_rows.insert(tx, record, canonical, manifest)
         tx.emit(
             ReceiptIssued(
                 receipt=record.receipt,
@@ -204,7 +213,6 @@ class Receipts:
                 own=record.own,
             )
         )
-        return Issued(record.receipt, document)
 
     async def prune(self, keep: int) -> int:
         """Gives up the documents of all but the newest receipts; their places in the chains stay.

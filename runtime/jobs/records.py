@@ -2,12 +2,13 @@
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 from runtime.canonical import encode
 from runtime.errors import FailedError
 from runtime.events import JobState, JobSubmitted, JobUsage
-from runtime.jobs.ending import JobEnd
+from runtime.jobs.ending import JobEnd, limits_text
 from runtime.jobs.processes import is_running, start_mark
 from runtime.jobs.queue import NOW, Terms
 from runtime.jobs.spec import JobRequest, Manifest
@@ -47,22 +48,22 @@ def insert(tx: Transaction, request: JobRequest, manifest: Manifest, terms: Term
         where: `local`, or the PeerId of the node that is to run it.
     """
     limits, module = request.limits, str(manifest.payload["module_cid"])
-    number = tx.one("SELECT coalesce(max(number), 0) + 1 FROM jobs")
+    name = clean(request.name, 100)
     tx.execute(
         "INSERT INTO jobs (job, number, name, module, submitter, place, manifest, state, outcome, reason, created_ms,"
         " usage, limits, receipt, runner_pid, runner_start, priority, detached, attempt, retries, expires_ms,"
         " keep_output, tripped)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', '', '', ?, '{}', ?, '', ?, ?, ?, ?, 0, ?, ?, ?, '')",
+        " VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM jobs), ?, ?, ?, ?, ?, 'queued', '', '', ?, '{}', ?, '',"
+        " ?, ?, ?, ?, 0, ?, ?, ?, '')",
         (
             manifest.job,
-            number[0] if number else 1,
-            clean(request.name, 100),
+            name,
             module,
             request.submitter,
             where,
-            encode(manifest.document).decode(),
+            manifest.canonical.decode(),
             tx.now_ms,
-            encode(limits.document()).decode(),
+            limits_text(limits),
             os.getpid(),
             start_mark(),
             terms.priority,
@@ -77,7 +78,7 @@ def insert(tx: Transaction, request: JobRequest, manifest: Manifest, terms: Term
             job=manifest.job,
             kind="wasm",
             module=module,
-            name=clean(request.name, 100),
+            name=name,
             submitter=request.submitter,
             where=where,
             memory_bytes=limits.memory_bytes,
@@ -108,16 +109,23 @@ def waiting(db: sqlite3.Connection | Transaction) -> int:
     return int(db.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()[0])
 
 
-def move(tx: Transaction, job: str, state: str, previous: str) -> None:
-    """A job goes on to its next state, in this program."""
-    if state == "running":
-        tx.execute("UPDATE jobs SET state = ?, started_ms = ? WHERE job = ?", (state, tx.now_ms, job))
-    else:
-        tx.execute("UPDATE jobs SET state = ? WHERE job = ?", (state, job))
-    if state == "admitted":
-        sql = "UPDATE jobs SET runner_pid = ?, runner_start = ? WHERE job = ?"
-        tx.execute(sql, (os.getpid(), start_mark(), job))
-    tx.emit(JobState(job=job, state=state, previous=previous))
+def move(tx: Transaction, job: str, states: Sequence[str], previous: str) -> None:
+    """A job goes on, in this program.
+
+    Args:
+        tx: of the store.
+        job: its id.
+        states: through which, at least one; the row gets the last of them, and each has its event.
+        previous: where it was.
+    """
+    started_ms = tx.now_ms if "running" in states else None
+    tx.execute(
+        "UPDATE jobs SET state = ?, started_ms = ?, runner_pid = ?, runner_start = ? WHERE job = ?",
+        (states[-1], started_ms, os.getpid(), start_mark(), job),
+    )
+    for state in states:
+        tx.emit(JobState(job=job, state=state, previous=previous))
+        previous = state
 
 
 def requeue(tx: Transaction, job: str, previous: str, *, attempt: int, reason: str = "") -> None:
@@ -141,13 +149,10 @@ def finish(tx: Transaction, end: JobEnd, previous: str) -> None:
     Raises:
         FailedError: it has ended already, as another program found; the whole transaction is undone.
     """
-    state = state_of(tx, end.job)
-    if state not in UNFINISHED:
-        raise FailedError(f"it is {state or 'gone'} already", where=f"job {end.job[:16]}")
     usage = end.usage.document() | {"truncated": end.truncated}
-    tx.execute(
+    changed = tx.execute(
         "UPDATE jobs SET state = ?, outcome = ?, reason = ?, ended_ms = ?, exit_code = ?, usage = ?, receipt = ?,"
-        " tripped = ? WHERE job = ?",
+        " tripped = ? WHERE job = ? AND state IN (?, ?, ?, ?)",
         (
             end.state,
             end.outcome,
@@ -158,8 +163,11 @@ def finish(tx: Transaction, end: JobEnd, previous: str) -> None:
             end.receipt,
             end.tripped,
             end.job,
+            *UNFINISHED,
         ),
     )
+    if changed.rowcount != 1:
+        raise FailedError(f"it is {state_of(tx, end.job) or 'gone'} already", where=f"job {end.job[:16]}")
     tx.emit(JobState(job=end.job, state=end.state, previous=previous, reason=end.outcome, tripped=end.tripped))
     tx.emit(
         JobUsage(

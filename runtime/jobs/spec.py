@@ -311,11 +311,13 @@ class Manifest:
         document: the envelope as it travels.
         job: its hash, the job's id.
         signer: the submitter's public key, 64 hexadecimal characters.
+        canonical: the envelope in canonical JSON.
     """
 
     document: Mapping[str, Json]
     job: str
     signer: str
+    canonical: bytes
 
     @property
     def payload(self) -> Mapping[str, Json]:
@@ -401,11 +403,17 @@ def sign_payload(
     message = encode(signed)
     if len(message) > _MANIFEST_MAX:
         raise UsageError(f"arguments and environment make a manifest of {len(message)} bytes, {_MANIFEST_MAX} fit")
-    document = signed | {
-        "signer_pubkey": identity.public_hex,
-        "signature": identity.sign(DOMAIN, message).hex(),
-    }
-    return Manifest(document, hashlib.sha256(DOMAIN + message).hexdigest(), identity.public_hex)
+    return _manifest(signed, message, identity.sign(DOMAIN, message).hex(), identity.public_hex)
+
+
+def _manifest(signed: Mapping[str, Json], message: bytes, signature: str, signer: str) -> Manifest:
+    """The envelope around what was signed; its other two fields sort behind those."""
+    return Manifest(
+        document={**signed, "signature": signature, "signer_pubkey": signer},
+        job=hashlib.sha256(DOMAIN + message).hexdigest(),
+        signer=signer,
+        canonical=b'%s,"signature":"%s","signer_pubkey":"%s"}' % (message[:-1], signature.encode(), signer.encode()),
+    )
 
 
 def read_manifest(raw: bytes, *, now_ms: int | None = None) -> Manifest:
@@ -433,13 +441,14 @@ def read_manifest(raw: bytes, *, now_ms: int | None = None) -> Manifest:
         raise ManifestRefusedError("UnsupportedSchema", f"schema_version: {version} is newer than 1")
     signer = _hex(document.get("signer_pubkey"), 32, "key", "signer_pubkey")
     signature = _hex(document.get("signature"), 64, "BadSignature", "signature")
-    message = encode({name: value for name, value in document.items() if name not in {"signature", "signer_pubkey"}})
+    signed = {name: value for name, value in document.items() if name not in {"signature", "signer_pubkey"}}
+    message = encode(signed)
     if not verify(signer, DOMAIN, message, signature):
         raise ManifestRefusedError("BadSignature", "the signature does not fit")
     expires_ms = _checked(document)
     if now_ms is not None and expires_ms is not None and expires_ms < now_ms:
         raise ManifestRefusedError("Expired", f"expired at {document['expires_at']}")
-    return Manifest(document, hashlib.sha256(DOMAIN + message).hexdigest(), signer.hex())
+    return _manifest(signed, message, signature.hex(), signer.hex())
 
 
 def _checked(document: Mapping[str, Json]) -> int | None:

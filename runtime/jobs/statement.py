@@ -4,17 +4,34 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from runtime.canonical import Json, encode, timestamp
 from runtime.identity import Identity
 from runtime.jobs.commitment import Commitment, commit
 from runtime.jobs.confine import confinement
-from runtime.jobs.ending import COMPLETIONS, JobOutcome, Usage, effective
-from runtime.jobs.receipt_form import DOMAIN, RESTORED, message
+from runtime.jobs.ending import COMPLETIONS, JobOutcome, Usage, limits_text
+from runtime.jobs.receipt_form import DOMAIN, RESTORED, enveloped, message, message_id
 from runtime.jobs.spec import JobLimits, Manifest
 from runtime.sandbox.engine import ENGINE
 
-__all__ = ["Statement", "sign_receipt", "sign_restored"]
+__all__ = ["SignedReceipt", "Statement", "sign_receipt", "sign_restored"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """A receipt that was just signed.
+
+    Attributes:
+        document: the envelope.
+        canonical: the same in canonical JSON.
+        id: the receipt's.
+    """
+
+    document: dict[str, Json]
+    canonical: bytes
+    id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +83,8 @@ class Statement:
             "orlop.nonce": self.nonce,
             "orlop.fuel_used": self.usage.fuel,
             "orlop.engine": ENGINE,
-            "orlop.limits": encode(effective(self.limits, self.tripped)).decode(),
-            "orlop.environment": self._environment(),
+            "orlop.limits": limits_text(self.limits, self.tripped),
+            "orlop.environment": _environment(self.usage.memory_peak_bytes, self.guest_exit_code),
             "orlop.stdin_sha256": self.stdin_sha256,
             "orlop.argv_sha256": _list_hash(self.argv),
             "orlop.env_sha256": _list_hash(self.env),
@@ -75,23 +92,28 @@ class Statement:
         }
         return {name: str(value) for name, value in known.items() if value is not None}
 
-    def _environment(self) -> str:
-        """Where it ran and within which walls, the peak of memory, and the guest's number above 255."""
-        known: dict[str, Json] = {
-            "arch": platform.machine(),
-            "os": platform.system().lower(),
-            "confinement": confinement().document(),
-            "memory_peak_bytes": self.usage.memory_peak_bytes,
-            "guest_exit_code": self.guest_exit_code,
-        }
-        return encode({name: value for name, value in known.items() if value is not None}).decode()
+
+@lru_cache(maxsize=64)
+def _environment(memory_peak_bytes: int | None, guest_exit_code: int | None) -> str:
+    """Where it ran and within which walls, the peak of memory, and the guest's number above 255."""
+    known: dict[str, Json] = {
+        "arch": platform.machine(),
+        "os": platform.system().lower(),
+        "confinement": confinement().document(),
+        "memory_peak_bytes": memory_peak_bytes,
+        "guest_exit_code": guest_exit_code,
+    }
+    return encode({name: value for name, value in known.items() if value is not None}).decode()
+
+
+_OF_NONE: Final = hashlib.sha256(b"[]").hexdigest()
 
 
 def _list_hash(items: Sequence[str]) -> str:
-    return hashlib.sha256(encode(list(items))).hexdigest()
+    return hashlib.sha256(encode(list(items))).hexdigest() if items else _OF_NONE
 
 
-def sign_receipt(identity: Identity, statement: Statement, number: int, previous: str) -> dict[str, Json]:
+def sign_receipt(identity: Identity, statement: Statement, number: int, previous: str) -> SignedReceipt:
     """Writes and signs a receipt.
 
     Args:
@@ -99,9 +121,6 @@ def sign_receipt(identity: Identity, statement: Statement, number: int, previous
         statement: what it says.
         number: its place in this key's chain, from 0.
         previous: the id of the receipt before it, 64 zeros for the first.
-
-    Returns:
-        The envelope.
     """
     return _signed(
         identity,
@@ -114,7 +133,7 @@ def sign_receipt(identity: Identity, statement: Statement, number: int, previous
     )
 
 
-def sign_restored(identity: Identity, manifest: Manifest, number: int, previous: str, now_ms: int) -> dict[str, Json]:
+def sign_restored(identity: Identity, manifest: Manifest, number: int, previous: str, now_ms: int) -> SignedReceipt:
     """Writes and signs the entry that says that the node was restored from a backup; it tells of no run.
 
     Args:
@@ -123,9 +142,6 @@ def sign_restored(identity: Identity, manifest: Manifest, number: int, previous:
         number: its place in this key's chain.
         previous: the id of the last receipt that the backup holds, 64 zeros when it holds none.
         now_ms: wall time.
-
-    Returns:
-        The envelope.
     """
     extra = {
         "orlop.outcome": RESTORED,
@@ -147,7 +163,7 @@ def _signed(
     completion: str,
     wall_ms: int,
     extra: Mapping[str, str],
-) -> dict[str, Json]:
+) -> SignedReceipt:
     signed: dict[str, Json] = {
         "schema_version": 1,
         "job_id": job,
@@ -166,5 +182,7 @@ def _signed(
             },
         },
     }
-    signature = identity.sign(DOMAIN, message(signed)).hex()
-    return signed | {"worker_pubkey": identity.public_hex, "signature": signature}
+    text = message(signed)
+    signature = identity.sign(DOMAIN, text)
+    document = signed | {"worker_pubkey": identity.public_hex, "signature": signature.hex()}
+    return SignedReceipt(document, enveloped(text, signature, identity.public_hex), message_id(text))

@@ -9,9 +9,10 @@ from runtime.blob_references import refer
 from runtime.blobs import Blob
 from runtime.errors import UnavailableError
 from runtime.jobs import records
-from runtime.jobs.course import Course, Parts
+from runtime.jobs.course import Course
 from runtime.jobs.feed import known_input
 from runtime.jobs.inputs import Given, Ready, keep_inputs
+from runtime.jobs.parts import Parts
 from runtime.jobs.queue import NOW, Queued, Terms
 from runtime.jobs.spec import JobRequest, Manifest, module_name, new_nonce, sign_manifest
 from runtime.jobs.streams import HeldStreams

@@ -29,7 +29,7 @@ def chain(*, by_stranger: bool = False) -> tuple[bytes, ...]:
 
 def restored(number: int, previous: str) -> bytes:
     payload: dict[str, Json] = {"kind": "orlop-restore", "backup_sha256": "0" * 64, "orlop": {"nonce": "0" * 32}}
-    return encode(sign_restored(ME, sign_payload(ME, payload, created_ms=1), number, previous, 2))
+    return sign_restored(ME, sign_payload(ME, payload, created_ms=1), number, previous, 2).canonical
 
 
 def walked(lines: Iterable[bytes], *, whole: bool = True, known: bool | None = True) -> ChainReport:

@@ -47,7 +47,7 @@ def receipt_of(errand: Errand, stdout: bytes, *, number: int = 0) -> Receipt:
         commitment=commit(stdout, b""),
         completed_ms=1_700_000_000_000,
     )
-    return parse_receipt(sign_receipt(PEER, statement, number, "0" * 64))
+    return parse_receipt(sign_receipt(PEER, statement, number, "0" * 64).document)
 
 
 async def verified(errand: Errand, receipt: Receipt) -> Verification:

@@ -101,6 +101,16 @@ def test_a_manifest_holds_what_was_asked_for_and_no_host_path() -> None:
     assert check_of(encode(signed.document), now_ms=61_002) == "Expired"
 
 
+@pytest.mark.parametrize("expires_ms", [None, 2_000_000])
+def test_what_is_stored_of_a_manifest_is_its_document_in_canonical_json(expires_ms: int | None) -> None:
+    request = JobRequest(name="j\u00f6b \U0001f600", env=("A=\u00df",))
+    name, nonce = module_name(b"wasm"), new_nonce()
+    made = sign_manifest(ME, request, name, nonce=nonce, created_ms=1000, expires_ms=expires_ms)
+    assert made.canonical == encode(made.document)
+    spaced = json.dumps(made.document, indent=1).encode()
+    assert read_manifest(spaced) == made
+
+
 def test_each_run_has_a_job_id_of_its_own() -> None:
     ids = set()
     for _ in range(3):

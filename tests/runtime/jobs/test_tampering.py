@@ -74,7 +74,7 @@ def statement_of(manifest: spec.Manifest) -> Statement:
     )
 
 
-RECEIPT = sign_receipt(ME, statement_of(MANIFEST), 0, FIRST_PREVIOUS)
+RECEIPT = sign_receipt(ME, statement_of(MANIFEST), 0, FIRST_PREVIOUS).document
 FULL = Evidence(
     key=ME.public_hex, manifest=encode(MANIFEST.document), module=MODULE, stdout=b"orlop\n", stderr=b"error"
 )
@@ -538,7 +538,7 @@ def test_a_receipt_is_not_one_of_another_job() -> None:
 def test_a_worker_that_signs_an_old_result_for_a_new_job_contradicts_its_manifest() -> None:
     """The worker itself replays: everything is signed well, but nonce, input or limits are those of the earlier job."""
     replayed = replace(statement_of(MANIFEST), job=OTHER_JOB.job)
-    raw = encode(sign_receipt(ME, replayed, 0, FIRST_PREVIOUS))
+    raw = sign_receipt(ME, replayed, 0, FIRST_PREVIOUS).canonical
     verification = verify(raw, replace(FULL, manifest=encode(OTHER_JOB.document)))
     assert verification.ok is False
     assert {step.name for step in verification.steps if step.ok is False} == {"job_id"}
@@ -547,12 +547,12 @@ def test_a_worker_that_signs_an_old_result_for_a_new_job_contradicts_its_manifes
 
 def test_a_receipt_takes_no_other_place_in_its_chain() -> None:
     first = read_receipt(encode(RECEIPT))
-    second = encode(sign_receipt(ME, statement_of(OTHER_JOB), 1, first.id))
+    second = sign_receipt(ME, statement_of(OTHER_JOB), 1, first.id).canonical
     known = {0: first.id, 1: read_receipt(second).id}
     evidence = replace(FULL, manifest=None, chain=lambda _worker, number: known.get(number))
     assert verify(second, evidence).ok is True
     for number, previous in ((2, first.id), (1, "ab" * 32), (1, FIRST_PREVIOUS), (0, FIRST_PREVIOUS), (0, first.id)):
-        raw = encode(sign_receipt(ME, statement_of(OTHER_JOB), number, previous))
+        raw = sign_receipt(ME, statement_of(OTHER_JOB), number, previous).canonical
         verification = verify(raw, evidence)
         found = {step.name: step.ok for step in verification.steps}["chain"]
         assert found is False, (number, previous)

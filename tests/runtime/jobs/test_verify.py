@@ -67,7 +67,7 @@ STATEMENT = Statement(
 
 
 def receipt(number: int = 0, previous: str = FIRST_PREVIOUS, *, by: Identity = ME, **changes: object) -> bytes:
-    return encode(sign_receipt(by, replace(STATEMENT, **changes), number, previous))  # type: ignore[arg-type]
+    return sign_receipt(by, replace(STATEMENT, **changes), number, previous).canonical  # type: ignore[arg-type]
 
 
 def signed(document: dict[str, Json], by: Identity = ME) -> bytes:
@@ -94,6 +94,13 @@ def test_worked_example() -> None:
     verification = verify(raw, Evidence(key=ME.public_hex, stdout=b"orlop\n", stderr=b"", module=MODULE))
     assert verification.ok is True
     assert oks(verification) == dict(zip(STEPS, (True, True, True, True, None, True, True, None), strict=True))
+
+
+def test_what_is_stored_of_a_signed_receipt_is_its_document_in_canonical_json() -> None:
+    made = sign_receipt(ME, STATEMENT, 0, FIRST_PREVIOUS)
+    assert made.canonical == encode(made.document)
+    assert made.id == receipt_id(made.document) == read_receipt(made.canonical).id
+    assert read_receipt(made.canonical).canonical == made.canonical
 
 
 def test_all_eight_steps_are_true_with_all_evidence() -> None:
