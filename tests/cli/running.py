@@ -65,6 +65,11 @@ class Running:
             assert _CAME.wait_for(holds, SECONDS), self.lines[-5:]
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None

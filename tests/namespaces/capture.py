@@ -1,14 +1,11 @@
 """What goes over a machine's cable, as the kernel shows it to whoever listens in."""
 
-import ctypes
-import os
 import socket
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 
 from tests.namespaces.network import Host
 
@@ -16,7 +13,6 @@ __all__ = ["TCP", "UDP", "Capture", "Segment", "stream"]
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_STATISTICS = 263, 6
-CLONE_NEWNET = 0x40000000
 IP4, TCP, UDP = 0x0800, 6, 17
 SYN = 2
 KEPT = 4 * 1024 * 1024
@@ -51,7 +47,7 @@ class Capture:
     def __init__(self, host: Host) -> None:
         # A socket stays in the namespace of the thread that made it; that thread ends here.
         with ThreadPoolExecutor(1) as thread:
-            self._socket = thread.submit(_listening, Path("/run/netns") / host.name).result()
+            self._socket = thread.submit(_listening, host).result()
 
     def segments(self) -> list[Segment]:
         """What came until now; nothing may have been lost."""
@@ -81,13 +77,8 @@ def stream(segments: list[Segment], source: tuple[str, int]) -> bytes:
     return bytes(whole)
 
 
-def _listening(namespace: Path) -> socket.socket:
-    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns")
-    finally:
-        os.close(descriptor)
+def _listening(host: Host) -> socket.socket:
+    host.enter()
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KEPT)  # the kernel gives what it gives to users
     made.bind(("eth0", ETH_P_ALL))

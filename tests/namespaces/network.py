@@ -1,18 +1,20 @@
 """Networks of the kernel's own: hosts in namespaces, each with one cable to a bridge that has a namespace to itself."""
 
 import contextlib
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cli.program import Ran, orlop
+from tests.cli.program import Ran, command, environment, orlop
 from tests.cli.running import SECONDS, Running
 
 __all__ = ["Host", "Network", "network"]
 
 _PREFIX = f"ol{os.getpid()}"
+_CLONE_NEWNET = 0x40000000
 
 
 def ip(words: str) -> None:
@@ -34,11 +36,31 @@ class Host:
         """What runs a command on it."""
         return ("ip", "netns", "exec", self.name)
 
+    def enter(self) -> None:
+        """Takes the calling thread there for good: the sockets that it makes from now on are this machine's."""
+        descriptor = os.open(Path("/run/netns") / self.name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+        finally:
+            os.close(descriptor)
+
     def listening(self, *places: str) -> Running:
         """A node on it that listens and is ready; whoever begins it ends it."""
         node = Running(self.home, "--no-ui", "--p2p-listen", " ".join(places), within=self.within)
         node.until("core.ready")
         return node
+
+    def begun(self, *words: str) -> "subprocess.Popen[bytes]":
+        """A command on it that goes on."""
+        return subprocess.Popen(
+            [*self.within, *command(*words)],
+            env=environment(self.home),
+            cwd=self.home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def orlop(self, *words: str, stdin: bytes = b"") -> Ran:
         """One command on it, run to its end."""

@@ -1,21 +1,18 @@
 """Networks that lose, are slow, break and heal; and machines without one."""
 
 import contextlib
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import ROOT, command, environment
 from tests.cli.running import SECONDS, Running
-from tests.hostile import job_wat, wat
+from tests.namespaces.guests import HELLO, writes_and_sleeps
 from tests.namespaces.network import Host, Network
 
 pytestmark = [pytest.mark.net, pytest.mark.timeout(400)]  # it waits for what the kernel and QUIC give up
 
-HELLO = str(ROOT / "assets/jobs/hello/hello.wasm")
 NOBODY = "12D3KooWBiLeB9Qn575rSEFdWgvwXwRfTdN8XFrCEpXWcWjbNDWa"
 LOSES = "ip protocol udp numgen inc mod 5 0 drop"  # a fifth; counted, so that no run has bad luck
 SLOW = "meta l4proto {{ tcp, udp }} limit rate over {rate} kbytes/second drop"
@@ -53,44 +50,14 @@ def test_a_fifth_of_all_datagrams_is_lost_and_a_job_runs(own_net: Network, begin
     with pair.ada.filtering(LOSES), pair.bob.filtering(LOSES):
         pinged = pair.bob.orlop("peers", "ping", pair.place, "--json")
         assert (pinged.code, len(pinged.json["rtts_us"])) == (0, 3), pinged.talk
-        ran = pair.bob.orlop("jobs", "run", HELLO, "--on", pair.place, "--stdin", "-", stdin=b"a" * 100_000 + b"z")
+        ran = pair.bob.orlop("jobs", "run", str(HELLO), "--on", pair.place, "--stdin", "-", stdin=b"a" * 100_000 + b"z")
     assert (ran.code, ran.out) == (0, b"z" + b"a" * 100_000), ran.talk
 
 
 def test_a_slow_network_carries_a_job(pair: Pair) -> None:
     with pair.ada.filtering(SLOW.format(rate=500)):
-        ran = pair.bob.orlop("jobs", "run", HELLO, "--on", pair.place, "--stdin", "-", stdin=b"a" * 500_000 + b"z")
+        ran = pair.bob.orlop("jobs", "run", str(HELLO), "--on", pair.place, "--stdin", "-", stdin=b"a" * 500_000 + b"z")
     assert (ran.code, ran.out) == (0, b"z" + b"a" * 500_000), ran.talk
-
-
-def writes_and_sleeps(folder: Path) -> str:
-    """A job that says one word and then nothing more, for as long as it may."""
-    path = folder / "sleeps.wasm"
-    path.write_bytes(
-        wat(
-            job_wat(
-                "(i32.store (i32.const 0) (i32.const 200)) (i32.store (i32.const 4) (i32.const 4))"
-                "(drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))"
-                "(i32.store (i32.const 32) (i32.const 1)) (i64.store (i32.const 40) (i64.const -1))"
-                "(drop (call $poll_oneoff (i32.const 16) (i32.const 64) (i32.const 1) (i32.const 128)))",
-                wasi=("fd_write", "poll_oneoff"),
-                decls='(data (i32.const 200) "word")',
-            )
-        )
-    )
-    return str(path)
-
-
-def begun(host: Host, *words: str) -> "subprocess.Popen[bytes]":
-    """A command on a machine that goes on."""
-    return subprocess.Popen(
-        [*host.within, *command(*words)],
-        env=environment(host.home),
-        cwd=host.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
 
 
 def test_jobs_outlive_a_partition_and_their_ends_come_when_it_heals(
@@ -101,9 +68,9 @@ def test_jobs_outlive_a_partition_and_their_ends_come_when_it_heals(
     peers = [bob.peer(), eve.peer()]
     for peer in peers:
         node.run("peers", "trust", peer, "--jobs")
-    module, processes = writes_and_sleeps(tmp_path), []
+    module, processes = str(writes_and_sleeps(tmp_path)), []
     for host, place, seconds in zip((bob, eve), node.run("status")["listen"], (10, 11), strict=True):
-        processes.append(begun(host, "jobs", "run", module, "--on", place, "--timeout", f"{seconds}s"))
+        processes.append(host.begun("jobs", "run", module, "--on", place, "--timeout", f"{seconds}s"))
     node.wait(lambda: len([line for line in node.lines if line["type"] == "job.output"]) == len(processes))
     with contextlib.ExitStack() as cuts:
         for host in (ada, bob, eve):
@@ -120,7 +87,7 @@ def test_jobs_outlive_a_partition_and_their_ends_come_when_it_heals(
 
 def test_who_gives_up_during_a_partition_ends_and_says_so(own_net: Network, begins: Begins, tmp_path: Path) -> None:
     pair = _pair(own_net, begins, "tcp/0")
-    process = begun(pair.bob, "jobs", "run", writes_and_sleeps(tmp_path), "--on", pair.place, "--timeout", "60s")
+    process = pair.bob.begun("jobs", "run", str(writes_and_sleeps(tmp_path)), "--on", pair.place, "--timeout", "60s")
     pair.node.until("job.output")
     with pair.ada.filtering(DROPS):
         process.terminate()
@@ -135,7 +102,7 @@ def test_without_a_network_a_node_lives_and_says_what_it_cannot(own_net: Network
     node = begins(host, "/ip4/127.0.0.1/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1")
     assert node.run("peers", "list")["items"] == []
     node.close()
-    assert host.orlop("jobs", "run", HELLO, "--stdin", "-", stdin=b"here").out == b"ereh"
+    assert host.orlop("jobs", "run", str(HELLO), "--stdin", "-", stdin=b"here").out == b"ereh"
     for place in ("/ip4/203.0.113.1/tcp/4001", "/ip6/2001:db8::1/udp/4001/quic-v1"):
         ran = host.orlop("peers", "dial", f"{place}/p2p/{NOBODY}")
         assert (ran.code, ran.talk.count("\n")) == (5, 1), ran.talk
