@@ -2,75 +2,57 @@
 
 Opens, connects, spawns, signals, changes and denials each leave a record of their own. What a guest may do a hundred
 thousand times a second (operations on handles, and those that need no permission) is summed until the next flush. More
-than a hundred records a second are summed too, so a guest cannot drown the journal. A record never holds content or
-the value of a variable.
+than a hundred records a second are summed too, without their targets, so a guest cannot drown the journal. A record
+never holds content or the value of a variable.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from runtime.canonical import Json
 from runtime.sanitise import clean
 
-__all__ = ["AuditLog", "AuditRecord", "Verdict"]
+__all__ = ["RECORDS_PER_SECOND", "AuditLog", "Facts", "Verdict"]
 
 Verdict = Literal["allowed", "denied", "none"]
-"""`none`: the operation asks for no permission."""
+"""`none`: no permission was asked for."""
 
-TARGET_MAX: Final = 256
+_TARGET_MAX: Final = 256
 RECORDS_PER_SECOND: Final = 100
 _BATCH: Final = 64
 
 
-_Key = tuple[str, str, Verdict, str | None, int | None, str, int]
-"""Target, operation, decision, rule, its line, outcome, version of the policy."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
-    """One call, or several like it.
+class Facts(NamedTuple):
+    """What calls that are summed have in common.
 
     Attributes:
-        seq: counts the records of a run from 1; a hole means a lost one.
-        ts: when it began, or the first of them, in microseconds since 1970.
-        rules_version: the policy that decided.
         op: `interface.operation` as in the WIT.
-        target: what it was about, harmless to show.
-        decision: what the permissions said.
+        target: what it was about.
+        rules_version: the policy that decided.
+        decision: what it said.
         rule: the one that decided, by its place in the manifest.
         line: where that is in the manifest.
+        remedy: the option of `orlop components permissions` that would allow it; empty where it is allowed, or none.
         outcome: `ok`, or the case of the error that the guest got.
-        bytes: moved.
-        duration_us: taken.
-        calls: how many this stands for.
     """
 
-    seq: int
-    ts: int
-    rules_version: int
     op: str
     target: str
+    rules_version: int
     decision: Verdict
     rule: str | None
     line: int | None
+    remedy: str
     outcome: str
-    bytes: int
-    duration_us: int
-    calls: int = 1
-
-    def document(self) -> dict[str, Json]:
-        """As it travels to the core, which knows whose it is."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(slots=True)
 class _Sum:
-    """Calls alike since the last flush."""
+    """Calls alike since the last flush; `began` in microseconds since 1970."""
 
     began: int
-    bytes: int = 0
+    size: int = 0
     duration_us: int = 0
     calls: int = 0
 
@@ -80,93 +62,68 @@ class AuditLog:
     """The records of one instance on their way to the core. For one thread.
 
     Args:
-        send: takes a batch; it must not block for long and not raise.
-        now: microseconds since 1970.
+        send: takes a batch of documents with the fields of `Facts` and `seq` (counts from 1: a hole means a lost one),
+            `ts` (microseconds since 1970, of the first call), `bytes`, `duration_us` and `calls`. It must not raise.
     """
 
-    send: Callable[[Sequence[Mapping[str, Json]]], None]
-    now: Callable[[], int] = field(default=lambda: time.time_ns() // 1000)
-    _waiting: list[AuditRecord] = field(default_factory=list)
-    _sums: dict[_Key, _Sum] = field(default_factory=dict)
+    send: Callable[[Sequence[dict[str, Json]]], None]
+    _waiting: list[dict[str, Json]] = field(default_factory=list)
+    _sums: dict[Facts, _Sum] = field(default_factory=dict)
     _seq: int = 0
     _second: int = 0
     _in_second: int = 0
 
-    def note(
-        self,
-        op: str,
-        *,
-        target: str,
-        decision: Verdict,
-        rule: str | None,
-        line: int | None,
-        rules_version: int,
-        outcome: str,
-        size: int,
-        began: int,
-        duration_us: int,
-        hot: bool,
-    ) -> None:
+    def note(self, facts: Facts, *, size: int, began: int, duration_us: int, hot: bool) -> None:
         """Takes note of a finished call.
 
         Args:
-            op: `interface.operation`.
-            target: as the guest named it; made harmless here.
-            decision: what the permissions said.
-            rule: the one that decided.
-            line: of the manifest.
-            rules_version: of the policy.
-            outcome: `ok` or the error's case.
+            facts: what it was; the target as the guest named it.
             size: bytes moved.
             began: microseconds since 1970.
             duration_us: taken.
-            hot: one of those that are summed.
+            hot: one of those that are summed, unless denied.
         """
-        shown = clean(target, TARGET_MAX) if target else ""
-        if hot and decision != "denied":
-            key = (shown, op, decision, rule, line, outcome, rules_version)
-            self._add(key if key in self._sums or self._has_room(began) else ("", *key[1:]), began, size, duration_us)
+        if facts.target:
+            facts = facts._replace(target=clean(facts.target, _TARGET_MAX))
+        if hot and facts.decision != "denied":
+            total = self._sums.get(facts)
+            if total is None:
+                total = self._sum(facts, began)
+        elif self._has_room(began):
+            self._record(facts, _Sum(began, size, duration_us, 1))
             return
-        if not self._has_room(began):
-            self._add(("", op, decision, rule, line, outcome, rules_version), began, size, duration_us)
-            return
-        record = AuditRecord(
-            self._number(), began, rules_version, op, shown, decision, rule, line, outcome, size, duration_us
-        )
-        self._waiting.append(record)
-        if len(self._waiting) >= _BATCH:
-            self._pass_on()
+        else:
+            total = self._sum(facts._replace(target=""), began)
+        total.size += size
+        total.duration_us += duration_us
+        total.calls += 1
 
     def flush(self) -> None:
         """Sends all that is known: after each call into the component, and when it ends."""
-        for (target, op, decision, rule, line, outcome, version), total in self._sums.items():
-            self._waiting.append(
-                AuditRecord(
-                    self._number(),
-                    total.began,
-                    version,
-                    op,
-                    target,
-                    decision,
-                    rule,
-                    line,
-                    outcome,
-                    total.bytes,
-                    total.duration_us,
-                    total.calls,
-                )
-            )
-        self._sums.clear()
+        sums, self._sums = self._sums, {}
+        for facts, total in sums.items():
+            self._record(facts, total)
         self._pass_on()
 
-    def _pass_on(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-            self.send([record.document() for record in batch])
+    def _sum(self, facts: Facts, began: int) -> _Sum:
+        if not self._has_room(began):
+            facts = facts._replace(target="")
+        if facts not in self._sums and len(self._sums) >= _BATCH:
+            self.flush()
+        return self._sums.setdefault(facts, _Sum(began))
 
-    def _number(self) -> int:
+    def _record(self, facts: Facts, total: _Sum) -> None:
         self._seq += 1
-        return self._seq
+        document: dict[str, Json] = {"seq": self._seq, "ts": total.began, **facts._asdict()}
+        document |= {"bytes": total.size, "duration_us": total.duration_us, "calls": total.calls}
+        self._waiting.append(document)
+        if len(self._waiting) >= _BATCH:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        batch, self._waiting = self._waiting, []
+        if batch:
+            self.send(batch)
 
     def _has_room(self, began: int) -> bool:
         second = began // 1_000_000
@@ -174,19 +131,3 @@ class AuditLog:
             self._second, self._in_second = second, 0
         self._in_second += 1
         return self._in_second <= RECORDS_PER_SECOND
-
-    def _add(
-        self,
-        key: _Key,
-        began: int,
-        size: int,
-        duration_us: int,
-    ) -> None:
-        total = self._sums.get(key)
-        if total is None:
-            if len(self._sums) >= _BATCH:
-                self.flush()
-            total = self._sums[key] = _Sum(began)
-        total.bytes += size
-        total.duration_us += duration_us
-        total.calls += 1

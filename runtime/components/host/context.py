@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from runtime.canonical import Json
-from runtime.components.host.audit import AuditLog, Verdict
+from runtime.components.host.audit import AuditLog, Facts, Verdict
 from runtime.components.host.handles import HandleTable
 from runtime.components.permissions import Decision, Policy
+from runtime.components.values import Err
 
 __all__ = ["ComponentId", "Context", "CoreLine", "HostLimits"]
 
@@ -72,6 +73,7 @@ class _Running:
     decision: Verdict = "none"
     rule: str | None = None
     line: int | None = None
+    remedy: str = ""
 
 
 class Context:
@@ -125,7 +127,7 @@ class Context:
         if policy is None:
             return 0
         self.policy = policy
-        return self.handles.revoke(policy.grant)
+        return self.handles.revoke(policy)
 
     def call(self, op: str, work: Callable[[], T], failed: Callable[[str], T], *, hot: bool) -> T:
         """Runs one operation of the guest, and records it.
@@ -146,19 +148,18 @@ class Context:
         except Exception:  # noqa: BLE001 - an exception would go through the engine and end the instance
             self._report_fault(op, traceback.format_exc())
             answer, outcome = failed("internal"), "internal"
-        self.audit.note(
+        facts = Facts(
             op,
-            target=running.target,
-            decision=running.decision,
-            rule=running.rule,
-            line=running.line,
-            rules_version=self.policy.version,
-            outcome=outcome,
-            size=running.size,
-            began=began,
-            duration_us=(time.perf_counter_ns() - start) // 1000,
-            hot=hot,
+            running.target,
+            self.policy.version,
+            running.decision,
+            running.rule,
+            running.line,
+            running.remedy,
+            outcome,
         )
+        duration_us = (time.perf_counter_ns() - start) // 1000
+        self.audit.note(facts, size=running.size, began=began, duration_us=duration_us, hot=hot)
         return answer
 
     def note(self, target: str | None = None, size: int = 0) -> None:
@@ -183,7 +184,7 @@ class Context:
         if running.decision != "denied":
             running.target = target
             running.decision = "allowed" if decision.allowed else "denied"
-            running.rule, running.line = decision.rule, decision.line
+            running.rule, running.line, running.remedy = decision.rule, decision.line, decision.remedy
         return decision.allowed
 
     @contextlib.contextmanager
@@ -236,8 +237,8 @@ class Context:
         self.handles.close_all()
         self.audit.flush()
 
-    def _send_audit(self, records: Sequence[Mapping[str, Json]]) -> None:
-        self.core.notify("audit", {"records": [dict(record) for record in records]})
+    def _send_audit(self, records: Sequence[dict[str, Json]]) -> None:
+        self.core.notify("audit", {"records": list(records)})
 
     def _report_fault(self, op: str, text: str) -> None:
         self.core.notify("fault", {"op": op, "pid": os.getpid(), "traceback": text[-8192:]})
@@ -245,9 +246,4 @@ class Context:
 
 def _outcome(answer: object) -> str:
     """`ok`, or the case of the error in an answer."""
-    error = getattr(answer, "error", None)
-    return "ok" if error is None else _case(type(error).__name__)
-
-
-def _case(name: str) -> str:
-    return "".join(f"-{char.lower()}" if char.isupper() else char for char in name).lstrip("-")
+    return str(getattr(answer.error, "case", "error")) if isinstance(answer, Err) else "ok"

@@ -2,14 +2,17 @@
 
 A handle counts against the limit of its kind while it is open, and against the limit of all handles until the guest
 drops it: a guest that closes and does not drop keeps numbers, not descriptors. Each remembers the rule that opened it;
-when that rule is taken back, the handle is closed under the guest's hands.
+when what it was opened for is not allowed any more, the handle is closed under the guest's hands.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
-__all__ = ["HandleKind", "HandleLimitError", "HandleTable", "Resource"]
+from runtime.components.permissions import Policy
+from runtime.components.values import Resource
+
+__all__ = ["HandleKind", "HandleLimitError", "HandleTable"]
 
 HandleKind = Literal["file", "socket", "pool", "child", "watch"]
 
@@ -21,29 +24,18 @@ class HandleLimitError(Exception):
     """One more would be too many; the text is for the guest, which gets `resource-exhausted`."""
 
 
-class Resource(Protocol):
-    """Something that a handle stands for."""
-
-    def end(self, why: str) -> None:
-        """Frees what it holds of the system; done twice, does nothing.
-
-        Args:
-            why: what its later operations answer.
-        """
-
-
 @dataclass(slots=True)
 class _Entry:
     """One handle.
 
     Attributes:
-        rule: the permission that opened it; None where none was needed.
+        holds: whether a policy would still open it.
         live: it still counts against the limit of its kind.
     """
 
     resource: Resource
     kind: HandleKind
-    rule: str | None
+    holds: Callable[[Policy], bool]
     live: bool = True
 
 
@@ -77,13 +69,20 @@ class HandleTable:
         if self._next > _NUMBERS:
             raise HandleLimitError("no handle is left in this run")
 
-    def add(self, kind: HandleKind, resource: Resource, rule: str | None) -> int:
+    def add(
+        self,
+        kind: HandleKind,
+        resource: Resource,
+        rule: str | None,
+        holds: Callable[[Policy], bool] | None = None,
+    ) -> int:
         """Gives a resource its number.
 
         Args:
             kind: what it is.
             resource: open, and not in the table yet.
-            rule: the permission that opened it.
+            rule: the permission that opened it; None where none was needed.
+            holds: whether a policy would still open it; by itself, while the rule is in force.
 
         Raises:
             HandleLimitError: there is no room; the resource was ended.
@@ -95,7 +94,7 @@ class HandleTable:
             raise
         number = self._next
         self._next += 1
-        self._entries[number] = _Entry(resource, kind, rule)
+        self._entries[number] = _Entry(resource, kind, holds or _while_in_force(rule))
         self._numbers[id(resource)] = number
         self._live[kind] = self.count(kind) + 1
         return number
@@ -122,25 +121,32 @@ class HandleTable:
         if number is not None:
             self._settle(self._entries[number])
 
-    def drop(self, number: int) -> None:
-        """The guest let go of a handle: the resource ends, the number is gone for good; an unknown one is passed by."""
-        entry = self._entries.pop(number, None)
-        if entry is None:
-            return
+    def take(self, number: int) -> Resource:
+        """The guest gave a handle to an operation: its number is gone, what becomes of the resource is the operation's.
+
+        Raises:
+            KeyError: the number stands for nothing.
+        """
+        entry = self._entries.pop(number)
         del self._numbers[id(entry.resource)]
         self._settle(entry)
-        entry.resource.end("closed")
+        return entry.resource
 
-    def revoke(self, in_force: Callable[[str], bool]) -> int:
-        """Ends everything whose rule does not hold any more.
+    def drop(self, number: int) -> None:
+        """The guest let go of a handle: the resource ends, the number is gone for good; an unknown one is passed by."""
+        if number in self._entries:
+            self.take(number).end("closed")
+
+    def revoke(self, policy: Policy) -> int:
+        """Ends everything that a policy would not open any more.
 
         Args:
-            in_force: whether a rule still stands.
+            policy: the new one.
 
         Returns:
             How many were open and are closed now.
         """
-        gone = [entry for entry in self._entries.values() if entry.live and entry.rule and not in_force(entry.rule)]
+        gone = [entry for entry in self._entries.values() if entry.live and not entry.holds(policy)]
         for entry in gone:
             self._settle(entry)
             entry.resource.end("the permission that opened it was taken back")
@@ -166,3 +172,7 @@ class HandleTable:
         if entry.live:
             entry.live = False
             self._live[entry.kind] -= 1
+
+
+def _while_in_force(rule: str | None) -> Callable[[Policy], bool]:
+    return lambda policy: rule is None or policy.grant(rule)
