@@ -156,10 +156,10 @@ def _note(tx: Transaction, peer: PeerId, end: JobEnd) -> None:
     false = next((step for step in end.verification.steps if step.ok is False), None) if end.verification else None
     if end.outcome == "unverified":
         seeing.lied(tx, peer, end.job, end.reason if false is None else f"{false.name}: {false.detail}")
+    elif end.outcome == "lost":  # with a receipt, too, that came late
+        seeing.ran(tx, peer, end.job, proved=False)
     elif end.verification is not None and end.verification.ok:
         seeing.ran(tx, peer, end.job, proved=True)
-    elif end.outcome == "lost":
-        seeing.ran(tx, peer, end.job, proved=False)
 
 
 def _called(entry: Known) -> str:

@@ -18,6 +18,7 @@ from runtime.shapes import ShapeError, from_wire, to_wire
 
 __all__ = [
     "OUTCOMES",
+    "REASON_MAX",
     "Accepted",
     "Alive",
     "Cancel",
@@ -43,6 +44,8 @@ _STATES: Final = frozenset(
     {"leased", "queued", "admitted", "compiling", "running", "done", "failed", "cancelled", "refused", "lost"}
 )
 _TEXT_MAX: Final = 64
+REASON_MAX: Final = 300
+"""Characters of a result's reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +172,23 @@ class Result:
         outcome: one of the worker's: `unverified` is the requester's word.
         truncated: something that the guest wrote is missing in the output.
         receipt: the signed receipt; None when the guest did not run, or the worker lost it.
+        reason: why there is none, in the worker's words; empty where it says nothing, and then it does not travel.
     """
 
     job_id: str
     outcome: str
     truncated: bool
     receipt: Mapping[str, Json] | None
+    reason: str = ""
 
     def __post_init__(self) -> None:
         _check_id(self.job_id)
         if self.outcome not in OUTCOMES:
             raise ShapeError("no outcome", where="outcome")
+        if self.reason and self.receipt is not None:
+            raise ShapeError("goes without a receipt", where="reason")
+        if len(self.reason) > REASON_MAX:
+            raise ShapeError(f"longer than {REASON_MAX} characters", where="reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +264,8 @@ def write_message(message: Message) -> bytes:
         if isinstance(message, Rejected)
         else to_wire(message)
     )
+    if isinstance(message, Result) and not message.reason:
+        del fields["reason"]
     return encode({"type": type(message).__name__.lower()} | fields)
 
 

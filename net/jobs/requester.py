@@ -18,7 +18,7 @@ from net.errors import (
 )
 from net.jobs.grace import Grace
 from net.jobs.job_input import JobInput
-from net.jobs.messages import Offer, Requirements, Result, Resume
+from net.jobs.messages import REASON_MAX, Offer, Requirements, Result, Resume
 from net.jobs.requester_session import Progress, RequesterSession
 from net.jobs.requester_stream import Terms
 from net.jobs.steps import StepName, TellStep, input_words, module_words, tell_nobody
@@ -254,12 +254,13 @@ class _Journey:
             tell=self._tell,
         )
         ended = await session.run(connection, first)
+        if session.fault is not None:
+            self._requester.blame(self._peer, session.fault)
         if not isinstance(ended, Result):
-            if session.fault is not None:
-                self._requester.blame(self._peer, session.fault)
             return ended
         self._tell("result", f"{ended.outcome}, {'no' if ended.receipt is None else 'a'} receipt")
-        return await self._judged(ended)
+        judged = await self._judged(ended)
+        return judged if session.fault is None else self._late(judged, session.fault)
 
     def _tell(self, step: StepName, detail: str) -> None:
         self._told += 1
@@ -312,17 +313,26 @@ class _Journey:
             skew_ms=round(terms.skew_s * 1000),
         )
 
+    def _late(self, judged: Carried, fault: PeerFaultError) -> Carried:
+        """A result that came when its lease was lost: verified and shown like any other, and it does not count."""
+        if judged.outcome == "unverified":
+            return judged
+        self._tell("verified", f"late: {judged.outcome}")
+        why = f"the worker {fault.why} in time; its result, {judged.outcome}, came late and does not count"
+        return replace(judged, outcome="lost", exit_code=0, reason=why, tripped="")
+
     def _without_receipt(self, result: Result) -> Carried:
         ran = self._progress.started or any(self._progress.came.values())
+        why = f": {said}" if (said := clean(result.reason, REASON_MAX)) else ""
         if result.outcome == "lost":
-            return Carried(outcome="lost", reason="the worker lost it; the job can be run again")
+            return Carried(outcome="lost", reason=f"the worker lost it{why}; the job can be run again")
         if ran or result.outcome not in {"cancelled", "refused"}:
-            why = "it tells of a run and brings no receipt"
-            self._requester.blame(self._peer, PeerFaultError(why, rule="no-receipt", score=_LIE))
-            return Carried(outcome="unverified", reason=f"the worker is not believed: {why}")
+            lie = "it tells of a run and brings no receipt"
+            self._requester.blame(self._peer, PeerFaultError(lie, rule="no-receipt", score=_LIE))
+            return Carried(outcome="unverified", reason=f"the worker is not believed: {lie}")
         if result.outcome == "cancelled":
             return Carried(outcome="cancelled", reason="cancelled before it started")
-        return Carried(outcome="refused", reason="the worker refused it when its turn came")
+        return Carried(outcome="refused", reason=f"the worker refused it when its turn came{why}")
 
     def _unverified(self, verification: Verification, receipt: Receipt | None) -> Carried:
         step = next((step for step in verification.steps if step.ok is False), verification.steps[0])

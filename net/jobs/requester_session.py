@@ -125,13 +125,10 @@ class RequesterSession:
         canceller = asyncio.create_task(self._cancel(connection, stream))
         try:
             await stream.write(machine.first)
-            ended = await self._follow(stream, machine)
+            ended = await self._followed(connection, stream, machine)
             self._grace.settle()
             with contextlib.suppress(NetworkError):
                 await stream.end()
-        except TimeoutError:
-            stream.reset()
-            return await self._too_late(connection)
         except BaseException:
             stream.reset()
             if self._trouble is not None:
@@ -148,6 +145,30 @@ class RequesterSession:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- what comes ---------------------------------------------------------------------------------------------------
+
+    async def _followed(self, connection: Connection, stream: Stream, machine: RequesterStream) -> Result | Carried:
+        try:
+            return await self._follow(stream, machine)
+        except TimeoutError:
+            if not self._has_lost_lease():
+                raise ConnectionLostError("the worker fell silent") from None
+        late = None if self.fault is None else await self._late(connection, stream, machine)
+        if late is not None:
+            return late
+        stream.reset()
+        how = "did not answer the offer" if self.fault is None else "took the job and did not start it"
+        return Carried(outcome="lost", reason=f"the worker {how}")
+
+    async def _late(self, connection: Connection, stream: Stream, machine: RequesterStream) -> Result | None:
+        """What a worker that has lost its lease still has to say, if it brings a receipt."""
+        if not await self._say_cancel(connection):
+            return None
+        try:
+            async with asyncio.timeout(self._terms.cancel_s):
+                ended = await self._follow(stream, machine)
+        except (TimeoutError, NetworkError):
+            return None
+        return ended if isinstance(ended, Result) and ended.receipt is not None else None
 
     async def _follow(self, stream: Stream, machine: RequesterStream) -> Result | Carried:
         while True:
@@ -315,14 +336,10 @@ class RequesterSession:
     def _cancel_word(self) -> bytes:
         return frame(Kind.MESSAGE, write_message(Cancel(self._errand.job)))
 
-    async def _too_late(self, connection: Connection) -> Carried:
-        """The worker said nothing for too long."""
+    def _has_lost_lease(self) -> bool:
+        """Whether the worker, who said nothing for too long, is to be left for that; else a way back is looked for."""
         if self._errand.cancelled.done():
-            raise ConnectionLostError("the worker did not say how it ended")
-        if not self._progress.lease:
-            return Carried(outcome="lost", reason="the worker did not answer the offer")
-        if self._awaits_start:
-            await self._say_cancel(connection)
+            return False
+        if self._progress.lease and self._awaits_start:
             self.fault = PeerFaultError("took a lease and did not start", rule="never-started", score=15)
-            return Carried(outcome="lost", reason="the worker took the job and did not start it")
-        raise ConnectionLostError("the worker fell silent")
+        return not self._progress.lease or self._awaits_start

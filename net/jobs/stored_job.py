@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from net.jobs.messages import OUTCOMES, Result
+from net.jobs.messages import OUTCOMES, REASON_MAX, Result
 from runtime.canonical import CanonicalError, Json, decode
+from runtime.sanitise import clean
 
 __all__ = ["StoredJob", "stored_job"]
 
@@ -56,15 +57,18 @@ def stored_job(db: sqlite3.Connection, job: str) -> StoredJob | None:
         The job; None when there is none.
     """
     sql = (
-        "SELECT submitter, state, jobs.outcome, document FROM jobs"
+        "SELECT submitter, state, jobs.outcome, document, reason FROM jobs"
         " LEFT JOIN receipts ON receipts.receipt = jobs.receipt WHERE jobs.job = ?"
     )
     row = db.execute(sql, (job,)).fetchone()
     if row is None:
         return None
     submitter, state, outcome = (str(value) for value in row[:3])
-    end = Result(job, outcome, outcome == "output", _receipt(row[3])) if outcome in OUTCOMES else None
-    return StoredJob(job, submitter, state, end)
+    if outcome not in OUTCOMES:
+        return StoredJob(job, submitter, state, None)
+    receipt = _receipt(row[3])
+    reason = clean(str(row[4]), REASON_MAX) if receipt is None else ""
+    return StoredJob(job, submitter, state, Result(job, outcome, outcome == "output", receipt, reason))
 
 
 def _receipt(text: object) -> Mapping[str, Json] | None:

@@ -10,7 +10,7 @@ from net.errors import PeerFaultError
 from net.jobs.input_pipe import InputPipe
 from net.jobs.input_spool import InputSpool, close_source
 from net.jobs.leases import Lease, Leases
-from net.jobs.messages import Offer, Result
+from net.jobs.messages import REASON_MAX, Offer, Result
 from net.jobs.module_parts import ModulePart, ModuleParts
 from net.jobs.steps import TellStep
 from net.jobs.terms import WorkerTerms
@@ -19,6 +19,7 @@ from runtime.blobs import Blob, Incoming
 from runtime.clock import Clock
 from runtime.errors import OrlopError
 from runtime.jobs import Jobs, Queued, Streams
+from runtime.sanitise import clean
 
 __all__ = ["Session", "WorkerJob", "WorkerParts"]
 
@@ -237,8 +238,8 @@ class WorkerJob:
         limit = self._shared.terms.module_bytes
         try:
             code = await asyncio.to_thread(self._shared.jobs.blobs.read, module.hash, limit=limit)
-        except OrlopError:
-            return self._ended(Result(self.job, "lost", truncated=False, receipt=None))
+        except OrlopError as error:
+            return self._ended(self._lost(error))
         streams = Streams(stdin=source, on_progress=self.wake.set)
         self._task = asyncio.create_task(self._followed(kept, code, streams))
         await self._written_down.wait()
@@ -255,11 +256,15 @@ class WorkerJob:
             end = await self._shared.jobs.run_signed(
                 self._queued, kept=kept, module=module, streams=streams, on_started=started
             )
-            self._ended(Result(self.job, end.outcome, end.truncated, end.receipt_document))
-        except OrlopError:
-            self._ended(Result(self.job, "lost", truncated=False, receipt=None))
+            reason = clean(end.reason, REASON_MAX) if end.receipt_document is None else ""
+            self._ended(Result(self.job, end.outcome, end.truncated, end.receipt_document, reason))
+        except OrlopError as error:
+            self._ended(self._lost(error))
         finally:
             started(self.job)
+
+    def _lost(self, error: OrlopError) -> Result:
+        return Result(self.job, "lost", truncated=False, receipt=None, reason=clean(error.why, REASON_MAX))
 
     def _ended(self, result: Result) -> None:
         self._stage = "ended"

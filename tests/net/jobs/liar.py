@@ -1,10 +1,11 @@
 """A worker that runs nothing, and says and signs what a test tells it to."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from net.jobs.frames import Kind, data_frames
-from net.jobs.messages import Accepted, Message, Offer, Request, Result, Started
+from net.jobs.messages import Accepted, Cancel, Message, Offer, Request, Result, Started
 from net.stream import Connection, Stream
 from runtime.canonical import Json, encode
 from runtime.clock import SystemClock
@@ -28,7 +29,12 @@ class Liar:
 
     async def serve(self, _: Connection, stream: Stream) -> None:
         talk = Talk(stream)
-        offer = await talk.word()
+        await self.follow(await talk.word(), talk, stream)
+
+    async def wake(self) -> None:
+        """Awaited between the last byte that comes and the first word that goes."""
+
+    async def follow(self, offer: Message, talk: Talk, stream: Stream) -> None:
         if not isinstance(offer, Offer):
             return
         await talk.say(self.accepted(offer))
@@ -36,6 +42,7 @@ class Liar:
         for kind in (Kind.MODULE, Kind.STDIN):
             while (found := await talk.next()) != (kind, b""):
                 assert found is not None
+        await self.wake()
         for word in self.words:
             await talk.say(word)
         await stream.write(data_frames(Kind.STDOUT, self.stdout))
@@ -47,6 +54,24 @@ class Liar:
 
     def accepted(self, offer: Offer) -> Accepted:
         return Accepted(job_of(offer), "a" * 32, 10_000, {}, 0)
+
+
+@dataclass
+class Sleeper(Liar):
+    """A worker that begins to speak when it hears that nobody waits for the job any more."""
+
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, _: Connection, stream: Stream) -> None:
+        talk = Talk(stream)
+        first = await talk.word()
+        if isinstance(first, Cancel):
+            self.hurried.set()
+            return
+        await self.follow(first, talk, stream)
+
+    async def wake(self) -> None:
+        await self.hurried.wait()
 
 
 def job_of(offer: Offer) -> str:

@@ -13,11 +13,25 @@ from net.jobs.frames import Kind
 from net.jobs.messages import Accepted, Alive, Cancel, Rejected, Request, Result, Resume, Resumed, Started
 from net.jobs.reasons import InvalidRequest
 from net.jobs.terms import PROTOCOL
+from net.jobs.worker import JobWorker
 from net.memory import MemoryConnection
 from net.stream import READ_MOST, Connection, Stream
+from runtime.clock import SystemClock
 from runtime.sandbox.compile import Compiler
 from tests.hostile import data
-from tests.net.jobs.job_peers import CALM, CAT, FOREVER, PATIENT, Peers, Talk, manifest, offer, open_peers, open_worker
+from tests.net.jobs.job_peers import (
+    CALM,
+    CAT,
+    FOREVER,
+    PATIENT,
+    ROOMY,
+    Peers,
+    Talk,
+    manifest,
+    offer,
+    open_peers,
+    open_worker,
+)
 from tests.runtime.jobs.jobs_node import HELLO, guest
 
 TALKS = guest(
@@ -322,7 +336,8 @@ async def test_a_worker_that_crashed_says_lost_after_its_restart(tmp_path: Path,
             back.set()
             end = await task
         assert (end.outcome, end.exit_code) == ("lost", 125)
-        assert end.reason == "the worker lost it; the job can be run again"
+        why = "the program that ran it ended before the job did"
+        assert end.reason == f"the worker lost it: {why}; the job can be run again"
 
 
 async def test_a_worker_that_restarts_before_the_module_came_does_not_know_the_job(
@@ -361,3 +376,25 @@ async def test_a_requester_that_does_not_read_holds_nobody_up(peers: Peers) -> N
     await talk.send(Kind.STDIN, b"")
     stdout, _, _ = await talk.rest()
     assert len(stdout) == 15 * 65_000
+
+
+async def test_a_worker_that_refuses_late_says_why_also_afterwards(peers: Peers) -> None:
+    junk = b"\0asm\1\0\0\0no module"
+    talk = await peers.talk()
+    await talk.say(offer(manifest(peers.requester.identity, junk), junk))
+    accepted = await talk.until(Accepted)
+    assert isinstance(accepted, Accepted)
+    await talk.say(Request(accepted.job_id, accepted.lease))
+    await talk.send(Kind.MODULE, junk)
+    await talk.send(Kind.STDIN, b"")
+    result = await talk.until(Result)
+    assert isinstance(result, Result)
+    assert (result.outcome, result.receipt) == ("refused", None)
+    record, _ = await peers.worker_node.jobs.show(accepted.job_id)
+    assert result.reason == record.reason != ""
+    begun_anew = JobWorker(peers.worker_node.jobs, peers.worker_node.store, SystemClock(), measured=lambda: ROOMY)
+    peers.serves.serve(PROTOCOL, begun_anew.serve)
+    later = await peers.talk()
+    await later.say(Resume(accepted.job_id, accepted.lease, 0, 0))
+    assert await later.until(Result) == result
+    begun_anew.close()

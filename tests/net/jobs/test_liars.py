@@ -11,6 +11,7 @@ import pytest
 
 from net.jobs.frames import Kind, frame
 from net.jobs.messages import Accepted, Alive, Offer, Result, write_message
+from net.jobs.requester import JobRequester
 from net.jobs.terms import PROTOCOL
 from net.stream import Connection, Stream
 from runtime.canonical import Json, decode, encode, timestamp
@@ -20,7 +21,7 @@ from runtime.jobs import JobEnd, JobLimits, Streams
 from runtime.jobs.receipt_form import DOMAIN, message
 from runtime.sandbox.compile import Compiler
 from tests.net.jobs.job_peers import PATIENT, Peers, open_peers
-from tests.net.jobs.liar import Liar, job_of, true_receipt, truth
+from tests.net.jobs.liar import Liar, Sleeper, job_of, true_receipt, truth
 from tests.runtime.jobs.jobs_node import HELLO
 
 Change = Callable[[dict[str, Json]], object]
@@ -293,7 +294,7 @@ async def test_more_of_the_module_than_there_is(peers: Peers, liar: Liar) -> Non
     assert unbelieved(await peers.run())
 
 
-async def test_row_24_a_result_after_its_lease_is_verified_and_shown(peers: Peers, liar: Liar) -> None:
+async def test_a_lease_bounds_the_request_and_not_the_run(peers: Peers, liar: Liar) -> None:
     lease_ms, accepted = 2, [0.0]
 
     def accept(offer: Offer) -> Accepted:
@@ -313,6 +314,41 @@ async def test_row_24_a_result_after_its_lease_is_verified_and_shown(peers: Peer
     assert end.verification.ok is not False
     assert (await peers.requester.jobs.output(end.job)).stdout == b"all done"
     assert peers.blamed() == []
+
+
+async def test_row_24_a_result_after_its_lease_is_verified_and_shown_and_does_not_count(
+    tmp_path: Path, compiler: Compiler
+) -> None:
+    steps: list[tuple[str, str]] = []
+    async with open_peers(tmp_path, compiler) as peers:
+        peers.client = JobRequester(
+            peers.requester.receipts,
+            SystemClock(),
+            terms=replace(PATIENT, start_s=0.05),
+            on_fault=lambda _, fault: peers.faults.append(fault),
+            on_step=lambda _, step, detail: steps.append((step, detail)),
+        )
+        sleeper = Sleeper(peers.worker_node.identity)
+        peers.serves.serve(PROTOCOL, sleeper.serve)
+        end = await peers.run()
+        assert (end.outcome, end.state, end.exit_code) == ("lost", "lost", 125)
+        why = "the worker took a lease and did not start in time; its result, exit, came late and does not count"
+        assert end.reason == why
+        assert end.verification is not None
+        assert end.verification.ok is not False
+        assert end.receipt_document is not None
+        assert (await peers.requester.jobs.output(end.job)).stdout == b"all done"
+        assert [row.outcome for row in await peers.requester.receipts.rows()] == ["exit"]
+        assert peers.blamed() == [("never-started", 15)]
+        assert ("verified", "late: exit") in steps
+
+
+async def test_row_24_a_late_lie_is_a_lie(tmp_path: Path, compiler: Compiler) -> None:
+    async with open_peers(tmp_path, compiler, requester_terms=replace(PATIENT, start_s=0.05)) as peers:
+        sleeper = Sleeper(peers.worker_node.identity, result=lying(extra("orlop.nonce", "0" * 32)))
+        peers.serves.serve(PROTOCOL, sleeper.serve)
+        assert unbelieved(await peers.run())
+        assert peers.blamed() == [("never-started", 15), ("false-receipt", 100)]
 
 
 async def test_row_25_one_that_takes_leases_and_never_starts(tmp_path: Path, compiler: Compiler) -> None:
@@ -367,3 +403,19 @@ async def test_row_22_output_that_passed_is_followed_by_125(peers: Peers, liar: 
     assert os.read(reading, 100) == b"all done"
     os.close(reading)
     assert unbelieved(end)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("refused", "the worker refused it when its turn came: no engine\\x1b[2J"),
+        ("lost", "the worker lost it: no engine\\x1b[2J; the job can be run again"),
+    ],
+)
+async def test_a_reason_without_a_receipt_is_told_and_made_harmless(
+    peers: Peers, liar: Liar, outcome: str, said: str
+) -> None:
+    liar.words, liar.stdout = [Alive()], b""
+    liar.result = lambda offer, _: Result(job_of(offer), outcome, False, None, "no engine\x1b[2J")
+    end = await peers.run()
+    assert (end.outcome, end.exit_code, end.reason) == (outcome, 125, said)

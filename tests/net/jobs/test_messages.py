@@ -61,7 +61,8 @@ MESSAGES = st.one_of(
     st.builds(Request, IDS, LEASES),
     st.just(Started()),
     st.just(Alive()),
-    st.builds(Result, IDS, st.sampled_from(sorted(OUTCOMES)), st.booleans(), st.none() | DOCUMENTS),
+    st.builds(Result, IDS, st.sampled_from(sorted(OUTCOMES)), st.booleans(), DOCUMENTS),
+    st.builds(Result, IDS, st.sampled_from(sorted(OUTCOMES)), st.booleans(), st.none(), TEXTS),
     st.builds(Cancel, IDS),
     st.builds(Resume, IDS, LEASES, COUNTS, COUNTS),
     st.builds(Resumed, st.sampled_from(["leased", "queued", "running", "done", "lost"]), COUNTS),
@@ -95,7 +96,7 @@ def test_a_field_more_or_less_makes_it_none(message: Message, data: st.DataObjec
     assert isinstance(fields, dict)
     with pytest.raises(PeerFaultError):
         read_message(encode({**fields, "more": 1}))
-    if gone := data.draw(st.sampled_from(sorted(fields))):
+    if gone := data.draw(st.sampled_from(sorted(set(fields) - {"reason"} if isinstance(message, Result) else fields))):
         with pytest.raises(PeerFaultError):
             read_message(encode({name: value for name, value in fields.items() if name != gone}))
 
@@ -162,3 +163,20 @@ def test_words_of_a_peer_are_harmless_when_they_are_shown() -> None:
     with pytest.raises(PeerFaultError) as caught:
         read_message(encode({"type": "alive", "\x1b[2J": 1}))
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"reason": ""}, {"reason": "x" * 301}, {"reason": 5}, {"reason": "x", "receipt": {}}]
+)
+def test_a_reason_is_short_and_stands_where_a_receipt_does_not(fields: dict[str, Json]) -> None:
+    bare: dict[str, Json] = {
+        "type": "result",
+        "job_id": "0" * 64,
+        "outcome": "refused",
+        "truncated": False,
+        "receipt": None,
+    }
+    assert read_message(encode(bare)) == Result("0" * 64, "refused", False, None)
+    assert read_message(encode(bare | {"reason": "x" * 300})) == Result("0" * 64, "refused", False, None, "x" * 300)
+    with pytest.raises(PeerFaultError):
+        read_message(encode(bare | fields))
