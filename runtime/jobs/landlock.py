@@ -1,18 +1,20 @@
-"""What a worker may open, as a Landlock ruleset: the directories of its job, and nothing else.
+"""What a worker may open, as a Landlock ruleset: the directories of its guest, and nothing else.
 
 What is open already, and pipes and memory that are opened again by descriptor, are not affected; a path of the host is
-refused by the kernel, whoever asks. From ABI 4 on no TCP port can be bound or reached, from ABI 6 on no process outside
-can be signalled (Linux, `Documentation/userspace-api/landlock.rst`). Rules only tighten: the worker of a job with
-directories is used once.
+refused by the kernel, whoever asks. From ABI 4 on no TCP port can be bound or reached but those that are named, from
+ABI 6 on no process outside can be signalled (Linux, `Documentation/userspace-api/landlock.rst`). Rules only tighten:
+the worker of a job with directories is used once.
 """
 
 import ctypes
 import os
+import stat
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["abi", "handled", "restrict", "rights"]
+__all__ = ["Reach", "abi", "handled", "restrict", "rights"]
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _VERSION_FLAG: Final = 1
@@ -26,15 +28,39 @@ _WRITE: Final = (
     _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER | _TRUNCATE
 )  # no devices, sockets or pipes, and nothing to execute
 
+_OF_FILES: Final = _WRITE_FILE | _READ_FILE | _TRUNCATE
+"""What can be said of a file itself."""
+
 _FIRST_BITS: Final = 13
 _BITS_SINCE: Final = ((2, 14), (3, 15), (5, 16))
 """From which ABI on how many rights on files there are."""
 
-_TCP: Final = 3
+_BIND, _CONNECT = 1, 2
+_TCP: Final = _BIND | _CONNECT
+_NET_PORT: Final = 2
 _TCP_SINCE: Final = 4
-_OUTSIDE: Final = 3
+_ABSTRACT, _SIGNAL = 1, 2
+_OUTSIDE: Final = _ABSTRACT | _SIGNAL
 _OUTSIDE_SINCE: Final = 6
 """Abstract sockets and signals of processes outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a worker may reach beside files.
+
+    Attributes:
+        connect: TCP ports; None for any.
+        listen: likewise.
+        signals: processes outside may be signalled.
+    """
+
+    connect: tuple[int, ...] | None = ()
+    listen: tuple[int, ...] | None = ()
+    signals: bool = False
+
+
+_NOTHING: Final = Reach()
 
 
 def abi() -> int:
@@ -56,23 +82,35 @@ def rights(version: int, *, writable: bool) -> int:
     return (_READ | _WRITE if writable else _READ) & files
 
 
-def restrict(directories: Sequence[tuple[int, bool]]) -> None:
-    """Takes from this thread, and from those that it starts later, everything but some directories.
+def restrict(paths: Sequence[tuple[int, bool]], reach: Reach = _NOTHING) -> None:
+    """Takes from this thread, and from those that it starts later, everything but some files and ports.
 
     Args:
-        directories: descriptors, and whether what is beneath may be changed.
+        paths: descriptors of directories or files, and whether what is there may be changed.
+        reach: what is left of the network, and of processes.
 
     Raises:
         OSError: the kernel refused.
     """
     version = abi()
-    attributes = struct.pack("=QQQ", *handled(version))
+    files, tcp, outside = handled(version)
+    if reach.connect is None:
+        tcp &= ~_CONNECT
+    if reach.listen is None:
+        tcp &= ~_BIND
+    if reach.signals:
+        outside &= ~_SIGNAL
     size = 8 if version < _TCP_SINCE else 16 if version < _OUTSIDE_SINCE else 24
-    ruleset = _checked(_CREATE, attributes, size, 0)
+    ruleset = _checked(_CREATE, struct.pack("=QQQ", files, tcp, outside), size, 0)
     try:
-        for descriptor, writable in directories:
-            rule = struct.pack("=Qi", rights(version, writable=writable), descriptor)
-            _checked(_ADD, ruleset, _PATH_BENEATH, rule, 0)
+        for descriptor, writable in paths:
+            allowed = rights(version, writable=writable)
+            if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                allowed &= _OF_FILES
+            _checked(_ADD, ruleset, _PATH_BENEATH, struct.pack("=Qi", allowed, descriptor), 0)
+        for right, ports in ((_CONNECT, reach.connect), (_BIND, reach.listen)):
+            for port in ports or () if tcp & right else ():
+                _checked(_ADD, ruleset, _NET_PORT, struct.pack("=QQ", right, port), 0)
         _checked(_RESTRICT, ruleset, 0)
     finally:
         os.close(ruleset)

@@ -14,7 +14,7 @@ import errno
 import os
 import platform
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -117,17 +117,18 @@ MACHINES: Final[Mapping[str, Machine]] = {
 """By `platform.machine()`. The landlock calls only ever tighten."""
 
 
-def program(machine: Machine, pid: int) -> tuple[Instruction, ...]:
+def program(machine: Machine, pid: int, more: Collection[int] = ()) -> tuple[Instruction, ...]:
     """The filter of one worker.
 
     Args:
         machine: where it runs.
         pid: the worker's; signals and limits may be for itself only.
+        more: numbers of calls that are allowed beyond those of the machine.
     """
     code: list[Instruction] = [(_LOAD, 0, 0, _ARCH_AT), (_EQUAL, 1, 0, machine.audit), (_RETURN, 0, 0, _KILL)]
     # On x86-64 the same numbers with this bit are the calls of another ABI.
     code += [(_LOAD, 0, 0, _NR_AT), (_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL)]
-    for number in sorted(machine.plain.values()):
+    for number in sorted({*machine.plain.values(), *more}):
         code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
     code += [(_EQUAL, 0, 1, machine.clone3), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
     code += _when(machine.clone, (_load_low(0), (_ANY_BIT, 0, 1, _CLONE_THREAD), (_RETURN, 0, 0, _ALLOW)))
@@ -163,15 +164,18 @@ def available() -> bool:
     return bool(libc.syscall(machine.seccomp, _GET_ACTION_AVAILABLE, 0, ctypes.byref(action)) == 0)
 
 
-def apply() -> None:
+def apply(more: Collection[int] = ()) -> None:
     """Puts this process, and every thread that it starts from now on, under the filter; there is no way back.
 
     It must have given up new privileges, and have only one thread.
 
+    Args:
+        more: numbers of calls that this worker needs beyond what jobs need.
+
     Raises:
         OSError: the kernel refused.
     """
-    code = program(MACHINES[platform.machine()], os.getpid())
+    code = program(MACHINES[platform.machine()], os.getpid(), more)
     steps = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in code))
     whole = ctypes.create_string_buffer(struct.pack("@HP", len(code), ctypes.addressof(steps)))
     prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(whole))

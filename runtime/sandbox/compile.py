@@ -71,12 +71,12 @@ def load(engine: "wasmtime.Engine", serialised: bytes) -> "wasmtime.Module":
         raise StaleModuleError(f"compiled code is not usable: {clean(str(error))}") from None
 
 
-def load_component(engine: "wasmtime.Engine", serialised: bytes) -> "wasmtime.component.Component":
-    """As `load`, for the code of a component.
+def load_component(engine: "wasmtime.Engine", descriptor: int) -> "wasmtime.component.Component":
+    """As `load`, for the code of a component, which is mapped from where it is instead of copied.
 
     Args:
         engine: of the kind `component`.
-        serialised: the code, from `Compiler.compile` and from nowhere else.
+        descriptor: of sealed memory with code from `Compiler.compile`, and from nowhere else.
 
     Returns:
         The component.
@@ -88,7 +88,7 @@ def load_component(engine: "wasmtime.Engine", serialised: bytes) -> "wasmtime.co
     import wasmtime.component
 
     try:
-        return wasmtime.component.Component.deserialize(engine, serialised)
+        return wasmtime.component.Component.deserialize_file(engine, f"/proc/self/fd/{descriptor}")
     except wasmtime.WasmtimeError as error:
         raise StaleModuleError(f"compiled code is not usable: {clean(str(error))}") from None
 

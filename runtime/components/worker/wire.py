@@ -106,6 +106,7 @@ class Load:
         limits: in force.
         mounts: what it sees of the file system.
         timeout_ms: for instantiation, which may run the guest's start function.
+        network: whether it may make sockets.
         connect_ports: TCP ports that it may reach, for the kernel's wall; None for any.
         listen_ports: likewise those that it may listen on.
         spawns: whether it may start programs.
@@ -121,6 +122,7 @@ class Load:
     limits: LoadLimits
     mounts: tuple[MountPoint, ...]
     timeout_ms: int
+    network: bool = False
     connect_ports: tuple[int, ...] | None = ()
     listen_ports: tuple[int, ...] | None = ()
     spawns: bool = False

@@ -1,4 +1,5 @@
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ import wasmtime.component as wc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.jobs.zygote_process import sealed_module
 from runtime.sandbox.compile import Compiler, budget_for, load_component
 from runtime.sandbox.componentcheck import COMPONENT_CAPS, COMPONENT_PREAMBLE, check_component, strip_component
 from runtime.sandbox.engine import build_engine, component_engine, limit_component_store
-from runtime.sandbox.errors import ModuleRefusedError
+from runtime.sandbox.errors import ModuleRefusedError, StaleModuleError
 from runtime.sandbox.modulecheck import check_caps
 from tests.hostile import job, leb, module, section, vec
 
@@ -117,13 +119,22 @@ def test_a_component_is_compiled_in_the_child_kept_loaded_and_runs(tmp_path: Pat
         code = compiler.compile("component", component(LOOPS))
     with Compiler(tmp_path / "cache", bytes(32)) as again:
         assert again.compile("component", component(LOOPS)) == code
+    sealed = sealed_module(code)
     engine = component_engine()
     store = wasmtime.Store(engine)
     limit_component_store(store, memory=1 << 20, table_elements=100, instances=1, memories=1)
     store.set_fuel(10_000)
     store.set_epoch_deadline(1_000_000)
     with pytest.raises(wasmtime.WasmtimeError, match="all fuel consumed"):
-        wc.Linker(engine).instantiate(store, load_component(engine, code))
+        wc.Linker(engine).instantiate(store, load_component(engine, sealed))
+    os.close(sealed)
+
+
+def test_code_of_another_engine_is_stale() -> None:
+    sealed = sealed_module(b"no code")
+    with pytest.raises(StaleModuleError):
+        load_component(component_engine(), sealed)
+    os.close(sealed)
 
 
 def test_an_invalid_component_is_refused_with_the_words_of_the_engine() -> None:

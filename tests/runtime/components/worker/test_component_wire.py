@@ -31,7 +31,7 @@ from runtime.components.worker.wire import (
 LIMITS = LoadLimits(1, 2, 3, 4, None, 5, 6, 7, 8, 9, 10, 11, 12, 13)
 LOAD = Load(
     1, "acme", "mirror", "2.1.0", 0, "orlop:worlds/full", {"version": 3}, LIMITS,
-    (MountPoint("/cache", "private", False),), 500, (443, 8000), None, True,
+    (MountPoint("/cache", "private", False),), 500, True, (443, 8000), None, True,
 )  # fmt: skip
 TO_WORKER = [
     LOAD,

@@ -1,0 +1,175 @@
+"""One instance in its worker: a thread that alone enters the guest, and what others leave for it to do."""
+
+import os
+import queue
+import resource
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, get_args
+
+from runtime.canonical import Json
+from runtime.components.errors import WireError
+from runtime.components.host.context import ComponentId, Context, HostLimits
+from runtime.components.host.mounts import Mounts, MountSource
+from runtime.components.permissions import Policy
+from runtime.components.worker.instance import Instance
+from runtime.components.worker.line import Line, SlotLine
+from runtime.components.worker.linking import Hosts, link
+from runtime.components.worker.wire import Answer, Call, Ended, Gone, Load, Loaded, Refused
+from runtime.sandbox.compile import load_component
+from runtime.sandbox.engine import Ticker
+from runtime.sandbox.errors import SandboxError
+from runtime.sandbox.outcome import Outcome
+
+if TYPE_CHECKING:
+    import wasmtime
+
+__all__ = ["Machinery", "Slot"]
+
+_TOO_LARGE: Final = Outcome("host", "what it returned does not fit into a frame")
+_SOURCES: Final[dict[str, MountSource]] = {source: source for source in get_args(MountSource)}
+
+
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """What all instances of a worker share.
+
+    Attributes:
+        engine: of the kind `component`.
+        ticker: moves its epoch.
+        line: to the core.
+    """
+
+    engine: "wasmtime.Engine"
+    ticker: Ticker
+    line: Line
+
+
+class _Adopt:
+    """Work for an idle instance: put the policy that waits in force."""
+
+
+class Slot:
+    """An instance and its thread, which starts at once.
+
+    Args:
+        machinery: of the worker.
+        load: what is wanted.
+        descriptors: the compiled component, then one per mount; they are the slot's from now on.
+    """
+
+    def __init__(self, machinery: Machinery, load: Load, descriptors: Sequence[int]) -> None:
+        self._machinery = machinery
+        self._load = load
+        self._descriptors = list(descriptors)
+        self._work: queue.SimpleQueue[Call | _Adopt | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._line = SlotLine(machinery.line, load.slot, lambda: self._context.deadline)
+        limits = load.limits
+        self._context = Context(
+            ComponentId(load.namespace, load.name, load.version, load.instance),
+            Policy.from_json(load.policy),
+            HostLimits(limits.handles, limits.sockets, limits.children, limits.open_files, limits.filesystem),
+            self._line,
+            self._stopping.is_set,
+        )
+        self._thread = threading.Thread(target=self._run, name=f"slot-{load.slot}", daemon=True)
+        self._thread.start()
+
+    def call(self, call: Call) -> None:
+        """Has the guest called, after what waits already."""
+        self._work.put(call)
+
+    def answer(self, answer: Answer) -> None:
+        """Gives a host operation the answer for which it waits."""
+        self._line.answered(answer)
+
+    def adopt(self, policy: Json) -> None:
+        """Sets the policy of the next host operation on; an idle instance loses at once what it does not allow.
+
+        Raises:
+            OrlopError: it is no policy.
+        """
+        self._context.replace_policy(Policy.from_json(policy))
+        self._work.put(_Adopt())
+
+    def stop(self) -> None:
+        """Tells the guest to come to an end: its waits are cut short."""
+        self._stopping.set()
+
+    def unload(self) -> None:
+        """Has the instance dropped, once the call that runs has ended; `Gone` is said then."""
+        self._stopping.set()
+        self._work.put(None)
+
+    def _run(self) -> None:
+        try:
+            self._live()
+        except OSError:
+            # The core is gone, and with it the worker: nobody is left to tell.
+            os._exit(0)
+
+    def _live(self) -> None:
+        limits = self._load.limits
+        mounts = Mounts(
+            [
+                (mount.guest, descriptor, _SOURCES[mount.source], mount.read_only)
+                for mount, descriptor in zip(self._load.mounts, self._descriptors[1:], strict=True)
+            ],
+            limits.filesystem,
+        )
+        hosts = Hosts(self._context, self._load, mounts)
+        instance = Instance(self._machinery.engine, self._machinery.ticker, limits, self._context)
+        try:
+            outcome = self._instantiate(instance, hosts)
+            if outcome.kind != "returned":
+                self._machinery.line.say(Refused(self._load.slot, outcome.kind, outcome.detail))
+                return
+            self._machinery.line.say(Loaded(self._load.slot))
+            while (work := self._work.get()) is not None:
+                if isinstance(work, Call):
+                    self._call(instance, work)
+                else:
+                    self._context.adopt_policy()
+        finally:
+            hosts.close()
+            self._context.close()
+            instance.close()
+            mounts.close()
+            self._machinery.line.say(Gone(self._load.slot))
+
+    def _instantiate(self, instance: Instance, hosts: Hosts) -> Outcome:
+        engine = self._machinery.engine
+        code = self._descriptors[0]
+        try:
+            component = load_component(engine, code)
+        except SandboxError as error:
+            return Outcome("host", error.why)
+        finally:
+            os.close(code)
+        linker = link(engine, hosts)
+        return instance.instantiate(component, linker, list(component.type.exports(engine)), self._load.timeout_ms)
+
+    def _call(self, instance: Instance, call: Call) -> None:
+        before = resource.getrusage(resource.RUSAGE_THREAD)
+        value, outcome = instance.call(call.export, call.arguments, call.timeout_ms)
+        self._context.audit.flush()
+        after = resource.getrusage(resource.RUSAGE_THREAD)
+        cpu_us = round((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1_000_000)
+        try:
+            self._machinery.line.say(self._ended(call, outcome, value, cpu_us))
+        except WireError:
+            self._machinery.line.say(self._ended(call, _TOO_LARGE, None, cpu_us))
+
+    def _ended(self, call: Call, outcome: Outcome, value: Json, cpu_us: int) -> Ended:
+        return Ended(
+            self._load.slot,
+            call.number,
+            outcome.kind,
+            outcome.detail,
+            outcome.trap,
+            value,
+            max(0, cpu_us),
+            outcome.duration_us,
+        )

@@ -1,0 +1,36 @@
+"""The zygote of components: what their workers need is imported in it, and no engine exists, before it forks one.
+
+Requests beyond those of `runtime.jobs.forking`: `"alone"`, whether the worker is for one component.
+"""
+
+import importlib
+
+from runtime.components.worker.process import work
+from runtime.jobs.confine import confinement
+from runtime.jobs.forking import Work, serve_forks
+from runtime.process import keep_memory_private
+
+__all__ = ["PROGRAM", "main"]
+
+PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from runtime.components.worker.zygote import main; main(int(sys.argv[2]))"
+)
+"""What its interpreter is given."""
+
+
+def _prepare() -> Work:
+    for name in ("wasmtime", "wasmtime.component", "encodings.idna", "encodings.utf_8", "ssl"):
+        importlib.import_module(name)
+    confinement()  # asked of the kernel once
+    return work
+
+
+def main(descriptor: int) -> None:
+    """Serves as the zygote.
+
+    Args:
+        descriptor: this end of the control socket.
+    """
+    keep_memory_private()  # the workers' too: they are forked
+    serve_forks(descriptor, _prepare)
