@@ -83,7 +83,7 @@ def test_sec12_nothing_is_read_with_a_format_that_can_hold_code() -> None:
     """JSON, TOML and SQL. `marshal` carries jobs to a worker, which trusts the console; never the other way."""
     found = {
         (path.name, name)
-        for path, tree in modules("console", "net", "runtime", "assets")
+        for path, tree in modules("console", "boot", "net", "runtime", "assets")
         for name in imports(tree)
         if name.partition(".")[0] in {"pickle", "marshal", "shelve", "dbm", "yaml", "dill", "cloudpickle", "msgpack"}
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"console", "net", "runtime", "assets"}
+PACKAGES = {"console", "boot", "net", "runtime", "assets"}
 
 
 @pytest.fixture(scope="module")
