@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from runtime.components.engine_library import VALUE_BYTES, library
-from runtime.components.errors import BusyError, ComponentError
+from runtime.components.errors import ComponentError
 from runtime.components.lift import Value, value_at
 
 __all__ = ["Guest", "exported_name"]
@@ -47,7 +47,8 @@ def exported_name(exports: Sequence[str], interface: str) -> str | None:
 
 @dataclass(slots=True)
 class Guest:
-    """One interface that an instance exports. One call at a time, on one thread.
+    """One interface that an instance exports. On one thread; the caller sees to it that no call begins before
+    another has ended.
 
     Args:
         store: the instance's.
@@ -59,7 +60,6 @@ class Guest:
     instance: _Instance
     interface: str
     _functions: dict[str, ctypes.Structure] = field(default_factory=dict)
-    _busy: bool = False
 
     def call(self, name: str, arguments: Sequence[Callable[[int], None]], lift: Callable[[Value], T]) -> T:
         """Calls a function that has a result.
@@ -71,14 +71,10 @@ class Guest:
 
         Raises:
             wasmtime.WasmtimeError: a trap; the instance cannot be called again.
-            BusyError: a call into the instance has not ended.
             ComponentError: there is no such function.
             ValueRefusedError: an argument does not fit its type.
             MismatchError: the result is not of the type that our WIT gives it.
         """
-        if self._busy:
-            raise BusyError("a call into the component has not ended", where=f"{self.interface}#{name}")
-        self._busy = True
         engine = library()
         count = len(arguments)
         values = ctypes.create_string_buffer(
@@ -96,7 +92,6 @@ class Guest:
                 raise _trap(error)
             return lift(value_at(result))
         finally:
-            self._busy = False
             for index in range(count + 1):
                 engine.delete(start + VALUE_BYTES * index)
 

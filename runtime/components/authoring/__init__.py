@@ -1,0 +1,1 @@
+"""What authors of components need of us: headers of the worlds in their language."""
