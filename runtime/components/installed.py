@@ -1,0 +1,220 @@
+"""What is stored of installed components: one row each, in one transaction, and the component's bytes as a blob.
+
+There is nothing half installed: before the row there is no component, and a blob that no row names goes by itself.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from runtime.blob_references import refer, release
+from runtime.blobs import Blob
+from runtime.canonical import Json
+from runtime.columns import Columns, RowDamagedError
+from runtime.components.manifest.model import Manifest
+from runtime.components.manifest.read import read_manifest
+from runtime.errors import NotFoundError, OrlopError
+from runtime.sanitise import clean
+from runtime.store import Transaction
+
+__all__ = ["Installed", "find", "list_installed", "read_all", "remember_aim", "remove", "save"]
+
+_COLUMNS: Final = Columns(
+    "components",
+    {
+        "component": str,
+        "hash": str,
+        "size": int,
+        "manifest": str,
+        "grants": str,
+        "mounts": str,
+        "mark": str,
+        "installed_ms": int,
+        "wanted": int,
+        "given_up": str,
+    },
+    hint="uninstall the component, or put the database back from a backup",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A component that is installed.
+
+    Attributes:
+        manifest: as it was installed.
+        hash: SHA-256 of the component's bytes.
+        size: of them.
+        grants: what the operator granted and revoked, in its own form.
+        mounts: folders of the host by guest path, for the mounts whose source is the operator.
+        mark: `unsigned`, or who signed.
+        installed_ms: wall time.
+        wanted: it is to run whenever orlop runs.
+        given_up: the reasons why it is no longer restarted; empty unless that is so.
+    """
+
+    manifest: Manifest
+    hash: str
+    size: int
+    grants: Mapping[str, Json]
+    mounts: Mapping[str, str]
+    mark: str
+    installed_ms: int
+    wanted: bool = False
+    given_up: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`namespace/name`."""
+        return self.manifest.package.full_name
+
+
+def save(tx: Transaction, installed: Installed) -> None:
+    """Installs a component, or puts another version or other settings in its place.
+
+    Args:
+        tx: the transaction.
+        installed: what is true from its commit on; its blob was claimed less than an hour ago, or is referred to.
+    """
+    refer(tx, _job(installed.name), "module", Blob(installed.hash, installed.size))
+    tx.execute(
+        "INSERT OR REPLACE INTO components (component, version, hash, size, manifest, grants, mounts, mark,"
+        " installed_ms, wanted, given_up) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            installed.name,
+            installed.manifest.package.version,
+            installed.hash,
+            installed.size,
+            installed.manifest.source,
+            json.dumps(installed.grants),
+            json.dumps(dict(installed.mounts)),
+            installed.mark,
+            installed.installed_ms,
+            int(installed.wanted),
+            json.dumps(installed.given_up),
+        ),
+    )
+
+
+def remove(tx: Transaction, name: str) -> None:
+    """Uninstalls a component; what it stored and logged goes too.
+
+    Args:
+        tx: the transaction.
+        name: `namespace/name`.
+    """
+    release(tx, _job(name))
+    for table in ("components", "component_storage", "component_log"):
+        tx.execute(f"DELETE FROM {table} WHERE component = ?", (name,))  # noqa: S608 - constants
+
+
+def remember_aim(tx: Transaction, name: str, *, wanted: bool, given_up: tuple[str, ...] = ()) -> None:
+    """Keeps whether a component is to run at the next start, and why it was given up.
+
+    Args:
+        tx: the transaction.
+        name: `namespace/name`.
+        wanted: whether it is to run.
+        given_up: the reasons.
+    """
+    sql = "UPDATE components SET wanted = ?, given_up = ? WHERE component = ?"
+    tx.execute(sql, (int(wanted), json.dumps(given_up), name))
+
+
+def list_installed(connection: sqlite3.Connection) -> list[str]:
+    """The names of all that are installed, sorted; also of those whose rows are damaged.
+
+    Args:
+        connection: of the store.
+    """
+    return [str(row[0]) for row in connection.execute("SELECT component FROM components ORDER BY component")]
+
+
+def find(connection: sqlite3.Connection, name: str) -> Installed:
+    """One component.
+
+    Args:
+        connection: of the store.
+        name: `namespace/name`.
+
+    Raises:
+        NotFoundError: it is not installed.
+        RowDamagedError: what is stored of it is damaged.
+    """
+    row = connection.execute(f"SELECT {_COLUMNS.names} FROM components WHERE component = ?", (name,)).fetchone()  # noqa: S608 - constants
+    if row is None:
+        raise NotFoundError(f"no component `{clean(name, 140)}`", hint="orlop components list shows what is installed")
+    return _installed(row)
+
+
+def read_all(connection: sqlite3.Connection) -> tuple[list[Installed], list[RowDamagedError]]:
+    """All components; one that is damaged hides no other.
+
+    Args:
+        connection: of the store.
+
+    Returns:
+        Those that can be read, and what is wrong with the others.
+    """
+    found: list[Installed] = []
+    damaged: list[RowDamagedError] = []
+    for row in connection.execute(f"SELECT {_COLUMNS.names} FROM components ORDER BY component"):  # noqa: S608 - constants
+        try:
+            found.append(_installed(row))
+        except RowDamagedError as error:
+            damaged.append(error)
+    return found, damaged
+
+
+def _installed(row: tuple[Any, ...]) -> Installed:
+    name, digest, size, text, grants, mounts, mark, installed_ms, wanted, given_up = _COLUMNS.checked(row)
+    try:
+        manifest = read_manifest(text.encode())
+        if manifest.package.full_name != name:
+            raise _damaged(name, "its manifest is another component's")
+    except RowDamagedError:
+        raise
+    except OrlopError as error:
+        raise _damaged(name, f"its manifest: {error.why}") from None
+    return Installed(
+        manifest=manifest,
+        hash=digest,
+        size=size,
+        grants=_object(name, "grants", grants),
+        mounts={guest: str(host) for guest, host in _object(name, "mounts", mounts).items()},
+        mark=mark,
+        installed_ms=installed_ms,
+        wanted=bool(wanted),
+        given_up=_texts(name, given_up),
+    )
+
+
+def _object(name: str, column: str, text: str) -> dict[str, Json]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise _damaged(name, f"`{column}` is no JSON object")
+    return value
+
+
+def _texts(name: str, text: str) -> tuple[str, ...]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, list):
+        raise _damaged(name, "`given_up` is no JSON list")
+    return tuple(clean(str(one), 300) for one in value)
+
+
+def _damaged(name: str, why: str) -> RowDamagedError:
+    return RowDamagedError("components", name, why, hint=_COLUMNS.hint)
+
+
+def _job(name: str) -> str:
+    """Under which a component's blob is referred to."""
+    return f"component:{name}"
