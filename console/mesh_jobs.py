@@ -133,7 +133,7 @@ class MeshJobs:
 
     def _blame(self, peer: PeerId, fault: PeerFaultError) -> None:
         connection = self._core.mesh.connection(peer)
-        remote = Multiaddr.at("0.0.0.0", 0, "tcp") if connection is None else connection.remote  # noqa: S104 - nowhere
+        remote = None if connection is None else connection.remote
         self._core.mesh.host.blame(fault, peer=peer, remote=remote)
 
 

@@ -262,18 +262,19 @@ class Host:
             elif self._standing.is_listed(peer):
                 connection.trust()
 
-    def blame(self, fault: PeerFaultError, *, peer: PeerId | None, remote: Multiaddr) -> None:
+    def blame(self, fault: PeerFaultError, *, peer: PeerId | None, remote: Multiaddr | None) -> None:
         """Counts a fault against a peer, and ends its connections when it is one too many.
 
         Args:
             fault: what it did.
             peer: who, when it is proven.
-            remote: where it is.
+            remote: where it is, when that is known.
         """
         now = self._clock.monotonic()
-        self._faults.add(fault, peer="" if peer is None else str(peer), remote=str(remote), host=remote.host, now=now)
         name = "" if peer is None else str(peer)
-        for ban in self._scores.add(fault.score, clean(fault.why), now, peer=name, host=remote.host):
+        place, host = ("", "") if remote is None else (str(remote), remote.host)
+        self._faults.add(fault, peer=name, remote=place, host=host, now=now)
+        for ban in self._scores.add(fault.score, clean(fault.why), now, peer=name, host=host):
             self._banned(ban, peer, now)
 
     async def aclose(self) -> None:

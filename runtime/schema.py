@@ -169,7 +169,14 @@ CREATE TABLE component_log (
 CREATE INDEX component_log_by_component ON component_log (component, id);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+_SIXTH = """
+CREATE INDEX jobs_by_module ON jobs (submitter, module);
+CREATE TABLE failed_providers (
+  peer TEXT NOT NULL, what TEXT NOT NULL, failed_ms INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (peer, what)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
 """SQL scripts; the database's `PRAGMA user_version` counts how many were applied."""
 
 VERSION = len(MIGRATIONS)

@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from net.limits import NetLimits
 from net.peer_id import PeerId
 from runtime.store import Transaction
 
 __all__ = ["PEERS_MOST", "enter", "remember"]
 
-PEERS_MOST: Final = 1_000
+PEERS_MOST: Final = NetLimits().peers_remembered
 
 _FORGETTABLE: Final = "name = '' AND note = '' AND trusted_ms IS NULL AND banned_ms IS NULL AND lied_ms IS NULL"
 """Nobody said anything of it; submitters are looked at apart, since they are listed by key."""
@@ -35,5 +36,6 @@ def _forget_one(tx: Transaction) -> None:
     for (text,) in tx.rows(f"SELECT peer FROM peers WHERE {_FORGETTABLE} ORDER BY seen_ms, peer"):  # noqa: S608 - constants
         if PeerId.parse(text).key.hex() not in allowed:
             tx.execute("DELETE FROM peer_addresses WHERE peer = ?", (text,))
+            tx.execute("DELETE FROM failed_providers WHERE peer = ?", (text,))
             tx.execute("DELETE FROM peers WHERE peer = ?", (text,))
             return
