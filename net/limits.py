@@ -1,4 +1,7 @@
-"""What the network takes and gives at most: one frozen table, defaults in place. Sizes in bytes, times in seconds."""
+"""What the network takes and gives at most: one frozen table, defaults in place. Sizes in bytes, times in seconds.
+
+Jobs have terms of their own, one side's and the other's: `net.jobs.terms`.
+"""
 
 from dataclasses import dataclass
 
@@ -70,17 +73,6 @@ class NetLimits:
     identify_protocols: int = 128
     capabilities: int = 8192
     capabilities_s: float = 5.0
-    offer: int = 65_536
-    request_head: int = 262_144
-    module: int = 16_777_216
-    stdin: int = 67_108_864
-    result_head: int = 262_144
-    output: int = 8_388_608
-    offer_life_s: float = 60.0
-    lease_start_s: float = 10.0
-    heartbeat_s: float = 10.0
-    heartbeats_missed: int = 3
-    clock_skew_s: float = 120.0
 
     # Addresses and dialling.
     multiaddr_text: int = 1024

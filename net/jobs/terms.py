@@ -1,4 +1,4 @@
-"""What both sides of a remote job hold each other to: times in seconds, sizes in bytes."""
+"""What both sides of a remote job hold each other to: times in seconds, sizes in bytes. See `frames` for frames."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from net.capabilities.measured import Measured, measure
 from net.errors import PeerFaultError
 from net.jobs.leases import Leases
-from net.jobs.machine import Figures, measure
 from net.jobs.messages import Accepted, Offer, Resume, Resumed
 from net.jobs.module_parts import ModulePart, ModuleParts
 from net.jobs.offer_check import Machine, OfferRefusedError, Policy, prove, weigh
@@ -39,6 +39,7 @@ __all__ = ["JobWorker"]
 T = TypeVar("T")
 
 _KINDS: Final = frozenset({"wasm"})
+_MIB: Final = 1 << 20
 _UNKNOWN: Final = InvalidRequest("there is no such job")
 _TAKEN: Final = InvalidRequest("the job's id cannot be used")
 _SHUT: Final = InvalidRequest("this node takes no jobs now")
@@ -68,7 +69,7 @@ class JobWorker:
         clock: Clock,
         *,
         terms: WorkerTerms = WorkerTerms(),  # noqa: B008 - a frozen value
-        measured: Callable[[], Figures] = measure,
+        measured: Callable[[], Measured] = measure,
         banned: Callable[[PeerId], bool] = lambda _: False,
         accepts: Callable[[], bool] = lambda: True,
         on_fault: Callable[[PeerId, PeerFaultError], None] = lambda _peer, _fault: None,
@@ -175,12 +176,12 @@ class JobWorker:
             raise OfferRefusedError(_REPLAYED, rule="replay", score=10)
 
     def _machine(self, key: str) -> Machine:
-        figures, now = self._measured(), self._clock.monotonic()
+        here, now = self._measured(), self._clock.monotonic()
         return Machine(
-            arch=figures.arch,
+            arch=here.arch,
             kinds=_KINDS,
-            cpu_cores=figures.cpu_cores,
-            memory_mb=max(0, figures.free_mb - self._leases.reserved_mb(now)),
+            cpu_cores=here.cpus,
+            memory_mb=max(0, here.mem_free // _MIB - self._leases.reserved_mb(now)),
             full=self._jobs.full or self._leases.full(key, now),
         )
 

@@ -63,17 +63,6 @@ def test_what_is_asked_and_told() -> None:
     assert LIMITS.identify_protocols == 128
     assert LIMITS.capabilities == 8 * KIB
     assert LIMITS.capabilities_s == 5
-    assert LIMITS.offer == 64 * KIB
-    assert LIMITS.request_head == 256 * KIB
-    assert LIMITS.module == 16 * MIB
-    assert LIMITS.stdin == 64 * MIB
-    assert LIMITS.result_head == 256 * KIB
-    assert LIMITS.output == 8 * MIB
-    assert LIMITS.offer_life_s == 60
-    assert LIMITS.lease_start_s == 10
-    assert LIMITS.heartbeat_s == 10
-    assert LIMITS.heartbeats_missed == 3
-    assert LIMITS.clock_skew_s == 120
 
 
 def test_addresses_and_dialling() -> None:

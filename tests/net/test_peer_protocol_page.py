@@ -34,11 +34,6 @@ from tests.net.noise_ends import DIALLER, LISTENER, always, end, peer_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "peer-protocol.md"
 LIMITS = NetLimits()
-OF_JOBS = {
-    "offer", "request_head", "module", "stdin", "result_head", "output", "offer_life_s", "lease_start_s", "heartbeat_s",
-    "heartbeats_missed", "clock_skew_s",
-}  # fmt: skip
-"""Rows of the table that belong to the job protocol, which has a page of its own."""
 NOW_MS = 1_767_225_600_000
 PLACE = ("192.0.2.1", 4001)
 WIDTH = 150
@@ -203,7 +198,7 @@ def test_the_examples_are_what_is_written() -> None:
 
 def test_the_table_of_limits_has_every_limit_with_its_figure() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| ([\d.,]+) \|", PAGE.read_text(), re.MULTILINE))
-    wanted = {field.name for field in fields(NetLimits)} - OF_JOBS - {"spare_loopback"}
+    wanted = {field.name for field in fields(NetLimits)} - {"spare_loopback"}
     assert rows == {name: f"{getattr(LIMITS, name):,}".removesuffix(".0") for name in wanted}
 
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from net.capabilities.measured import Measured
 from net.errors import PeerFaultError
 from net.jobs.frames import DATA_MAX, RESULT_MAX, FrameReader, Kind, data_frames, frame
-from net.jobs.machine import Figures
 from net.jobs.messages import Message, Offer, Requirements, Result, read_message, write_message
 from net.jobs.requester import JobRequester
 from net.jobs.terms import PROTOCOL, RequesterTerms, WorkerTerms
@@ -30,7 +30,15 @@ PATIENT = RequesterTerms(
 """A loaded machine may take its time; what a test waits for comes all the same."""
 
 CALM = WorkerTerms(first_s=60, lease_s=60)
-ROOMY = Figures("x86_64", 4, 8192)
+
+
+def machine(arch: str, cpus: int, free_mb: int) -> Measured:
+    """What a worker measures of itself."""
+    free = free_mb << 20
+    return Measured(arch, "linux", cpus, cpu_free_milli=1000 * cpus, mem_total=free, mem_free=free)
+
+
+ROOMY = machine("x86_64", 4, 8192)
 
 FOREVER = guest("(loop (br 0))")
 CAT = guest(
@@ -205,7 +213,7 @@ async def open_worker(
     clock: Clock | None = None,
     ceilings: JobLimits = CEILINGS,
     queue: QueueLimits = QueueLimits(),  # noqa: B008 - a frozen value
-    figures: Figures = ROOMY,
+    measured: Measured = ROOMY,
     accepts: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[tuple[Node, JobWorker]]:
     """A node that takes jobs."""
@@ -215,7 +223,7 @@ async def open_worker(
             node.store,
             clock or SystemClock(),
             terms=terms,
-            measured=lambda: figures,
+            measured=lambda: measured,
             accepts=accepts,
             on_fault=lambda _, fault: faults.append(fault),
         )

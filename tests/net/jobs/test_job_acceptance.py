@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from net.host import Host
-from net.jobs.machine import Figures
 from net.jobs.messages import Accepted, Rejected, Requirements
 from net.jobs.reasons import ArchMismatch
 from net.jobs.requester import JobRequester
@@ -24,7 +23,7 @@ from runtime.clock import SystemClock
 from runtime.jobs import JobRequest, Streams, submitters
 from runtime.sandbox.compile import Compiler
 from tests.net.jobs import job_peers
-from tests.net.jobs.job_peers import Talk, manifest, offer, open_worker
+from tests.net.jobs.job_peers import Talk, machine, manifest, offer, open_worker
 from tests.net.nodes import PATIENT, Table
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, open_node
 
@@ -59,10 +58,10 @@ async def host_of(node: Node) -> AsyncIterator[Host]:
 
 @pytest.fixture(params=["tcp/0", "udp/0/quic-v1"], ids=["tcp", "quic"])
 async def pair(request: pytest.FixtureRequest, tmp_path: Path, compiler: Compiler) -> AsyncIterator[Pair]:
-    figures = Figures("x86_64", 2, 4096)
+    small = machine("x86_64", 2, 4096)
     async with (
         open_node(tmp_path / "here", compiler) as here,
-        open_worker(tmp_path / "there", compiler, [], figures=figures) as (there, worker),
+        open_worker(tmp_path / "there", compiler, [], measured=small) as (there, worker),
         host_of(here) as requester,
         host_of(there) as listener,
     ):

@@ -7,7 +7,6 @@ import pytest
 
 from net.errors import StreamResetError
 from net.jobs.frames import Kind, frame
-from net.jobs.machine import Figures
 from net.jobs.messages import Accepted, Cancel, Rejected, Request, Requirements, Result, Resume, Resumed
 from net.jobs.reasons import (
     ArchMismatch,
@@ -23,7 +22,7 @@ from runtime.identity import Identity
 from runtime.jobs import JobRequest, submitters
 from runtime.jobs.spec import CEILINGS, module_name, sign_manifest, sign_payload
 from runtime.sandbox.compile import Compiler
-from tests.net.jobs.job_peers import CALM, FOREVER, Peers, Talk, manifest, offer, open_peers
+from tests.net.jobs.job_peers import CALM, FOREVER, Peers, Talk, machine, manifest, offer, open_peers
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS
 
 STRANGER = Identity(b"s" * 32)
@@ -442,7 +441,7 @@ async def test_a_lease_that_nobody_asks_for_ends_in_words(tmp_path: Path, compil
 
 
 async def test_11_1_a_remote_offer_between_two_nodes(tmp_path: Path, compiler: Compiler) -> None:
-    async with open_peers(tmp_path, compiler, figures=Figures("x86_64", 2, 4096)) as peers:
+    async with open_peers(tmp_path, compiler, measured=machine("x86_64", 2, 4096)) as peers:
         assert peers.requester.identity.peer_id != peers.worker_node.identity.peer_id
         talk = await peers.talk()
         signed = manifest(peers.requester.identity)

@@ -1,6 +1,7 @@
 """Jobs that somebody else signed and that somebody here waits for; and following output that still grows."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,20 @@ async def test_its_module_is_known_of_its_submitter_and_of_nobody_else(node: Nod
     assert read(lambda db: known_module(db, PEER.public_hex, module_name(HELLO))) == blob
     assert read(lambda db: known_module(db, "local", module_name(HELLO))) is None
     assert read(lambda db: known_module(db, PEER.public_hex, module_name(b"another"))) is None
+
+
+async def test_a_known_module_is_found_by_an_index_however_many_jobs_there_were(node: Node) -> None:
+    asked: list[str] = []
+
+    def plan(db: sqlite3.Connection) -> list[str]:
+        db.set_trace_callback(asked.append)
+        known_module(db, PEER.public_hex, module_name(HELLO))
+        db.set_trace_callback(None)
+        return [str(row[3]) for row in db.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+
+    steps = node.store.read_now(plan)
+    assert "SEARCH jobs USING COVERING INDEX jobs_by_module (submitter=? AND module=?)" in steps
+    assert not [step for step in steps if step.startswith("SCAN")]
 
 
 async def test_a_commitment_that_was_computed_as_it_came_takes_the_place_of_the_streams(node: Node) -> None:
