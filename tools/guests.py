@@ -1,7 +1,8 @@
 """Builds the guests that orlop ships from their sources, and compares them with the checked-in bytes.
 
 `build --check` fails on any difference in a module or a manifest; `build --write` replaces them. The compiler is
-`ziglang`, pinned, because another version makes other bytes; its caches lie under `build/`.
+`ziglang`, pinned, because another version makes other bytes; its caches lie under `build/`. Components are made of core
+modules by `wasm-tools`, pinned too, with the header that `orlop components bindings` writes.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import tomllib
 from collections.abc import Sequence
@@ -24,6 +26,11 @@ sys.path.insert(0, str(ROOT))
 
 from runtime.agents.interface import NEEDS  # noqa: E402 - the checkout, wherever this is started from
 from runtime.agents.toolchain import AGENT_FLAGS, COMMON_FLAGS, COMPILER  # noqa: E402
+from runtime.components import wit  # noqa: E402
+from runtime.components.authoring.c_header import c_header  # noqa: E402
+from runtime.components.bindings.operations import VERSION, WORLDS  # noqa: E402
+from runtime.components.imports import misfits  # noqa: E402
+from runtime.sandbox.componentcheck import check_component  # noqa: E402
 
 MAX_AGENT_BYTES = 512_000
 MAX_PAGES = 160
@@ -32,7 +39,13 @@ FLAGS = {
     "agent": (*AGENT_FLAGS, "-I", "assets/agents/kit"),
     # The stack's size is always given: its default makes the smallest memory 257 pages.
     "job": ("-target", "wasm32-wasi", "-Wl,-z,stack-size=65536"),
+    "component": (
+        *("-target", "wasm32-freestanding", "-mcpu=generic", "-nostdlib", "-ffreestanding"),
+        *("-Wl,--no-entry", "-Wl,-z,stack-size=65536"),
+    ),
 }
+WIT = "assets/wit"
+LIFECYCLE = "orlop:core/component-lifecycle"
 
 
 class BuildError(Exception):
@@ -43,10 +56,12 @@ class BuildError(Exception):
 class Guest:
     """One module: its source (the module lies beside it, with the same stem) and what it is."""
 
-    kind: Literal["agent", "job"]
+    kind: Literal["agent", "job", "component"]
     source: str
     metadata: str = ""
     """The `agent.toml` from which its manifest is made; empty for a guest without one."""
+    world: str = ""
+    """Of a component, in full."""
 
     @property
     def output(self) -> str:
@@ -64,6 +79,11 @@ def agent(name: str) -> Guest:
     return Guest("agent", f"assets/agents/{name}/{name}.c", f"assets/agents/{name}/agent.toml")
 
 
+def component(source: str, world: str) -> Guest:
+    """A component."""
+    return Guest("component", source, world=world)
+
+
 GUESTS = (
     agent("auto-balance"),
     agent("digest"),
@@ -74,6 +94,8 @@ GUESTS = (
     agent("unblock"),
     Guest("job", "assets/jobs/hello/hello.c"),
     Guest("agent", "tests/assets/kit/reader.c"),
+    component("tests/runtime/components/guests/doer.c", "orlop:core/component"),
+    component("tests/runtime/components/guests/filer.c", "orlop:worlds/with-filesystem"),
 )
 
 
@@ -84,6 +106,10 @@ def permissions(imports: Sequence[str]) -> frozenset[str]:
 
 def check_module(guest: Guest, wasm: bytes) -> frozenset[str]:
     """Checks the rules of the guest's kind and gives the permissions that its imports need."""
+    if guest.kind == "component":
+        if wrong := misfits(check_component(wasm), guest.world, WORLDS, {LIFECYCLE}, VERSION):
+            raise BuildError("; ".join(wrong))
+        return frozenset()
     module = Module(Engine(Config()), wasm)
     exports = {item.name for item in module.exports}
     wanted = {"init", "on_task_event", "on_tick"} if guest.kind == "agent" else {"_start", "memory"}
@@ -128,11 +154,29 @@ def compile_guest(guest: Guest, folder: Path) -> bytes:
     cache = ROOT / "build" / "zig"
     env = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache / "global"), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")}
     flags = [*FLAGS[guest.kind], *COMMON_FLAGS, "-s"]
+    if guest.kind == "component":
+        (folder / "orlop.h").write_text(c_header(wit.read((ROOT / WIT / "resolved.json").read_text()), guest.world))
+        flags += ["-I", str(folder)]
     command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(out), guest.source]
     run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BuildError(f"does not compile:\n{run.stderr.strip()}")
+    if guest.kind == "component":
+        embedded = folder / "embedded.wasm"
+        wasm_tools("component", "embed", WIT, "-w", guest.world, str(out), "-o", str(embedded))
+        wasm_tools("component", "new", str(embedded), "-o", str(out))
     return out.read_bytes()
+
+
+def wasm_tools(*arguments: str) -> None:
+    """Runs wasm-tools."""
+    command = [str(Path(sysconfig.get_path("scripts"), "wasm-tools")), *arguments]
+    try:
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise BuildError("wasm-tools is not installed; run make guests") from None
+    if run.returncode:
+        raise BuildError(f"is no component:\n{run.stderr.strip()}")
 
 
 def difference(path: str, old: bytes, new: bytes) -> str:
