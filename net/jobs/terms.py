@@ -22,6 +22,7 @@ class WorkerTerms:
         nonces_s: how long a nonce is remembered after that.
         first_s: how long a stream may take to say what it wants.
         lease_s: how long a request may take to come.
+        unasked_s: how long after that a stream without one is kept, so that a late one is refused in words.
         heartbeat_s: how often a silent worker says that it lives.
         keep_s: how long a job goes on without its requester, and a half-sent module is kept.
     """
@@ -35,6 +36,7 @@ class WorkerTerms:
     nonces_s: float = 300.0
     first_s: float = 10.0
     lease_s: float = 10.0
+    unasked_s: float = 10.0
     heartbeat_s: float = 10.0
     keep_s: float = 300.0
 

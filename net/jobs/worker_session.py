@@ -213,7 +213,7 @@ class WorkerSession:
             while self._events and not self._machine.done:
                 await self._on(job, self._events.popleft())
             try:
-                async with asyncio.timeout(None if job.claimed else self._terms.lease_s + self._terms.first_s):
+                async with asyncio.timeout(None if job.claimed else self._terms.lease_s + self._terms.unasked_s):
                     data = await self._stream.read()
             except TimeoutError:
                 raise PeerFaultError("asked for nothing under its lease", rule="no-lease", score=5) from None

@@ -29,7 +29,7 @@ PATIENT = RequesterTerms(
 )
 """A loaded machine may take its time; what a test waits for comes all the same."""
 
-CALM = WorkerTerms(first_s=60, lease_s=60)
+CALM = WorkerTerms(first_s=60, lease_s=60, unasked_s=60)
 
 
 def machine(arch: str, cpus: int, free_mb: int) -> Measured:

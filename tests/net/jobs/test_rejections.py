@@ -433,11 +433,14 @@ async def test_a_stream_on_which_nothing_is_said(tmp_path: Path, compiler: Compi
 
 
 async def test_a_lease_that_nobody_asks_for_ends_in_words(tmp_path: Path, compiler: Compiler) -> None:
-    async with open_peers(tmp_path, compiler, terms=replace(CALM, lease_s=0.01, first_s=0.5)) as peers:
+    async with open_peers(tmp_path, compiler, terms=replace(CALM, lease_s=0.01, unasked_s=0.01)) as peers:
         talk = await peers.talk()
         await talk.say(offer(manifest(peers.requester.identity)))
-        assert isinstance(await talk.word(), Accepted)
-        assert isinstance(await talk.word(), Rejected)
+        assert isinstance(await talk.word(), Accepted)  # the stream takes its time for all but the request
+        rejected = await talk.word()
+        assert isinstance(rejected, Rejected)
+        assert rejected.reason == InvalidRequest("asked for nothing under its lease")
+        assert peers.blamed() == [("no-lease", 5)]
 
 
 async def test_11_1_a_remote_offer_between_two_nodes(tmp_path: Path, compiler: Compiler) -> None:

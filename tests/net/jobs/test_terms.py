@@ -14,7 +14,8 @@ def test_sizes() -> None:
 
 def test_times() -> None:
     assert (OURS.offer_s, OURS.skew_s, THEIRS.skew_s) == (60, 120, 120)
-    assert (THEIRS.lease_s, THEIRS.heartbeat_s, OURS.start_s) == (10, 10, 10)
+    assert (THEIRS.first_s, THEIRS.lease_s, THEIRS.unasked_s) == (10, 10, 10)
+    assert (THEIRS.heartbeat_s, OURS.start_s) == (10, 10)
     assert (OURS.cancel_heard_s, OURS.cancel_s) == (1.5, 10)
 
 
