@@ -4,6 +4,7 @@ CJ is what gets signed and hashed: keys sorted by their UTF-8 bytes at every lev
 integers only. Two programs that hold the same value write the same bytes. Loads nothing but the standard library.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -227,8 +228,13 @@ def timestamp(ms: int) -> str:
     if not 0 <= ms < _YEAR_10000_MS:
         raise CanonicalError("a time outside the years 1970 to 9999")
     seconds, fraction = divmod(ms, 1000)
-    moment = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    moment = _second(seconds)
     return f"{moment}.{fraction:03d}Z" if fraction else f"{moment}Z"
+
+
+@functools.lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_timestamp(text: str) -> int:

@@ -7,7 +7,8 @@ in `cut`. A journal body holds the fields alone, without content. Readers pass o
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,7 +59,10 @@ def nested_types(cls: type) -> Mapping[str, type]:
 Plan = tuple[tuple[str, bool, type | None], ...]
 """Name, whether content, and the dataclass inside a tuple, of each field that goes over the wire."""
 
-_PLANS: dict[type, tuple[Plan, bool]] = {}
+Reader = Callable[[object], dict[str, object]]
+"""Reads all fields at once."""
+
+_PLANS: dict[type, tuple[Plan, bool, Reader | None]] = {}
 
 
 def _plan(cls: type) -> Plan:
@@ -69,7 +73,7 @@ def _has_content(cls: type) -> bool:
     return _derived(cls)[1]
 
 
-def _derived(cls: type) -> tuple[Plan, bool]:
+def _derived(cls: type) -> tuple[Plan, bool, Reader | None]:
     known = _PLANS.get(cls)
     if known is None:
         plan = tuple(
@@ -78,8 +82,17 @@ def _derived(cls: type) -> tuple[Plan, bool]:
             if field.metadata.get("wire", True)
         )
         bears = any(content or (inner is not None and _has_content(inner)) for _, content, inner in plan)
-        known = _PLANS[cls] = (plan, bears)
+        known = _PLANS[cls] = (plan, bears, _reader(plan))
     return known
+
+
+def _reader(plan: Plan) -> Reader | None:
+    """For types without content and without further dataclasses, as most are; None for another."""
+    names = tuple(name for name, _, _ in plan)
+    if len(names) < 2 or any(content or inner is not None for _, content, inner in plan):  # noqa: PLR2004 - a getter of one gives no tuple
+        return None
+    values = operator.attrgetter(*names)
+    return lambda value: dict(zip(names, values(value), strict=True))
 
 
 def _inner(annotation: object) -> type | None:
@@ -118,6 +131,11 @@ def _strip(value: object, prefix: str, withheld: dict[str, int]) -> dict[str, An
 
 def _fields(value: object, prefix: str, withheld: Mapping[str, int]) -> dict[str, object]:
     """The fields as they are written: absent content is left out, what was withheld is a size."""
+    if (read := _derived(type(value))[2]) is not None:
+        plain = read(value)
+        if plain.get("cause", 0) is None:
+            del plain["cause"]
+        return plain
     out: dict[str, object] = {}
     for name, content, inner in _plan(type(value)):
         item = getattr(value, name)

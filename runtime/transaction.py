@@ -103,12 +103,19 @@ class Transaction:
         self.hooks: list[Callable[[bool], None]] = []
         """Who wants to know how it ended."""
 
-    def begin(self) -> None:
-        """Takes the write lock, unless this transaction holds it already."""
-        if not self._begun:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._begun = True
-            self._counter.begin(self._connection)
+    def begin(self) -> bool:
+        """Takes the write lock, unless this transaction holds it already; gives whether it did."""
+        if self._begun:
+            return False
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._begun = True
+        self._counter.begin(self._connection)
+        return True
+
+    def begin_anew(self) -> None:
+        """Undoes all that was written since the lock was taken, and takes it again when it is needed."""
+        self._connection.execute("ROLLBACK")
+        self._begun = False
 
     def check(self) -> None:
         """Whether the transaction still stands; SQLite rolls it back by itself when the disk is full.

@@ -184,9 +184,10 @@ class Writer:
             return
         if not work.future.set_running_or_notify_cancel():
             return
-        transaction.begin()
+        first = transaction.begin()  # there is nothing before it that its failure must not touch
         mark, hooks = len(transaction.pending), len(transaction.hooks)
-        self._connection.execute("SAVEPOINT work")
+        if not first:
+            self._connection.execute("SAVEPOINT work")
         try:
             value = work.run(transaction)
             transaction.check()
@@ -194,12 +195,16 @@ class Writer:
             if not self._connection.in_transaction:
                 raise
             del transaction.pending[mark:]
-            self._connection.execute("ROLLBACK TO work")
-            self._connection.execute("RELEASE work")
+            if first:
+                transaction.begin_anew()
+            else:
+                self._connection.execute("ROLLBACK TO work")
+                self._connection.execute("RELEASE work")
             transaction.undo(hooks)
             answers.append(_Answer(work.future, None, told(error, self._database)))
             return
-        self._connection.execute("RELEASE work")
+        if not first:
+            self._connection.execute("RELEASE work")
         answers.append(_Answer(work.future, value, None))
 
     def _seal(self, transaction: Transaction) -> None:

@@ -26,8 +26,11 @@ from runtime.jobs.tee import Tee
 __all__ = ["Capture"]
 
 _READ: Final = 262_144
-"""Bytes taken at once; the pipe is as large, where the kernel allows it: each change between guest and us costs more
-than what it moves."""
+"""Bytes taken at once; the pipe of who writes much is as large, where the kernel allows it: each change between guest
+and us costs more than what it moves."""
+
+_PIPE: Final = 65_536
+"""Bytes that a new pipe holds."""
 
 _LIVE_MAX: Final = 32_768
 """Bytes of one live event: with base64 and its frame it stays below the longest line."""
@@ -149,12 +152,11 @@ class _Stream:
         self.name = name
         self.kept = 0
         self.left = False
+        self._grown = False
         self._capture = capture
         self._loop = asyncio.get_running_loop()
         self.descriptor, self.writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.descriptor, False)
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, _READ)
         try:
             self.tee = None if tee is None else Tee(tee, self.resume, self._reader_left)
         except OSError:
@@ -200,10 +202,18 @@ class _Stream:
         if not data:
             self.close()
             return False
+        if len(data) == _PIPE and not self._grown:
+            self._grow()
         self._capture.take(self, data)
         if self.descriptor >= 0 and not self._capture.room(self):
             self._loop.remove_reader(self.descriptor)
         return True
+
+    def _grow(self) -> None:
+        """Makes the pipe larger, once a guest has filled it; most write a few lines."""
+        self._grown = True
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, _READ)
 
     def resume(self) -> None:
         """Reads on, when there is room for what comes."""

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from runtime.awaiting import answer
 from runtime.blob_references import refer
 from runtime.blobs import Blob
 from runtime.errors import NotFoundError, OrlopError, RefusedError, UnavailableError
@@ -337,7 +338,7 @@ class Course:
             records.finish(tx, stored, previous)
             return stored
 
-        stored = await asyncio.wrap_future(self._parts.store.write(work))
+        stored = await answer(self._parts.store.write(work))
         self._moves.state = stored.state
         return stored
 
@@ -347,7 +348,7 @@ class Course:
         self._moves.tell()
         job, attempt, previous = self.job, self._terms.attempt, self.state
         work = self._parts.store.write(lambda tx: records.requeue(tx, job, previous, attempt=attempt, reason="lost"))
-        await asyncio.wrap_future(work)
+        await answer(work)
         self._moves = Moves(self._parts.store, job)
         raise _AgainError
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from runtime.awaiting import answer
 from runtime.errors import OrlopError, RefusedError, UnavailableError
 from runtime.jobs import records
 from runtime.jobs.admission import checked, struck
@@ -273,7 +274,7 @@ class Elsewhere:
             self._write_too(tx, stored)
             return stored
 
-        stored = await asyncio.wrap_future(self._parts.store.write(work))
+        stored = await answer(self._parts.store.write(work))
         self._moves.state = stored.state
         return stored
 
@@ -307,7 +308,7 @@ async def send_off(
     """
     source = await known_source(held)
     manifest = await signed(parts, request, module, source, created_ms=created_ms)
-    await asyncio.wrap_future(parts.store.write(lambda tx: records.insert(tx, request, manifest, NOW, where)))
+    await answer(parts.store.write(lambda tx: records.insert(tx, request, manifest, NOW, where)))
     return Elsewhere(
         parts, request, manifest,
         module=module, source=source, held=held, where=where, carry=carry, write_too=write_too,

@@ -218,12 +218,13 @@ def reason(outcome: JobOutcome, limits: JobLimits, guest: Outcome | None, peak: 
         return f"CPU time limit (cpu_ms) of {format_duration_ms(limits.cpu_ms)} reached"
     if tripped == "dir_bytes":
         return f"directory quota (dir_bytes) of {format_size(limits.dir_bytes)} reached"
+    if outcome == "exit":  # of most jobs: nothing is put into words for them
+        number = guest.exit_code if guest else None
+        return f"the guest's exit code {number} is reported as 255" if number and number > 255 else ""  # noqa: PLR2004 - a byte
     detail = guest.detail if guest else ""
-    number = guest.exit_code if guest else None
     most = format_size(limits.memory_bytes)
     cause = likely_cause(guest) if guest and guest.kind == "trap" else ""
     words: dict[JobOutcome, str] = {
-        "exit": f"the guest's exit code {number} is reported as 255" if number and number > 255 else "",  # noqa: PLR2004 - a byte
         "deadline": f"time limit of {format_duration_ms(limits.timeout_ms)} reached",
         "fuel": f"fuel limit of {limits.fuel} reached",
         "output": f"output limit of {format_size(limits.max_output_bytes)} for one stream reached",

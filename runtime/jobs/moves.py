@@ -3,6 +3,7 @@
 import asyncio
 from concurrent.futures import Future
 
+from runtime.awaiting import answer
 from runtime.jobs import records
 from runtime.store import Store
 
@@ -53,7 +54,7 @@ class Moves:
             UnavailableError: it cannot be written.
         """
         if self._untold:
-            await asyncio.wrap_future(self._tell(urgent=True))
+            await answer(self._tell(urgent=True))
 
     def _tell(self, *, urgent: bool) -> "Future[None]":
         job, previous, states = self._job, self._told, tuple(self._untold)

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
+from runtime.awaiting import answer
 from runtime.blob_references import refer
 from runtime.blobs import Blob
 from runtime.errors import UnavailableError
@@ -108,5 +109,5 @@ async def _written_down(parts: Parts, queued: Queued, kept: Mapping[str, Blob], 
         for role, blob in kept.items():
             refer(tx, manifest.job, role, blob)
 
-    await asyncio.wrap_future(parts.store.write(work))
+    await answer(parts.store.write(work))
     return Course(parts, queued.request, manifest, Ready(given), queued.terms)

@@ -107,6 +107,18 @@ def test_a_failing_work_is_undone_alone(watched: Watched) -> None:
     assert count(watched.store, "rooms") == count(watched.store, "journal") == 2
 
 
+def test_a_work_that_fails_before_all_others_of_its_commit_is_undone_alone(watched: Watched) -> None:
+    def bad(transaction: Transaction) -> None:
+        add_room("bad")(transaction)
+        raise KeyError("mine")
+
+    futures = [watched.store.write(work, urgent=False) for work in (bad, bad, add_room("a"), bad, add_room("b"))]
+    assert all(isinstance(futures[number].exception(), KeyError) for number in (0, 1, 3))
+    assert watched.seqs == [futures[2].result(), futures[4].result()]
+    assert count(watched.store, "rooms") == count(watched.store, "journal") == 2
+    assert watched.store.write(add_room("c")).result() > futures[4].result()
+
+
 def test_seqs_rise_in_the_order_of_the_calls(watched: Watched) -> None:
     for number in range(600):
         watched.store.emit(CoreReady(ms=number))
