@@ -43,7 +43,7 @@ lint: .venv/.dev  ## formatting and lint
 	@$(PY) -m ruff format --check --quiet . && $(PY) -m ruff check --quiet .
 
 type: .venv/.dev  ## types, strictly
-	@$(PY) -m mypy && $(PY) -m mypy tools bench
+	@$(PY) -m mypy && $(PY) -m mypy --explicit-package-bases tools bench
 
 imports: .venv/.dev  ## who may import whom
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-cache
@@ -72,10 +72,10 @@ bench: .venv/.dev  ## measure; writes bench/results.json and bench/RESULTS.md
 	@$(PY) -m bench
 
 wit: .venv/.dev  ## write the bindings of the WIT in assets/wit anew
-	@$(PY) tools/wit.py generate --write
+	@$(PY) tools/wit.py write
 
 wit-check: .venv/.dev  ## the WIT is sound, breaks no released one, and the bindings are its own
-	@$(PY) tools/wit.py generate --check
+	@$(PY) tools/wit.py check
 
 docs: .venv/.dev  ## write the generated reference pages and copy the pictures
 	@$(PY) tools/docs.py --write

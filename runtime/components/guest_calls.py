@@ -47,8 +47,9 @@ def exported_name(exports: Sequence[str], interface: str) -> str | None:
 
 @dataclass(slots=True)
 class Guest:
-    """One interface that an instance exports. On one thread; the caller sees to it that no call begins before
-    another has ended.
+    """One interface that an instance exports.
+
+    For one thread; that no call begins before another has ended is the caller's to see to.
 
     Args:
         store: the instance's.

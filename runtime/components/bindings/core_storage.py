@@ -35,7 +35,7 @@ class StorageHost(typing.Protocol):
     """Values that outlive an instance, by namespace and key; sealed, and counted against a quota."""
 
     def get(self, namespace: str, key: str, /) -> Result[bytes | None, StorageError]:
-        """The value of a key, or none.
+        """The value of a key, at most 1 MiB, or none.
 
         Permission: storage.read.
         """

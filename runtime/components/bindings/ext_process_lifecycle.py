@@ -218,7 +218,7 @@ class LifecycleHost(typing.Protocol):
         ...
 
     def get_children(self) -> tuple[ProcessId, ...]:
-        """Children of this component that were not yet joined.
+        """Children of this component that were not yet joined, at most as many as `limits.children`.
 
         Permission: none.
         """

@@ -207,7 +207,7 @@ class SignalsHost(typing.Protocol):
         ...
 
     def list_signals(self) -> tuple[str, ...]:
-        """Names of the signals that this component may send.
+        """Names of the signals that this component may send, at most the nine of `signal`.
 
         Permission: none.
         """
