@@ -1,7 +1,7 @@
 """Commands that the operator runs from the screen: asked about where they cannot be undone, and reported."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -140,17 +140,19 @@ class Actions:
             return self._refused(error, quiet=quiet)
         return replace(results[0], value=value)
 
-    async def check(self, words: Sequence[str]) -> str:
+    async def check(self, words: Sequence[str], judge: Callable[[Command, Args], object]) -> str:
         """What is wrong with a command line before anything is run; empty when nothing is.
 
         Args:
             words: the line's words.
+            judge: raises what the handler would raise about arguments that do not fit together.
         """
         try:
-            _, _, files = await self._prepared(words)
+            line, command, files = await self._prepared(words)
+            with files:
+                judge(command, line.args)
         except OrlopError as error:
             return str(error)
-        files.close()
         return ""
 
     async def _prepared(self, words: Sequence[str]) -> "tuple[Line, Command, Files]":

@@ -14,7 +14,6 @@ __all__ = [
     "millis",
     "precise",
     "short_id",
-    "short_peer",
     "size",
     "time_or_day",
     "took",
@@ -25,7 +24,6 @@ NOTHING = "–"  # noqa: RUF001 - a dash as wide as a figure
 """Stands in a cell for what is not known or does not apply."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_PEER_HEAD = "12D3KooW"
 _THOUSAND = 1_000
 _TEN = 10
 _TEN_THOUSAND = 10_000
@@ -186,9 +184,3 @@ def meter(filled: int, whole: int) -> str:
 def short_id(text: str, width: int = 8) -> str:
     """The first characters of an id."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def short_peer(peer_id: str) -> str:
-    """A PeerId as `Qm4x…9fTa`: four and four characters of what tells it apart."""
-    body = peer_id.removeprefix(_PEER_HEAD)
-    return body if len(body) <= 9 else f"{body[:4]}…{body[-4:]}"  # noqa: PLR2004 - four, an ellipsis, four

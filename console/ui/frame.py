@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from console.petnames import short_peer
 from console.rows import NodeRow
 from console.table import TableModel
 from console.ui.desk import Done
-from console.ui.figures import short_peer, uptime
+from console.ui.figures import uptime
 from console.ui.sheet import Span, cut, width_of
 from console.ui.text.jobs import WAITING
 from console.view import View

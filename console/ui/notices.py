@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from console.ui.figures import short_id, short_peer
+from console.petnames import petname
+from console.ui.figures import short_id
 from console.ui.text.tasks import KEY_SHOWN
 from console.view import View
 from runtime import events
@@ -145,7 +146,7 @@ def _known_to_us(view: View, peer: str) -> bool:
 
 def _peer(view: View, peer: str) -> str:
     row = view.peers.get(peer)
-    return clean(row.name, 40) if row is not None and row.name else short_peer(clean(peer, 80))
+    return petname(row.name if row is not None else "", peer)
 
 
 def _who(name: str | None, key: str) -> str:

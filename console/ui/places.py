@@ -28,7 +28,7 @@ from console.ui.screens.menu import MenuScreen
 from console.ui.screens.prompt import PromptScreen
 from console.ui.screens.reading import SheetScreen
 from console.ui.screens.safety import SafetyScreen
-from console.ui.screens.waits import WaitsScreen
+from console.ui.screens.several import SeveralScreen
 from console.ui.widgets.chosen import Chosen
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.path_input import PathInput
@@ -64,7 +64,7 @@ SECTIONS: Mapping[str, _Place] = MappingProxyType(
         "On a row with a list behind it": Chosen,
         "In questions": ConfirmScreen,
         "Before tasks are assigned": AutoAssignScreen,
-        "In the list of what a task waits for": WaitsScreen,
+        "In a list to tick": SeveralScreen,
         "While changing a cell": InPlaceScreen,
         "Over an invitation": InviteScreen,
         "Over a safety number": SafetyScreen,
@@ -101,7 +101,7 @@ REACHES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
         "a dialog's row with a list": (Chosen, FormScreen),
         "questions": (ConfirmScreen,),
         "the question of who gets a task": (AutoAssignScreen,),
-        "the list of what a task waits for": (LiveTable, WaitsScreen),
+        "a list to tick": (LiveTable, SeveralScreen),
         "a cell that is changed": (InPlaceScreen,),
         "the invitation": (InviteScreen,),
         "the safety number": (SafetyScreen,),

@@ -107,7 +107,7 @@ def wrap(lines: Iterable[Line], width: int) -> list[Laid]:
 
 
 def _wrap_line(each: Line, number: int, width: int) -> list[Laid]:
-    indent = min(each.indent, width // 2)
+    indent = min(each.indent, (width - 1) // 2)  # a wide character fits beside it
     rows: list[list[Span]] = [[]]
     starts = [0]
     room = width

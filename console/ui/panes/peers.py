@@ -19,6 +19,7 @@ from console.ui.sheet import Span
 from console.ui.text.documents import items, text
 from console.ui.text.peer_sheet import PeerFacts, peer_sheet, submitter_of
 from console.ui.text.peers import COLUMNS, called, has_lied, listening, peer_row, running_at
+from console.ui.text.workers import unfit
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.sheet_view import SheetView
 from console.view import Changes
@@ -56,6 +57,7 @@ class PeersPane(Pane):
         command_binding("d", "dial", "peers dial", "dial"),
         command_binding("P", "ping", "peers ping", "ping"),
         command_binding("t", "trust", "peers trust", "trust"),
+        command_binding("r", "run", "jobs run.on", "run a job"),
         command_binding("b", "ban", "peers ban", "ban"),
         command_binding("T", "trust_jobs", "peers trust.jobs", "take its jobs"),
         command_binding("e", "name", "peers name", "name"),
@@ -229,6 +231,21 @@ class PeersPane(Pane):
         else:
             question = Question("Let it give this node jobs", _GIVES)
             self._act("peers trust", [row for row in rows if not row.submitter], question, jobs="true")
+
+    def action_run(self) -> None:
+        """Opens the run dialog with the marked peers chosen, or with the one under the cursor."""
+        rows = self.targets()
+        refused = unfit(rows)
+        for row in rows:
+            if row.peer in refused:
+                self.actions.refuse(f"{called(row)} gets no job: {refused[row.peer]}")
+                return
+        if not rows or not self.actions.allowed("jobs run"):
+            return
+        from console.ui.screens.run import RunScreen
+
+        told = f"the job is on its way; {self.keys.named('ui.pane-4', '4')} shows each step"
+        self.app.push_screen(RunScreen(self.actions, lambda: self.actions.tell(told), [row.peer for row in rows]))
 
     def action_ban(self) -> None:
         """Bans peers, or lifts the ban of those that are banned; asks first."""

@@ -84,6 +84,10 @@ Element = Field | Box | Choose | Note | Several
 """What a dialog is made of."""
 
 
+class _Fields(VerticalScroll, inherit_bindings=False):
+    """The box. `↓` and `↑` go from field to field, also where it is higher than the screen: it follows the focus."""
+
+
 class FormScreen(ModalScreen[bool]):
     """A dialog. A subclass says its fields and the command line that they make; answers whether that was run."""
 
@@ -164,7 +168,7 @@ class FormScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """The box."""
-        with VerticalScroll(classes="box form", can_focus=False) as box:
+        with _Fields(classes="box form", can_focus=False) as box:
             box.border_title = self.TITLE or ""
             keys = keys_of(self.app)
             go, cancel = keys.named("ui.form-go", "ctrl+s"), keys.named("ui.form-cancel", "esc")

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from console.client import Json
+from console.petnames import short_peer
 from console.rows import ReceiptRow
-from console.ui.figures import short_id, short_peer
+from console.ui.figures import short_id
 from console.ui.sheet import BLANK, Line, Span, heading, line
 from console.ui.text.documents import Object, flag, integer, objects, text
 from runtime.jobs import RESTORED, ChainPlace

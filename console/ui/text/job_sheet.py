@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from console.client import Json
+from console.petnames import giver
 from console.rows import JobRow, PeerRow
 from console.ui.figures import bar, clock, count, short_id, size, took
 from console.ui.sheet import BLANK, Line, Span, heading, line
 from console.ui.sheet import field as labelled
 from console.ui.text.documents import items, text
-from console.ui.text.job_peers import giver, place
+from console.ui.text.job_peers import place
 from console.ui.text.jobs import MARKS, RUNNING, Tail, elapsed_ms, how_full, output_lines
 from console.ui.text.pace import Pace
 from console.ui.text.repeat import UNKNOWN, repeat_line
@@ -156,7 +157,7 @@ def _step(event: Event, after_ms: int, peers: Mapping[str, PeerRow]) -> Line:
 
 def _parties(row: JobRow, peers: Mapping[str, PeerRow]) -> list[Line]:
     """Who gave it, and the whole PeerId of where it runs, where that is not this node."""
-    by = giver(row)
+    by = giver(row.submitter)
     given: tuple[Span, ...] = ((clean(row.submitter, 60), "dim"),)
     if by:
         given = ((place(by, peers), "strong"), (f"  {by}", "dim"))

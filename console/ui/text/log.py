@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 
+from console.petnames import short_peer
 from console.table_rows import Column, Row
-from console.ui.figures import millis, precise, short_id, short_peer, size, took
+from console.ui.figures import millis, precise, short_id, size, took
 from console.ui.text.causes import split_cause
 from console.ui.text.peer_events import said_of_peer
 from runtime import events
@@ -90,7 +91,7 @@ def _subject(event: Event, name_of: Callable[[str], str]) -> str:
         return clean(f"{name_of(room)}/{agent}" if agent else name_of(room), 80)
     peer = getattr(event, "peer", "")
     if peer:
-        return f"peer {short_peer(clean(peer, 80))}"
+        return f"peer {short_peer(peer)}"
     job, receipt = getattr(event, "job", ""), getattr(event, "receipt", "")
     if receipt and isinstance(event, events.ReceiptIssued | events.ReceiptVerified):
         return f"receipt {short_id(clean(receipt, 64))}"

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from console.petnames import petname
 from console.rows import JobRow, PeerRow
 from console.table_rows import Column, Row
-from console.ui.figures import NOTHING, millis, short_peer, time_or_day
+from console.ui.figures import NOTHING, millis, time_or_day
 from console.ui.sheet import Span
 from console.ui.text.agent_use import sparkline
 from console.ui.text.peer_events import allowed_words
@@ -51,7 +52,7 @@ def standing(row: PeerRow) -> tuple[str, str, str]:
 
 def called(row: PeerRow) -> str:
     """The operator's own name for a peer, else as much of its PeerId as tells it apart."""
-    return clean(row.name, 40) or short_peer(clean(row.peer, 80))
+    return petname(row.name, row.peer)
 
 
 def has_lied(row: PeerRow) -> bool:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from console.client import Json
+from console.petnames import short_peer
 from console.rows import ReceiptRow
 from console.table_rows import Column, Row
 from console.ui.bound import Keys
-from console.ui.figures import day_clock, short_id, short_peer
+from console.ui.figures import day_clock, short_id
 from console.ui.sheet import BLANK, Line, heading, line
 from console.ui.sheet import field as labelled
 from console.ui.text.chain import Chains, chain_cell, chain_lines
@@ -61,7 +62,7 @@ def receipt_row(row: ReceiptRow, chains: Chains, now_ms: int) -> Row:
         f"#{row.number}",
         short_id(clean(row.receipt, 64), 9),
         short_id(clean(row.job, 64), 9),
-        "self" if row.own else short_peer(clean(row.worker, 80)),
+        "self" if row.own else short_peer(row.worker),
         str(row.exit_code),
         clean(row.outcome, 20),
         chain,
@@ -118,7 +119,7 @@ def receipt_sheet(row: ReceiptRow, facts: ReceiptFacts, now_ms: int, keys: Keys)
             ("  for job ", "dim"),
             (short_id(clean(row.job, 64), 16), "link"),
             ("  by ", "dim"),
-            "this node" if row.own else short_peer(clean(row.worker, 80)),
+            "this node" if row.own else short_peer(row.worker),
         ),
         line((f"  {clean(row.receipt, 64)}", "link"), indent=2),
         BLANK,

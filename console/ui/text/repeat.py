@@ -54,6 +54,8 @@ def repeat_line(row: JobRow, document: Json) -> str:
     """
     own = item(document, "manifest", "payload", "orlop")
     words = ["orlop", "jobs", "run", row.name or "FILE"]
+    if row.where != "local":
+        words += ["--on", row.where]
     # Input that was not known beforehand is in the receipt only.
     extra = item(document, "receipt_document", "result", "metrics", "extra")
     stdin = text(own, "stdin_sha256", limit=64) or text(extra, "orlop.stdin_sha256", limit=64)

@@ -2,6 +2,7 @@
 
 import hashlib
 import shlex
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from console.client import Json
 from console.cmdline.verbline import read_line
+from console.petnames import short_peer
 from console.registry import COMMANDS
 from console.table_rows import fit_columns
-from console.ui.figures import NOTHING, short_peer
+from console.ui.figures import NOTHING
 from console.ui.recent import Recent
 from console.ui.screens.run_words import LABELS, PRESETS, hint_of, limits_of, split
 from console.ui.sheet import plain
@@ -231,6 +233,8 @@ def test_the_line_repeats_every_limit_argument_and_variable() -> None:
         deterministic=True,
         stdin_sha256="ab" * 32,
     )
+    there = replace(row, where=anchorage.HULL.peer)
+    assert repeat_line(there, own).startswith(f"orlop jobs run 'sort it.wasm' --on {anchorage.HULL.peer} --stdin FILE")
     assert repeat_line(row, own) == (
         "orlop jobs run 'sort it.wasm' --stdin FILE --env 'A=b c' --dir HOST:/data:ro --dir HOST:/out --deterministic"
         " --memory 65537 --fuel 1000000000 --timeout 1500ms --max-output 8MiB --cpu 30s --dir-quota 256MiB"

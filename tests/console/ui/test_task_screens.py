@@ -227,10 +227,10 @@ async def test_a_task_that_would_close_a_circle_cannot_be_ticked_and_the_reason_
         await press(pilot, "enter")
         rooms_of(app).tasks.select("t01")
         await press(pilot, "w")
-        app.screen.query_one("#waits").select("t02")  # type: ignore[attr-defined]
+        app.screen.query_one("#several").select("t02")  # type: ignore[attr-defined]
         await press(pilot, "space")
         why = "it waits for this one: Publish boot image 14 → Rotate the relay's keys"
-        assert words_of(app, "waits-why") == f"✗ {why}"
+        assert words_of(app, "several-why") == f"✗ {why}"
         await press(pilot, "slash")
         await typed(pilot, "incident")
         await press(pilot, "enter", "space", "ctrl+s")

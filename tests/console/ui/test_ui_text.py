@@ -274,7 +274,6 @@ def test_a_reason_in_two_parts(reason: str, parts: tuple[str, str]) -> None:
         (figures.bar(2_000, 1_000, 4), "████"),
         (figures.bar(None, 1_000, 4), "    "),
         (figures.meter(5, 3), "▮▮▮"),
-        (figures.short_peer(world.PEER), "Qm4x…9fTa"),
     ],
 )  # fmt: skip
 def test_figures(shown: str, expected: str) -> None:
