@@ -72,6 +72,13 @@ class Host:
         self.orlop("init", "--yes")
         return str(self.orlop("status", "--json").json["peer_id"])
 
+    def moves(self, address: str) -> None:
+        """Takes its IPv4 address away, and gives it another one; TCP from there hears of it, as on phones."""
+        ip(f"-n {self.name} addr del {self.ip4}/24 dev eth0")
+        ip(f"-n {self.name} addr add {address}/24 dev eth0")
+        # Where the kernel cannot do that, it takes 45 s until TCP is given up.
+        subprocess.run([*self.within, "ss", "-K", "src", self.ip4], timeout=SECONDS, check=False, capture_output=True)
+
     @contextlib.contextmanager
     def filtering(self, rules: str) -> Iterator[None]:
         """Has the kernel judge by these rules of nftables, until the end of the block, what comes to this machine."""
