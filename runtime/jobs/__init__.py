@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runtime.jobs.ending import exit_code as exit_code_of
     from runtime.jobs.ending import reason as reason_of
     from runtime.jobs.evidence import Evidence, pinned_key
-    from runtime.jobs.jobs import JobOutputs, Jobs
+    from runtime.jobs.jobs import Jobs
     from runtime.jobs.output import OutputFollower, StreamName
     from runtime.jobs.output import pieces as output_pieces
     from runtime.jobs.pipes import readable, writable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from runtime.jobs.records import UNFINISHED
     from runtime.jobs.rerun import Repeat, Verdict, repeat_of
     from runtime.jobs.rerun import compare as compare_runs
+    from runtime.jobs.shelf import JobOutputs
     from runtime.jobs.spec import (
         LIMITS,
         DirGrant,
@@ -149,7 +150,7 @@ _HOME: Final = {
     "JobLimits": ("spec", "JobLimits"),
     "JobOptions": ("api", "JobOptions"),
     "JobOutcome": ("ending", "JobOutcome"),
-    "JobOutputs": ("jobs", "JobOutputs"),
+    "JobOutputs": ("shelf", "JobOutputs"),
     "JobRequest": ("spec", "JobRequest"),
     "JobResult": ("api", "JobResult"),
     "Jobs": ("jobs", "Jobs"),

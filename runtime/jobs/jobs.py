@@ -8,22 +8,20 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from runtime.blobs import Blob, Blobs
-from runtime.canonical import CanonicalError, Json, decode
+from runtime.canonical import Json
 from runtime.clock import Clock
-from runtime.errors import FailedError, OrlopError, RefusedError, UnavailableError, UsageError
+from runtime.errors import FailedError, OrlopError, UnavailableError, UsageError
 from runtime.events import CoreError
 from runtime.identity import Identity
 from runtime.jobs import records
-from runtime.jobs.course import Course
+from runtime.jobs.attendance import Attendance, Underway
 from runtime.jobs.elsewhere import Carrier, WriteToo, send_off, write_nothing
 from runtime.jobs.ending import EXIT_CANCELLED, JobEnd
-from runtime.jobs.output import read_stream
 from runtime.jobs.parts import Parts
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool
@@ -32,7 +30,8 @@ from runtime.jobs.receipts import Receipts
 from runtime.jobs.records import UNFINISHED
 from runtime.jobs.references import resolve
 from runtime.jobs.retention import Pruned, prune_jobs
-from runtime.jobs.rows import JobRecord, job_rows, job_text, kept_output
+from runtime.jobs.rows import JobRecord, job_rows
+from runtime.jobs.shelf import JobOutputs, output_of, record_of
 from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest
 from runtime.jobs.streams import HeldStreams, Streams
 from runtime.jobs.submission import submit, take_in
@@ -41,53 +40,11 @@ from runtime.sandbox.compile import Compiler
 from runtime.statedir import StateDir
 from runtime.store import Store
 
-__all__ = ["JobOutputs", "Jobs"]
+__all__ = ["Jobs"]
 
 T = TypeVar("T")
 
 _DRAIN_S: Final = 10.0
-_MANIFEST_MAX: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class JobOutputs:
-    """What was kept of a job's output.
-
-    Attributes:
-        job: its id.
-        stdout: bytes, up to the limit.
-        stderr: bytes, up to the limit.
-        truncated: something that the guest wrote is missing.
-        lacking: bytes that are on record as kept and are not there: the file was deleted or cut, or the disk was full.
-    """
-
-    job: str
-    stdout: bytes
-    stderr: bytes
-    truncated: bool
-    lacking: int = 0
-
-
-class _Underway(Protocol):
-    """A job under way, here (`Course`) or on another node (`Elsewhere`)."""
-
-    @property
-    def job(self) -> str: ...
-
-    @property
-    def state(self) -> str: ...
-
-    @property
-    def ended(self) -> "asyncio.Future[None]": ...
-
-    @property
-    def running(self) -> bool: ...
-
-    def cancel(self, by: str) -> None: ...
-
-    def stop(self, by: str) -> None: ...
-
-    async def follow(self) -> JobEnd | None: ...
 
 
 class Jobs:
@@ -136,12 +93,11 @@ class Jobs:
             queue=queue,
             blobs=Blobs(state.blobs),
         )
-        self._courses: dict[str, _Underway] = {}
-        self._tasks: set[asyncio.Task[JobEnd] | asyncio.Task[None]] = set()
-        self._closing = ""
-        """Once it closes: who cancels what comes too late."""
+        self._attendance = Attendance(self._recovered, self._trouble)
         self._recovery: asyncio.Future[tuple[str, ...]] | None = None
-        self.queue = JobQueue(self._parts, self._run_queued, lambda: bool(self._closing), self._trouble)
+        self.queue = JobQueue(
+            self._parts, self._attendance.attend_queued, lambda: bool(self._attendance.closing), self._trouble
+        )
 
     async def recover(self) -> tuple[str, ...]:
         """Puts right what an earlier program left: its jobs are lost, its folders go. The first run does so by itself.
@@ -155,6 +111,13 @@ class Jobs:
         except OrlopError:
             self._recovery = None  # the next one tries again
             raise
+
+    async def _recovered(self) -> None:
+        """What an earlier program left was put right; all wait for the same, in the order in which they came."""
+        if self._recovery is None:
+            await self.recover()
+        else:
+            await asyncio.shield(self._recovery)
 
     async def _put_right(self) -> tuple[str, ...]:
         await asyncio.to_thread(self._pool.sweep)
@@ -187,16 +150,7 @@ class Jobs:
             drain_s: seconds that running jobs may take to end.
             by: a key of `EXIT_CANCELLED`, for those that are cancelled.
         """
-        self._closing = by
-        for course in list(self._courses.values()):
-            if not course.running:
-                course.stop(by)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=drain_s)
-        for course in list(self._courses.values()):
-            course.cancel(by)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._attendance.close(drain_s=drain_s, by=by)
         await self._pool.close()
 
     @property
@@ -217,8 +171,7 @@ class Jobs:
     @property
     def counts(self) -> tuple[int, int]:
         """How many jobs of this process wait, and how many run."""
-        running = sum(course.running for course in self._courses.values())
-        return len(self._courses) - running, running
+        return self._attendance.counts
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -253,7 +206,9 @@ class Jobs:
         held = self._hold(streams, request)
         with contextlib.suppress(UnavailableError):  # the job says so itself when it comes to that
             self._pool.start()
-        return await self._attended(lambda: submit(self._parts, request, module, held, terms), held, on_started)
+        return await self._attendance.attend(
+            lambda: submit(self._parts, request, module, held, terms), held, on_started
+        )
 
     async def run_signed(
         self,
@@ -279,7 +234,8 @@ class Jobs:
         held = self._hold(streams, queued.request)
         with contextlib.suppress(UnavailableError):
             self._pool.start()
-        return await self._attended(lambda: take_in(self._parts, queued, kept, module, held), held, on_started)
+        begin = partial(take_in, self._parts, queued, kept, module, held)
+        return await self._attendance.attend(begin, held, on_started)
 
     async def run_elsewhere(
         self,
@@ -313,13 +269,13 @@ class Jobs:
             raise UsageError("a directory cannot be given to another node", where=request.dirs[0].guest)
         held = self._hold(streams, request)
 
-        def begin() -> Awaitable[_Underway]:
+        def begin() -> Awaitable[Underway]:
             return send_off(
                 self._parts, request, module, held,
                 where=where, carry=carry, created_ms=created_ms, write_too=write_too,
             )  # fmt: skip
 
-        return await self._attended(begin, held, on_started)
+        return await self._attendance.attend(begin, held, on_started)
 
     def state_of(self, job: str) -> str | None:
         """The state of a job that this program runs or has carried; None for any other.
@@ -327,36 +283,12 @@ class Jobs:
         Args:
             job: its whole id.
         """
-        course = self._courses.get(job)
+        course = self._attendance.find(job)
         return None if course is None else course.state
 
     def _hold(self, streams: Streams, request: JobRequest) -> HeldStreams:
-        if self._closing:
-            raise UnavailableError("jobs are no longer taken")
+        self._attendance.check_open()
         return HeldStreams(streams, request.dirs)
-
-    async def _attended(
-        self, begin: Callable[[], Awaitable[_Underway]], held: HeldStreams, on_started: Callable[[str], None] | None
-    ) -> JobEnd:
-        """Follows a job whose end somebody waits for, and cancels it when he does not wait any more."""
-        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def written_down(course: _Underway) -> None:
-            gone.add_done_callback(lambda _: course.cancel("command"))
-            if on_started is not None:
-                on_started(course.job)
-
-        work = self._whole(begin, held, written_down)
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            if not gone.done():
-                gone.set_result(None)
-            raise
 
     def output_path(self, job: str) -> Path:
         """The file of a job's output, see `runtime.jobs.output`; it is not there before the job wrote something."""
@@ -382,7 +314,7 @@ class Jobs:
             raise UsageError(f"a job is not cancelled by `{by}`")
         job = await self._read(lambda db: resolve(db, "jobs", ref))
         await self._see_lost()
-        course = self._courses.get(job)
+        course = self._attendance.find(job)
         if course is None:
             state = (await self._read(lambda db: job_rows(db, job=job)))[0].state
             where = f"job {job[:16]}"
@@ -414,19 +346,8 @@ class Jobs:
             AmbiguousError: the name fits several.
             RefusedError: what is stored of it is damaged.
         """
-
-        def query(db: sqlite3.Connection) -> tuple[JobRecord, bytes]:
-            job = resolve(db, "jobs", ref)
-            return job_rows(db, job=job)[0], job_text(db, "manifest", job).encode()
-
         await self._see_lost()
-        record, raw = await self._read(query)
-        try:
-            manifest = decode(raw, limit=_MANIFEST_MAX)
-        except CanonicalError as error:
-            why = f"its stored manifest is damaged: {error.why}"
-            raise RefusedError(why, where=f"job {record.job[:16]}", hint="put the database back from a copy") from None
-        return record, dict(manifest) if isinstance(manifest, Mapping) else {}
+        return await record_of(self._store, ref)
 
     async def output(self, ref: str) -> JobOutputs:
         """What was kept of a job's output, also while it runs.
@@ -437,59 +358,7 @@ class Jobs:
             RefusedError: the file of its output is damaged.
             UnavailableError: it cannot be read.
         """
-        kept = await self._read(lambda db: kept_output(db, resolve(db, "jobs", ref)))
-        path = self._parts.output / kept.job
-        stdout = await asyncio.to_thread(read_stream, path, "stdout")
-        stderr = await asyncio.to_thread(read_stream, path, "stderr")
-        lacking = max(0, kept.size - len(stdout) - len(stderr))
-        return JobOutputs(kept.job, stdout, stderr, kept.truncated or lacking > 0, lacking)
-
-    async def _whole(
-        self,
-        begin: Callable[[], Awaitable[_Underway]],
-        held: HeldStreams,
-        written_down: Callable[[_Underway], None],
-    ) -> JobEnd:
-        """Writes one job down and follows it."""
-        try:
-            if self._recovery is None:
-                await self.recover()
-            else:
-                await asyncio.shield(self._recovery)  # all wait for the same, and go on in the order in which they came
-            course = await begin()
-            written_down(course)
-            end = await self._followed(course)
-        finally:
-            held.close()
-        if end is None:
-            raise UnavailableError("jobs are no longer taken")
-        return end
-
-    def _run_queued(self, course: Course) -> None:
-        """Follows a job of the queue, for which nobody waits."""
-        if course.job in self._courses:
-            return  # submitted just as the queue was read
-        self._courses[course.job] = course
-        task = asyncio.get_running_loop().create_task(self._told(course))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _told(self, course: Course) -> None:
-        try:
-            await self._followed(course)
-        except OrlopError as error:
-            self._trouble(f"job {course.job[:16]}: {error}")
-
-    async def _followed(self, course: _Underway) -> JobEnd | None:
-        """Follows a job that was written down, so that it can be found and cancelled meanwhile."""
-        self._courses[course.job] = course
-        try:
-            if self._closing:
-                course.stop(self._closing)
-            return await course.follow()
-        finally:
-            del self._courses[course.job]
-            course.ended.set_result(None)
+        return await output_of(self._store, self._parts.output, ref)
 
     async def prune(self, *, days: int, max_bytes: int) -> Pruned:
         """Forgets old jobs and their output; see `runtime.jobs.retention`."""

@@ -11,8 +11,8 @@ import pytest
 
 from runtime.errors import UnavailableError
 from runtime.jobs import capture, feed, output, tee
-from runtime.jobs.jobs import JobOutputs
 from runtime.jobs.output import OutputFile, pieces
+from runtime.jobs.shelf import JobOutputs
 from runtime.jobs.streams import Streams
 from runtime.store import Store
 from tests.hostile import job, leb
