@@ -149,17 +149,13 @@ class ComponentLogged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentMeasured(Event):
-    """What a component uses now; counts since its start, bytes, and milliseconds of CPU in the last minute."""
+    """Calls into a component and requests that it was denied since its start, and messages that wait for it."""
 
     TYPE: ClassVar[str] = "component.measured"
     LIVE_ONLY: ClassVar[bool] = True
     component: str
     calls: int
     denied: int
-    handles: int
-    memory: int
-    cpu_ms: int
-    storage: int
     mailbox: int
 
 

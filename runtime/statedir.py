@@ -94,6 +94,11 @@ class StateDir:
         return self.path / "run"
 
     @property
+    def components(self) -> Path:
+        """Private folders of components."""
+        return self.path / "components"
+
+    @property
     def compiled_cache(self) -> Path:
         """Compiled modules."""
         return self.path / "cache" / "compiled"

@@ -5,11 +5,11 @@ did not come in time count; so many in a row, and the component has failed. `deg
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from runtime.sanitise import clean
 
-__all__ = ["UNASKED", "Health", "Status", "answered", "busy", "silent"]
+__all__ = ["UNASKED", "Health", "Status", "answered", "busy", "silent", "status_of"]
 
 Status = Literal["healthy", "degraded", "unhealthy", "unknown"]
 
@@ -32,6 +32,11 @@ class Health:
 
 
 UNASKED: Final = Health()
+
+
+def status_of(text: str) -> Status:
+    """A status by its name; `unknown` for any other text."""
+    return next((status for status in get_args(Status) if status == text), "unknown")
 
 
 def answered(health: Health, status: Status, detail: str) -> Health:

@@ -15,8 +15,11 @@ from runtime.canonical import Json
 from runtime.columns import Columns, RowDamagedError
 from runtime.components.manifest.model import Manifest
 from runtime.components.manifest.read import read_manifest
+from runtime.components.permissions.errors import PatternError
+from runtime.components.permissions.grants import Grants
 from runtime.errors import NotFoundError, OrlopError
 from runtime.sanitise import clean
+from runtime.shapes import ShapeError
 from runtime.store import Transaction
 
 __all__ = ["Installed", "find", "list_installed", "read_all", "remember_aim", "remove", "save"]
@@ -47,7 +50,7 @@ class Installed:
         manifest: as it was installed.
         hash: SHA-256 of the component's bytes.
         size: of them.
-        grants: what the operator granted and revoked, in its own form.
+        grants: what of the permissions is in force.
         mounts: folders of the host by guest path, for the mounts whose source is the operator.
         mark: `unsigned`, or who signed.
         installed_ms: wall time.
@@ -58,7 +61,7 @@ class Installed:
     manifest: Manifest
     hash: str
     size: int
-    grants: Mapping[str, Json]
+    grants: Grants
     mounts: Mapping[str, str]
     mark: str
     installed_ms: int
@@ -88,7 +91,7 @@ def save(tx: Transaction, installed: Installed) -> None:
             installed.hash,
             installed.size,
             installed.manifest.source,
-            json.dumps(installed.grants),
+            json.dumps(installed.grants.to_json()),
             json.dumps(dict(installed.mounts)),
             installed.mark,
             installed.installed_ms,
@@ -182,7 +185,7 @@ def _installed(row: tuple[Any, ...]) -> Installed:
         manifest=manifest,
         hash=digest,
         size=size,
-        grants=_object(name, "grants", grants),
+        grants=_grants(name, grants),
         mounts={guest: str(host) for guest, host in _object(name, "mounts", mounts).items()},
         mark=mark,
         installed_ms=installed_ms,
@@ -199,6 +202,13 @@ def _object(name: str, column: str, text: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise _damaged(name, f"`{column}` is no JSON object")
     return value
+
+
+def _grants(name: str, text: str) -> Grants:
+    try:
+        return Grants.from_json(_object(name, "grants", text))
+    except (ShapeError, PatternError) as error:
+        raise _damaged(name, f"`grants`: {error.why}") from None
 
 
 def _texts(name: str, text: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ in the order in which it was sent. What could not be delivered, and what nobody 
 it is counted, and the newest are kept without their content.
 """
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -59,12 +60,12 @@ class Content:
 
 @dataclass(slots=True)
 class Box:
-    """One component, as the post knows it.
+    """One instance of a component, as the post knows it.
 
     Attributes:
-        name: `namespace/name`.
+        name: `namespace/name`, as others call it.
         rights: in force now.
-        mailbox: what waits for it.
+        mailbox: what waits for it; while it is closed the instance sends and listens, and gets nothing yet.
         message_max: bytes of a message that it sends.
         pending_max: requests that it may have open.
     """
@@ -74,6 +75,8 @@ class Box:
     mailbox: Mailbox
     message_max: int
     pending_max: int
+    key: str = ""
+    """Under which the post keeps it: its name, or one of its own while an older instance has that."""
     topics: dict[str, SegmentPattern] = field(default_factory=dict)
     pace: Pace | None = None
 
@@ -93,7 +96,8 @@ class Post:
     """All mailboxes of a node.
 
     Args:
-        wake: is told the name of a component for which something has come.
+        wake: is told the key of a box for which something has come.
+        due: is told when to let requests expire, in monotonic seconds, whenever one is opened.
 
     Attributes:
         dead: the newest dead letters, oldest first.
@@ -101,84 +105,88 @@ class Post:
         requests: what is open.
     """
 
-    def __init__(self, wake: Callable[[str], None]) -> None:
+    def __init__(self, wake: Callable[[str], None], due: Callable[[float], None] = lambda _: None) -> None:
         self._wake = wake
+        self._due = due
         self._boxes: dict[str, Box] = {}
+        self._numbers = itertools.count(1)
         self.requests = Requests()
         self.dead: deque[DeadLetter] = deque(maxlen=_DEAD_KEPT)
         self.dead_count = 0
 
+    def enter(self, box: Box) -> None:
+        """An instance is there and may send; others reach it from `open` on.
+
+        Args:
+            box: its own; gets its key here.
+        """
+        box.key = box.name if box.name not in self._boxes else f"{box.name}#{next(self._numbers)}"
+        self._boxes[box.key] = box
+
     def open(self, box: Box) -> None:
-        """A component runs: from now on it takes and sends messages.
+        """An instance runs. Where an older one has its name, it takes its place, with all that waits for it.
 
         Args:
-            box: its own; one of the same name is replaced.
+            box: its own.
         """
+        old = self._boxes.get(box.name)
+        if old is not None and old is not box:
+            self.requests.rename(box.key, box.name)
+            del self._boxes[box.key]
+            box.key, box.mailbox = box.name, old.mailbox
+            self._boxes[box.name] = box
         box.mailbox.open = True
-        self._boxes[box.name] = box
-
-    def hand_over(self, box: Box) -> None:
-        """Another instance of a component takes the place of its older one, with all that waits and all that is open.
-
-        Args:
-            box: of the new instance; takes over the mailbox and the topics.
-        """
-        old = self._boxes[box.name]
-        box.mailbox, box.topics = old.mailbox, old.topics
-        self._boxes[box.name] = box
         if box.mailbox.waiting:
-            self._wake(box.name)
+            self._wake(box.key)
 
-    def close(self, name: str, failure: Literal["target-failed", "target-gone"], now_ms: int) -> None:
-        """A component ended: who waits for it hears so, and what waited for it is dead.
+    def close(self, box: Box, failure: Literal["target-failed", "target-gone"], now_ms: int) -> None:
+        """An instance ended: who waits for it hears so, and what waited for it is dead. Nothing the second time.
 
         Args:
-            name: whose.
+            box: its own; one whose place another took just goes.
             failure: what its askers hear.
             now_ms: wall time.
         """
-        box = self._boxes.pop(name, None)
-        if box is None:
+        if self._boxes.get(box.key) is not box:
             return
+        del self._boxes[box.key]
         for letter in box.mailbox.close():
-            self._bury(letter.sender, name, failure, len(letter.payload), now_ms)
-        self._call_back(self.requests.ended(name, failure))
+            self._bury(letter.sender, box.name, failure, len(letter.payload), now_ms)
+        self._call_back(self.requests.ended(box.key, failure))
 
     def box(self, name: str) -> Box | None:
-        """The box of a running component.
+        """The box of a component that others reach.
 
         Args:
             name: whose.
         """
-        return self._boxes.get(name)
+        box = self._boxes.get(name)
+        return box if box is not None and box.mailbox.open else None
 
-    def reachable(self, name: str) -> list[str]:
-        """The running components that a component may write to, sorted.
+    def reachable(self, own: Box) -> list[str]:
+        """The running components that an instance may write to, sorted.
 
         Args:
-            name: whose view.
+            own: of the instance.
         """
-        own = self._boxes.get(name)
-        if own is None:
-            return []
-        return [other for other in sorted(self._boxes) if other != name and _may_write(own, other)]
+        return [name for name in self._names(own) if _may_write(own, name)]
 
-    def send(self, sender: str, target: str, content: Content) -> None:
+    def send(self, own: Box, target: str, content: Content) -> None:
         """Puts a message into a mailbox.
 
         Args:
-            sender: the running component that sends it.
+            own: of the instance that sends it.
             target: `namespace/name`.
             content: the message.
 
         Raises:
             CaseError: it was not taken.
         """
-        own = self._sending(sender, content)
+        self._may_send(own, content)
         box = self._agreed(own, target, "send")
         self._put(box, _letter(own, content))
 
-    def request(self, sender: str, target: str, content: Content, timeout_ms: int) -> int:
+    def request(self, own: Box, target: str, content: Content, timeout_ms: int) -> int:
         """As `send`; exactly one callback follows within the time.
 
         Returns:
@@ -187,23 +195,24 @@ class Post:
         Raises:
             CaseError: it was not taken; no callback follows.
         """
-        own = self._sending(sender, content)
+        self._may_send(own, content)
         box = self._agreed(own, target, "request")
-        if self.requests.pending(sender) >= own.pending_max:
+        if self.requests.pending(own.key) >= own.pending_max:
             raise CaseError("mailbox-full", f"{own.pending_max} requests are open already")
-        number, deadline = self.requests.begin(sender, target, timeout_ms, content.at)
+        number, deadline = self.requests.begin(own.key, target, timeout_ms, content.at)
         try:
             self._put(box, _letter(own, content, request=number, deadline=deadline))
         except CaseError:
-            self.requests.cancel(number, sender)
+            self.requests.cancel(number, own.key)
             raise
+        self._due(deadline)
         return number
 
-    def broadcast(self, sender: str, pattern: str, content: Content) -> list[tuple[str, CaseError | None]]:
+    def broadcast(self, own: Box, pattern: str, content: Content) -> list[tuple[str, CaseError | None]]:
         """One message to each running component whose name fits, but the sender.
 
         Args:
-            sender: as for `send`.
+            own: as for `send`.
             pattern: of names.
             content: as for `send`.
 
@@ -213,21 +222,21 @@ class Post:
         Raises:
             CaseError: nothing was sent.
         """
-        own = self._sending(sender, content)
+        self._may_send(own, content)
         try:
             fits = target_pattern(pattern)
         except PatternError as error:
             raise CaseError("invalid-message", f"the pattern: {error.why}") from None
-        targets = [name for name in sorted(self._boxes) if name != sender and fits.matches(name)]
+        targets = [name for name in self._names(own) if fits.matches(name)]
         if len(targets) > BROADCAST_MAX:
             raise CaseError("too-large", f"more than {BROADCAST_MAX} components fit")
         return [(name, self._try(own, name, _letter(own, content))) for name in targets]
 
-    def publish(self, sender: str, topic: str, content: Content) -> int:
+    def publish(self, own: Box, topic: str, content: Content) -> int:
         """One message to each running component that listens to a topic, but the sender.
 
         Args:
-            sender: as for `send`.
+            own: as for `send`.
             topic: segments by `/`.
             content: as for `send`.
 
@@ -237,12 +246,12 @@ class Post:
         Raises:
             CaseError: nothing was sent.
         """
-        own = self._sending(sender, content)
+        self._may_send(own, content)
         _allowed(own.rights.topic(topic, "publish"))
         took = 0
-        for name in sorted(self._boxes):
+        for name in self._names(own):
             box = self._boxes[name]
-            if name == sender or not _listens(box, topic):
+            if not _listens(box, topic):
                 continue
             try:
                 self._put(box, _letter(own, content, topic=topic))
@@ -251,17 +260,16 @@ class Post:
                 continue
         return took
 
-    def subscribe(self, name: str, pattern: str) -> None:
+    def subscribe(self, own: Box, pattern: str) -> None:
         """A component listens to all topics that fit.
 
         Args:
-            name: whose.
+            own: of the instance.
             pattern: of topics.
 
         Raises:
             CaseError: it may not, or the pattern is none.
         """
-        own = self._own(name)
         try:
             compiled = SegmentPattern(pattern)
         except PatternError as error:
@@ -270,15 +278,6 @@ class Post:
         if pattern not in own.topics and len(own.topics) >= TOPICS_MAX:
             raise CaseError("too-large", f"more than {TOPICS_MAX} patterns")
         own.topics[pattern] = compiled
-
-    def unsubscribe(self, name: str, pattern: str) -> None:
-        """A component listens no longer; nothing where it did not.
-
-        Args:
-            name: whose.
-            pattern: as it was given.
-        """
-        self._own(name).topics.pop(pattern, None)
 
     def answer(self, number: int, target: str, reply: bytes | None, failure: str = "") -> None:
         """As `Requests.answer`; the sender is called back."""
@@ -293,14 +292,11 @@ class Post:
         """
         self._call_back(self.requests.expire(now))
 
-    def _own(self, name: str) -> Box:
-        box = self._boxes.get(name)
-        if box is None:
-            raise CaseError("component-not-found", f"{name} does not run")
-        return box
+    def _names(self, own: Box) -> list[str]:
+        """Of all that can be reached, but its own; sorted."""
+        return [key for key, box in sorted(self._boxes.items()) if key == box.name != own.name and box.mailbox.open]
 
-    def _sending(self, sender: str, content: Content) -> Box:
-        own = self._own(sender)
+    def _may_send(self, own: Box, content: Content) -> None:
         if own.pace is None:
             own.pace = Pace(content.at, burst=_BURST, per_second=_PER_SECOND)
         if not own.pace.take(1, content.at):
@@ -309,12 +305,11 @@ class Post:
             raise CaseError("too-large", f"a message has {own.message_max} bytes at most")
         if len(content.content_type) > _TYPE_MAX or not content.content_type.isprintable():
             raise CaseError("invalid-message", f"a content type is one line of at most {_TYPE_MAX} characters")
-        return own
 
     def _agreed(self, own: Box, target: str, action: Literal["send", "request", "broadcast"]) -> Box:
         """The target's box, if both sides agree; whoever may not write does not learn who runs."""
         _allowed(own.rights.message(target, action))
-        box = self._boxes.get(target)
+        box = self.box(target)
         if box is None:
             raise CaseError("component-not-found", f"{target} does not run")
         if not box.rights.message(own.name, "receive").allowed:
@@ -335,7 +330,7 @@ class Post:
         if not took:
             self._bury(letter.sender, box.name, "mailbox-full", len(letter.payload), letter.sent_ms)
             raise CaseError("mailbox-full", f"the mailbox of {box.name} is full")
-        self._wake(box.name)
+        self._wake(box.key)
 
     def _call_back(self, due: list[Due]) -> None:
         for one in due:

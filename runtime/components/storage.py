@@ -5,7 +5,7 @@ be put back under the number of a newer one. The quota is checked in the transac
 namespace that begins with `shared:` belongs to all components that may use it, any other to one.
 """
 
-import hmac
+import hashlib
 import json
 import sqlite3
 from dataclasses import dataclass
@@ -154,14 +154,14 @@ class Sealing:
             (place.owner, place.namespace, key, writes + 1, size, sealed),
         )
 
-    def compare_and_set(self, tx: Transaction, place: Place, key: str, expected: bytes | None, value: bytes) -> bool:
+    def compare_and_set(self, tx: Transaction, place: Place, key: str, expected: str | None, value: bytes) -> bool:
         """As `set`, where the value is the expected one.
 
         Args:
             tx: the transaction.
             place: the namespace.
             key: which.
-            expected: the value before; None: there is none.
+            expected: SHA-256 of the value before, lower-case hexadecimal; None: there is none.
             value: the new one.
 
         Returns:
@@ -171,10 +171,10 @@ class Sealing:
             CaseError: as `get` and `set`.
         """
         found = self.get(tx, place, key)
-        same = found is expected if found is None or expected is None else hmac.compare_digest(found, expected)
-        if same:
-            self.set(tx, place, key, value)
-        return same
+        if expected != (None if found is None else hashlib.sha256(found).hexdigest()):
+            return False
+        self.set(tx, place, key, value)
+        return True
 
 
 def delete(tx: Transaction, place: Place, key: str) -> bool:

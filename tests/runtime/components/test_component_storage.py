@@ -1,5 +1,6 @@
 """What components store: sealed, apart from one another, within their quota."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Desk:
         self.store.write(lambda tx: self.sealing.set(tx, place, key, value)).result(60)
 
     def swap(self, key: str, expected: bytes | None, value: bytes) -> bool:
-        return self.store.write(lambda tx: self.sealing.compare_and_set(tx, OURS, key, expected, value)).result(60)
+        wanted = None if expected is None else hashlib.sha256(expected).hexdigest()
+        return self.store.write(lambda tx: self.sealing.compare_and_set(tx, OURS, key, wanted, value)).result(60)
 
     def get(self, key: str, place: Place = OURS) -> bytes | None:
         return self.store.read_now(lambda db: self.sealing.get(db, place, key))
