@@ -1,5 +1,6 @@
 """Plain text for terminals and pipes: tables, blocks of facts, times; every cell made harmless first."""
 
+import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ __all__ = [
     "Column",
     "Item",
     "cells",
+    "damaged",
+    "document",
     "duration",
     "facts",
     "items_of",
     "list_of",
+    "listing",
     "micros",
     "moment",
     "short",
@@ -69,6 +73,33 @@ def table(columns: Sequence[Column], items: Sequence[Item], *, empty: str = "") 
             parts.append(gap + said if column.right else said + gap)
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines) + "\n"
+
+
+def listing(columns: Sequence[Column], empty: str) -> Callable[[Item], str]:
+    """What shows a document whose rows are its `items`.
+
+    Args:
+        columns: the columns, left to right.
+        empty: what is said when there is none.
+    """
+    return lambda value: table(columns, items_of(value, "items"), empty=empty)
+
+
+def damaged(value: Item, name: str, why: str) -> str:
+    """A line for each row that cannot be read.
+
+    Args:
+        value: a document with `items`.
+        name: the field that names a row.
+        why: the field that says what is wrong with it.
+    """
+    found = [item for item in items_of(value, "items") if text(item, "state") == "damaged"]
+    return "".join(f"{clean(text(item, name) or NOTHING, 60)}: {clean(text(item, why))}\n" for item in found)
+
+
+def document(value: Item) -> str:
+    """A document as it is."""
+    return json.dumps(value, indent=2, ensure_ascii=True) + "\n"
 
 
 def facts(pairs: Sequence[tuple[str, str]], *, indent: int = 0) -> str:

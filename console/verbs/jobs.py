@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from console.call import Call
 from console.client import Fault, Json, Result
 from console.dispatch import fault_of
 from console.exit_codes import ExitCode
+from console.petnames import giver
 from console.registry import COMMANDS
 from console.verbs.job_ends import Run, end_document, interruptible, streams_document
 from console.verbs.job_targets import targets_of
@@ -22,6 +24,7 @@ from runtime.shapes import to_wire
 
 if TYPE_CHECKING:
     from console.core import Core
+    from runtime.jobs.rows import JobRecord
 
 __all__ = ["cancel", "list_jobs", "logs", "run", "show"]
 
@@ -47,7 +50,8 @@ async def list_jobs(core: "Core", call: Call) -> Result:
     """`jobs list`: rows, newest first; a damaged one hides no other."""
     limit = number(COMMANDS["jobs list"], call.args, "limit") or 0
     rows = await core.jobs.rows(state=call.text("state") or "", submitter=call.text("submitter") or "", limit=limit)
-    return Result(ok=True, value={"v": 1, "items": [to_wire(row) for row in rows]})
+    names = await _names(core)
+    return Result(ok=True, value={"v": 1, "items": [_named(row, names) for row in rows]})
 
 
 async def show(core: "Core", call: Call) -> Result:
@@ -68,8 +72,7 @@ async def show(core: "Core", call: Call) -> Result:
     }
     value: dict[str, Json] = {
         "v": 1,
-        **to_wire(record),
-        "where_name": await _called(core, record.where),
+        **_named(record, await _names(core)),
         "manifest": manifest,
         "limits": limits,
         "usage": usage,
@@ -78,18 +81,17 @@ async def show(core: "Core", call: Call) -> Result:
     return Result(ok=True, value=value)
 
 
-async def _called(core: "Core", where: str) -> str:
-    """The operator's name for the peer where a job ran; empty for none, and for this node."""
-    if where == "local":
-        return ""
+async def _names(core: "Core") -> Mapping[str, str]:
+    """What the operator calls peers, by PeerId."""
     from net.book import reading
-    from net.peer_id import PeerId
 
-    with contextlib.suppress(OrlopError):
-        peer = PeerId.parse(where)
-        entry = await asyncio.wrap_future(core.store.read(lambda db: reading.known(db, peer)))
-        return "" if entry is None else entry.name
-    return ""
+    return await asyncio.wrap_future(core.store.read(reading.names))
+
+
+def _named(record: "JobRecord", names: Mapping[str, str]) -> dict[str, Json]:
+    """The row, and what the operator calls who runs the job and who gave it; empty for this node."""
+    given_by = names.get(giver(record.submitter), "")
+    return {**to_wire(record), "where_name": names.get(record.where, ""), "submitter_name": given_by}
 
 
 async def cancel(core: "Core", call: Call) -> Result:

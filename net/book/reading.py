@@ -14,7 +14,7 @@ from runtime.jobs import submitters
 from runtime.sanitise import clean
 from runtime.transaction import Queries
 
-__all__ = ["believed", "find", "known", "listed"]
+__all__ = ["believed", "find", "known", "listed", "names"]
 
 _PREFIX_LEAST: Final = 4
 _HEAD: Final = "12D3KooW"
@@ -51,6 +51,11 @@ def listed(db: sqlite3.Connection) -> list[Known]:
     places = _places(db, "", ())
     allowed = {one.key for one in submitters.listed(db)}
     return [_entry(row, places.get(row[0], ()), submitter=PeerId.parse(row[0]).key.hex() in allowed) for row in rows]
+
+
+def names(db: sqlite3.Connection) -> dict[str, str]:
+    """What the operator calls peers, by PeerId; without those that have no name."""
+    return dict(db.execute("SELECT peer, name FROM peers WHERE name <> ''").fetchall())
 
 
 def find(db: sqlite3.Connection, text: str) -> PeerId:

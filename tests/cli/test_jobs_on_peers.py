@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from console.petnames import short_peer
 from tests import hostile
 from tests.cli.program import ROOT, Ran, command, environment, orlop
 from tests.cli.running import Running
@@ -82,8 +83,20 @@ def test_11_1_the_receipt_is_the_workers_and_verified_step_by_step(pair: Pair, t
     assert shown["where_name"] == "ada"
     assert f"ada {pair.her}\n" in orlop(pair.bob, "jobs", "show", document["job"]).out.decode()
     (hers,) = [row for row in pair.ada.run("jobs", "list")["items"] if row["job"] == document["job"]]
-    assert hers["where"] == "local"
-    assert hers["submitter"] == pair.key
+    assert (hers["where"], hers["where_name"]) == ("local", "")
+    assert (hers["submitter"], hers["submitter_name"]) == (pair.key, "bob")
+
+
+def test_both_sides_list_the_job_with_the_name_of_the_other_and_a_part_of_its_peer_id(pair: Pair) -> None:
+    job = pair.run(HELLO, "--json").json["job"]
+    sides = ((pair.bob, f" ada {short_peer(pair.her)} "), (pair.ada.home, f" ← bob {short_peer(pair.his)} "))
+    for home, named in sides:
+        lines = orlop(home, "jobs", "list").out.decode().splitlines()
+        (line,) = [line for line in lines if line.startswith(job[:12])]
+        assert named in line
+    (row,) = [row for row in orlop(pair.bob, "jobs", "list", "--json").json["items"] if row["job"] == job]
+    assert (row["where"], row["where_name"], row["submitter_name"]) == (pair.her, "ada", "")
+    assert f"given by     bob {pair.his}\n" in orlop(pair.ada.home, "jobs", "show", job).out.decode()
 
 
 def test_each_step_of_the_way_is_told_on_both_sides_in_its_order(pair: Pair, tmp_path: Path) -> None:
