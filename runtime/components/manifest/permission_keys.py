@@ -198,12 +198,12 @@ _SPAWN: Final[dict[str, Key[object]]] = {
 
 
 def _spawn() -> Key[Rules]:
-    whole = table(dict, _SPAWN)
-    reader = items(
-        lambda value, place: SpawnRule("process.spawn", _index(place.path), _FROM, **whole(value, place)), LIST_MAX
-    )
+    whole: Reader[SpawnRule] = table(partial(SpawnRule, "process.spawn", 0, _FROM), _SPAWN)
+    reader = items(lambda value, place: replace(whole(value, place), index=_index(place.path)), LIST_MAX)
     rule = "programs that may be started"
-    return Key(lambda value, place: Rules(spawn=reader(value, place)), "list of tables", "`[]`", rule, _SPAWN, True)
+    return Key(
+        lambda value, place: Rules(spawn=reader(value, place)), "list of tables", "`[]`", rule, _SPAWN, listed=True
+    )
 
 
 _NAMESPACE: Final[dict[str, Key[object]]] = {

@@ -98,6 +98,7 @@ class _Scanner:
                 self._lists[path] = self._lists.get(path, -1) + 1
             if path in self._lists:
                 path += (self._lists[path],)
+                self.found.lines.setdefault(path, line)
         self._note(path, line)
         self._table = path
 

@@ -10,12 +10,12 @@ from runtime.canonical import INTEGER_MAX, Json
 from runtime.components.manifest.faults import FILE_NAME, Fault, KeyPath, ManifestError, spoken
 from runtime.components.manifest.model import Manifest
 from runtime.components.manifest.old_schemas import old_faults
-from runtime.components.manifest.positions import scan
+from runtime.components.manifest.positions import Positions, scan
 from runtime.components.manifest.readers import Place
 from runtime.components.manifest.schema import read_document
 from runtime.sanitise import clean
 
-__all__ = ["BYTES_MAX", "fault_at", "parse", "read_manifest", "rule_lines"]
+__all__ = ["BYTES_MAX", "fault_at", "parse", "placed", "places", "read_manifest", "rule_lines"]
 
 BYTES_MAX: Final = 64 * 2**10
 _DEPTH: Final = 8
@@ -43,7 +43,7 @@ def read_manifest(raw: bytes, name: str = FILE_NAME) -> Manifest:
     faults = _beyond(document) or old_faults(document)
     manifest = None if faults else read_document(document, Place((), faults))
     if manifest is None:
-        raise ManifestError(_placed(faults, text), name)
+        raise ManifestError(placed(faults, text), name)
     return replace(manifest, document=document, source=text, name=name)
 
 
@@ -73,14 +73,19 @@ def parse(raw: bytes, name: str = FILE_NAME) -> tuple[dict[str, Json], str]:
 
 def rule_lines(manifest: Manifest) -> Mapping[str, int]:
     """The lines of all permissions, by the ids of rules and by groups, for `Policy.lines`."""
-    lines = scan(manifest.source, _SCAN).lines
+    lines = places(manifest).lines
     rules = ((path, line) for path, line in lines.items() if path[0] == "permissions")
     return {spoken(path): line for path, line in rules if not any(isinstance(part, int) for part in path[:-1])}
 
 
+def places(manifest: Manifest) -> Positions:
+    """Where everything in the file stands."""
+    return scan(manifest.source, _SCAN)
+
+
 def fault_at(manifest: Manifest, path: KeyPath, reason: str) -> ManifestError:
     """The error for something that was found beside the file: its hash, its imports, its metadata."""
-    return ManifestError(_placed([Fault(path, reason)], manifest.source), manifest.name)
+    return ManifestError(placed([Fault(path, reason)], manifest.source), manifest.name)
 
 
 def _unreadable(line: int, why: str, name: str) -> ManifestError:
@@ -128,6 +133,7 @@ def _beyond(document: Mapping[str, object]) -> list[Fault]:
     return faults
 
 
-def _placed(faults: list[Fault], text: str) -> list[Fault]:
+def placed(faults: list[Fault], text: str) -> list[Fault]:
+    """Faults with the lines of their keys; the text is looked through only here."""
     found = scan(text, _SCAN + 1)
     return [replace(fault, line=found.line(fault.path)) for fault in faults]

@@ -7,6 +7,7 @@ from typing import Final
 from runtime.canonical import Json
 from runtime.canonical import encode as canonical_bytes
 from runtime.components.manifest.model import (
+    SCHEMA,
     WORLDS,
     ComponentFile,
     Lifecycle,
@@ -64,9 +65,9 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 
 
 def _schema(value: object, place: Place) -> int:
-    if integer(-(2**63), 2**63 - 1)(value, place) != 1:
-        raise BadValueError(f"{value} is not a schema that is known here; write 1")
-    return 1
+    if integer(-(2**63), 2**63 - 1)(value, place) != SCHEMA:
+        raise BadValueError(f"{value} is not a schema that is known here; write {SCHEMA}")
+    return SCHEMA
 
 
 def _file(value: object, place: Place) -> str:

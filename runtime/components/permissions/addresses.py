@@ -5,7 +5,17 @@ from typing import Final
 
 from runtime.components.permissions.errors import PatternError
 
-__all__ = ["Address", "Network", "canonical", "covers", "embedded", "is_special", "read_address", "read_network"]
+__all__ = [
+    "Address",
+    "Network",
+    "canonical",
+    "covers",
+    "embedded",
+    "is_special",
+    "read_address",
+    "read_network",
+    "within",
+]
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -90,3 +100,8 @@ def covers(network: Network, address: Address) -> bool:
     if inside is None or not is_special(inside) or not isinstance(network, IPv6Network):
         return True
     return any(network.subnet_of(prefix) for prefix in (_6TO4, *_TRANSLATED))
+
+
+def within(inner: Network, outer: Network) -> bool:
+    """Whether every address of a network is one of another."""
+    return inner.version == outer.version and inner[0] in outer and inner[-1] in outer

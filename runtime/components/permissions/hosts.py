@@ -107,6 +107,12 @@ class HostPattern:
         """Whether it is for names, not for addresses."""
         return self.network is None
 
+    def examples(self) -> tuple[str, ...]:
+        """Names that fit, such that a pattern for names that fits all of them fits whatever this one fits."""
+        if self._suffix:
+            return f"x{self._suffix}", f"x.y{self._suffix}"
+        return (self._name,) if self._name else ()
+
     def fits_name(self, name: str) -> bool:
         """Whether a name in its one form fits; `*.example.org` fits what is below it only."""
         return self.any_name or name == self._name or bool(self._suffix and name.endswith(self._suffix))
