@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from runtime.canonical import Json
 from runtime.components.bindings.core_component_lifecycle import ComponentLifecycle
-from runtime.components.errors import BusyError, ComponentError, MismatchError
+from runtime.components.errors import BusyError, MismatchError
 from runtime.components.guest_calls import Guest, exported_name
 from runtime.components.host.context import Context
 from runtime.components.worker.conversion import LIFECYCLE, enter_export
 from runtime.components.worker.outcomes import outcome_of
 from runtime.components.worker.wire import LoadLimits
+from runtime.errors import OrlopError
 from runtime.sandbox.engine import Ticker, limit_component_store
 from runtime.sandbox.outcome import Outcome
 
@@ -129,7 +130,7 @@ class Instance:
         except Exception as error:  # noqa: BLE001 - whatever ends the guest is an outcome, never an exception
             outcome = outcome_of(error, instantiated=instantiated)
             # After a refused argument the guest was not entered; after anything else it cannot be any more.
-            self._dead = not isinstance(error, ComponentError) or isinstance(error, MismatchError)
+            self._dead = not isinstance(error, OrlopError) or isinstance(error, MismatchError)
         finally:
             self._entered = False
         return result, replace(outcome, duration_us=(time.monotonic_ns() - began) // 1000)

@@ -2,8 +2,8 @@
 
 import os
 import queue
-import resource
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
@@ -152,11 +152,10 @@ class Slot:
         return instance.instantiate(component, linker, list(component.type.exports(engine)), self._load.timeout_ms)
 
     def _call(self, instance: Instance, call: Call) -> None:
-        before = resource.getrusage(resource.RUSAGE_THREAD)
+        before = time.thread_time_ns()
         value, outcome = instance.call(call.export, call.arguments, call.timeout_ms)
         self._context.audit.flush()
-        after = resource.getrusage(resource.RUSAGE_THREAD)
-        cpu_us = round((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1_000_000)
+        cpu_us = (time.thread_time_ns() - before) // 1000
         try:
             self._machinery.line.say(self._ended(call, outcome, value, cpu_us))
         except WireError:
@@ -170,6 +169,6 @@ class Slot:
             outcome.detail,
             outcome.trap,
             value,
-            max(0, cpu_us),
+            cpu_us,
             outcome.duration_us,
         )

@@ -87,7 +87,7 @@ _FOR_NAMES: Final = (
 def become_worker() -> None:
     """The first steps: a session of its own, private files, no new privileges, no terminal.
 
-    The parent has set the death signal and closed what is not the worker's; core dumps are off since the zygote.
+    The parent has set the death signal and closed what is not the worker's.
 
     Raises:
         OSError: the kernel refused.
@@ -95,6 +95,7 @@ def become_worker() -> None:
     os.setsid()
     os.umask(0o077)
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def limit_alone(limits: LoadLimits, mounts: int) -> None:
