@@ -26,6 +26,7 @@ from console.ui import places  # noqa: E402
 from console.ui.keys import key_name  # noqa: E402
 from runtime.codec import event_types  # noqa: E402
 from runtime.event_schema import build  # noqa: E402
+from tools import wit_page  # noqa: E402
 
 FINDING = """\
 ## Finding
@@ -180,6 +181,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "exit-codes.md": codes,
     "keys.md": keys,
+    "components-wit.md": wit_page.page,
 }
 
 
