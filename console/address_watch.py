@@ -1,11 +1,14 @@
-"""Looks after this machine's addresses as long as that is of use: QUIC connections that it dialled outlive a change."""
+"""Looks after this machine's addresses as long as that is of use.
+
+QUIC connections that it dialled outlive a change, and whoever is connected hears where it listens now.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from net.host import Host
-from net.networks import has_moved, own_addresses
+from net.networks import has_moved, is_anywhere, own_addresses
 
 __all__ = ["AddressWatch"]
 
@@ -27,11 +30,11 @@ class AddressWatch:
 
     @property
     def is_due(self) -> bool:
-        """Whether there is a connection that could move, and nobody watches."""
+        """Whether there is a connection that could move or somebody to tell, and nobody watches."""
         return not self._runs and self._is_needed()
 
     async def run(self) -> None:
-        """Watches until there is no connection any more that could move; while another call does, it returns at once.
+        """Watches until there is nobody any more to whom a change matters; while another call does, returns at once.
 
         Raises:
             NetworkError: connections cannot go on; they end by their time-out.
@@ -52,4 +55,6 @@ class AddressWatch:
             self._runs = False
 
     def _is_needed(self) -> bool:
-        return any(one.dialled and one.transport == "quic" for one in self._host.connections())
+        connections = self._host.connections()
+        tells = bool(connections) and any(is_anywhere(place) for place in self._host.listening())
+        return tells or any(one.dialled and one.transport == "quic" for one in connections)

@@ -23,8 +23,9 @@ class Call:
     """What a handler gets beside the core.
 
     `files` holds descriptors by argument name (`stdin`, `module`; `dir.0`, `dir.1` … for an argument that may be
-    repeated; `talk` for what is said while the command goes on); they belong to the call and are closed when the handler ends. `interrupted` is done, with the exit code
-    that the caller will end with (130, 143, or 137 when the caller went away), when the command should end early.
+    repeated; `talk` for what is said while the command goes on); they belong to the call and are closed when the
+    handler ends. `interrupted` is done, with the exit code that the caller will end with (130, 143, or 137 when the
+    caller went away), when the command should end early.
     """
 
     command: str

@@ -273,6 +273,8 @@ class Core(Parts):
         self.config = configuration.keeping(self.config, new, later)
         if self._notifier is not None:
             self._notifier.use(self.config.notify)
+        if self.built("mesh"):
+            self.mesh.heed_settings()
         self.note(CoreConfig(changed=keys, restart=later))
         return keys, later
 

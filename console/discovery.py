@@ -20,7 +20,7 @@ from net.errors import AddressError
 from net.lan.announcement import PEERS
 from net.lan.service import Lan, LanEvent, Sighted
 from net.multiaddr import Multiaddr
-from net.networks import own_addresses
+from net.networks import told_places
 from net.peer_id import PeerId
 from net.quic.events import Address as SocketAddress
 from runtime.errors import NetworkError, OrlopError, UsageError
@@ -35,7 +35,6 @@ __all__ = ["Discovery"]
 
 _DHT_BYTE: Final = 2
 _PROVIDERS_MOST: Final = 32
-_ANYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what is listened on, to be told as real addresses
 
 
 class Discovery:
@@ -143,7 +142,7 @@ class Discovery:
         await dht.start(contacts)
         if not serves:
             return
-        me, places = self._core.mesh.host.peer, _public(self._core.mesh.host.listening())
+        me, places = self._core.mesh.host.peer, told_places(self._core.mesh.host.listening())
         with contextlib.suppress(NetworkError):
             await dht.publish("peer", peer_key(me), {"addresses": [str(place) for place in places], "relays": []})
             arch = self._core.mesh.offer.machine().arch
@@ -195,12 +194,3 @@ class _Shared:
         """Sends at once or loses it."""
         with contextlib.suppress(OrlopError):
             self._endpoint.send_datagram(data, Multiaddr.at(address[0], address[1], "quic"))
-
-
-def _public(listening: Iterable[Multiaddr]) -> list[Multiaddr]:
-    """The addresses at which others may find this node: real ones in the place of "anywhere"."""
-    found: list[Multiaddr] = []
-    for place in listening:
-        hosts = own_addresses(place.kind) if place.host in _ANYWHERE else [place.host]
-        found += [Multiaddr.at(host, place.port, place.transport) for host in hosts]
-    return list(dict.fromkeys(found))[:8]

@@ -14,14 +14,26 @@ from console.address_watch import AddressWatch
 from console.discovery import Discovery
 from console.mesh_jobs import MeshJobs
 from console.offer import Offer
+from console.offer_watch import OfferWatch
 from net import identify
 from net.book import reading, seeing
 from net.book.entry import Known
 from net.capabilities import exchange as capabilities
+from net.capabilities.heard import Heard
+from net.capabilities.record import Capabilities
 from net.endpoint import HeldConnection
 from net.errors import AddressError
 from net.host import Host
-from net.host_events import Banned, Connected, DialFailed, Disconnected, HostEvent, Listening, PeerFault
+from net.host_events import (
+    Banned,
+    Connected,
+    DialFailed,
+    Disconnected,
+    HostEvent,
+    Identified,
+    Listening,
+    PeerFault,
+)
 from net.limits import NetLimits
 from net.multiaddr import Multiaddr
 from net.networks import own_networks
@@ -66,6 +78,8 @@ class Mesh:
         self._watch = AddressWatch(self.host)
         self.jobs: Final = MeshJobs(core)
         self.offer: Final = Offer(core)
+        self.heard: Final = Heard()
+        self._offers = OfferWatch(self.offer.now, self.offer.packed, limits=self._limits)
         self.discovery: Final = Discovery(core)
 
     async def start(self) -> None:
@@ -76,10 +90,19 @@ class Mesh:
             NetworkError: it cannot be listened on.
         """
         self.jobs.serve()
-        self.host.serve(capabilities.PROTOCOL, capabilities.says(self.offer.packed))
+        exchange = capabilities.Exchange(
+            self.offer.packed, self._core.clock, asked=self._offers.asked, heard=self._offered, limits=self._limits
+        )
+        self.host.serve(capabilities.PROTOCOL, exchange.serve)
+        self._core.keep_running(self._offers.run(), "capabilities")
         for address in self._places():
             await self.host.listen(address)
         await self.discovery.start(tell=True)
+
+    def heed_settings(self) -> None:
+        """The settings have changed: those who are connected hear what that changes for them."""
+        self.host.tell_changes()
+        self._core.keep_running(self._offers.look(), "capabilities")
 
     async def close(self) -> None:
         """Ends all connections, and waits for it."""
@@ -156,6 +179,8 @@ class Mesh:
                 self._core.note(events.PeerFault(peer=event.peer, address=event.remote, rule=event.rule, reason=reason))
             case Banned():
                 self._banned(event)
+            case Identified(said=said):
+                self._write(lambda tx: _heard(tx, said.peer, said))
 
     def _connected(self, event: Connected) -> None:
         peer, remote = PeerId.parse(event.peer), Multiaddr.parse(event.remote)
@@ -181,6 +206,9 @@ class Mesh:
         with contextlib.suppress(OrlopError):
             said = await identify.ask(connection, self._limits)
             await self._core.write(lambda tx: _heard(tx, peer, said))
+
+    def _offered(self, record: Capabilities) -> None:
+        self.heard.take(record)
 
     def _banned(self, event: Banned) -> None:
         if event.spared:

@@ -54,7 +54,9 @@ class MeshJobs:
             on_fault=self._blame,
             on_step=self._tell,
         )
-        self._core.mesh.host.serve(PROTOCOL, self._worker.serve, bulk=True)
+        self._core.mesh.host.serve(
+            PROTOCOL, self._worker.serve, bulk=True, listed=lambda: self._core.config.p2p.accept_jobs
+        )
 
     def close(self) -> None:
         """Takes no more jobs of peers."""

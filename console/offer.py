@@ -32,6 +32,10 @@ class Offer:
         self._seq = max(self._seq + 1, now_ms)
         return make_record(self._core.identity, self.machine(), self._offered(), seq=self._seq, now_ms=now_ms)
 
+    def now(self) -> tuple[Measured, Offered]:
+        """What the record says now."""
+        return self.machine(), self._offered()
+
     def machine(self) -> Measured:
         """What the machine has now."""
         return measure()

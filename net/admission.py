@@ -1,10 +1,9 @@
 """Who may connect at all, decided before a byte is read. Pure: addresses and time in, a reason out."""
 
-from collections import OrderedDict
 from collections.abc import Collection
 from typing import Final
 
-from net.bucket import Bucket
+from net.bucket import Bucket, Buckets
 from net.errors import PeerFaultError
 from net.limits import NetLimits
 from net.sources import Sources
@@ -29,7 +28,7 @@ class Admission:
         self._limits = limits
         self._sources = sources or Sources(limits)
         self._handshakes = Bucket(limits.handshakes_rate, limits.handshakes_burst)
-        self._paces: OrderedDict[str, Bucket] = OrderedDict()
+        self._paces = Buckets(limits.accepts_per_minute / _MINUTE, limits.accepts_burst, _REMEMBERED)
 
     def judge(self, host: str, now: float, *, inbound: Collection[str], connections: int) -> PeerFaultError | None:
         """Whether one more connection is let in.
@@ -44,7 +43,7 @@ class Admission:
             None, or why not; most reasons cost the peer nothing.
         """
         source = self._sources.of(host)
-        if source is not None and not self._pace(source).take(now):
+        if source is not None and not self._paces.take(source, now):
             return PeerFaultError("connects too often", rule="connection-churn", score=_CHURN)
         if source is not None and self._standing_of(source, inbound) >= self._limits.per_prefix:
             return PeerFaultError("has too many connections", rule="connections-of-prefix", score=0)
@@ -56,13 +55,3 @@ class Admission:
 
     def _standing_of(self, source: str, inbound: Collection[str]) -> int:
         return sum(self._sources.of(other) == source for other in inbound)
-
-    def _pace(self, source: str) -> Bucket:
-        pace = self._paces.get(source)
-        if pace is None:
-            pace = Bucket(self._limits.accepts_per_minute / _MINUTE, self._limits.accepts_burst)
-            self._paces[source] = pace
-        self._paces.move_to_end(source)
-        if len(self._paces) > _REMEMBERED:
-            self._paces.popitem(last=False)
-        return pace

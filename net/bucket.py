@@ -1,6 +1,8 @@
 """A bucket of tokens: how often something may happen over time. Pure; time is passed in."""
 
-__all__ = ["Bucket"]
+from collections import OrderedDict
+
+__all__ = ["Bucket", "Buckets"]
 
 
 class Bucket:
@@ -42,3 +44,32 @@ class Bucket:
         passed = 0.0 if self._at is None else max(0.0, now - self._at)
         self._left = min(self._burst, self._left + passed * self._rate)
         self._at = now
+
+
+class Buckets:
+    """A bucket for each of many, of whom only so many are remembered: those that took something last.
+
+    Args:
+        rate: tokens a second, of each.
+        burst: tokens that each holds.
+        most: how many are remembered.
+    """
+
+    def __init__(self, rate: float, burst: float, most: int) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._most = most
+        self._held: OrderedDict[str, Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def take(self, whose: str, now: float) -> bool:
+        """Takes one token of somebody's, as `Bucket.take` does."""
+        bucket = self._held.get(whose)
+        if bucket is None:
+            bucket = self._held[whose] = Bucket(self._rate, self._burst)
+        self._held.move_to_end(whose)
+        if len(self._held) > self._most:
+            self._held.popitem(last=False)
+        return bucket.take(now)

@@ -16,10 +16,12 @@ from net.endpoint import Endpoint, HeldConnection
 from net.errors import AddressError, ConnectionLostError, PeerFaultError, UnreachableError
 from net.fault_log import FaultLog
 from net.held import Held
-from net.host_events import Banned, Connected, DialFailed, Disconnected, HostEvent, Listening
-from net.identify import IDENTIFY, Identify, says
+from net.host_events import Banned, Connected, DialFailed, Disconnected, HostEvent, Identified, Listening
+from net.identify import IDENTIFY, IDENTIFY_PUSH, Identify, says
+from net.identify_pushes import IdentifyPushes
 from net.limits import NetLimits
 from net.multiaddr import Multiaddr, Transport
+from net.networks import told_places
 from net.peer_id import PeerId
 from net.ping import PING, PingAnswers
 from net.scores import Ban, Scores
@@ -93,27 +95,40 @@ class Host:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._pushes = IdentifyPushes(
+            limits,
+            now=clock.monotonic,
+            describe=self.describe,
+            connections=self.connections,
+            begin=self._begin,
+            told=lambda _, said: on_event(Identified(said=said)),
+        )
+        self.serve(IDENTIFY_PUSH, self._pushes.serve)
         self.serve(IDENTIFY, says(self.describe, limits))
         self.serve(PING, PingAnswers(limits, now=clock.monotonic))
 
     # --- what it offers -----------------------------------------------------------------------------------------------
 
-    def serve(self, protocol: str, handler: Handler, *, bulk: bool = False) -> None:
+    def serve(
+        self, protocol: str, handler: Handler, *, bulk: bool = False, listed: Callable[[], bool] = lambda: True
+    ) -> None:
         """Serves a protocol from now on, to whomever; the handler decides whether it likes the peer.
 
         Args:
             protocol: its name, beginning with `/`.
             handler: of each stream that a peer opens.
             bulk: much is received on its streams.
+            listed: whether peers are told now that it is served; `tell_changes` after that changed.
         """
-        self._protocols.serve(protocol, handler, bulk=bulk)
+        self._protocols.serve(protocol, handler, bulk=bulk, listed=listed)
+        self._pushes.changed()
 
     def describe(self) -> Identify:
         """What this node says of itself."""
         return Identify(
             peer=self.peer,
-            listening=tuple(self._listening),
-            protocols=tuple(self._protocols),
+            listening=tuple(told_places(self._listening)),
+            protocols=self._protocols.listed(),
             protocol_version=_PROTOCOL_VERSION,
             agent_version=self._agent,
         )
@@ -136,8 +151,13 @@ class Host:
             raise AddressError("is the address of somebody else", where=str(address))
         place = await self._endpoint(address.transport).listen(address.without_peer())
         self._listening.append(place)
+        self._pushes.changed()
         self._tell(Listening(address=str(place.with_peer(self.peer))))
         return place.with_peer(self.peer)
+
+    def tell_changes(self) -> None:
+        """Tells those who are connected what this node says of itself, if it says something else than before."""
+        self._pushes.changed()
 
     def listening(self) -> list[Multiaddr]:
         """Where it listens, with `/p2p`."""
@@ -244,6 +264,7 @@ class Host:
         """
         for endpoint in self._endpoints.values():
             endpoint.rebind()
+        self._pushes.changed()
 
     async def disconnect(self, peer: PeerId) -> None:
         """Closes all connections to a peer."""
@@ -280,6 +301,7 @@ class Host:
     async def aclose(self) -> None:
         """Ends everything and waits for it; nothing of it is left."""
         self._closed = True
+        self._pushes.close()
         await self._dialler.aclose()
         await asyncio.gather(*(endpoint.aclose() for endpoint in self._endpoints.values()))
         while self._tasks:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Banned", "Connected", "DialFailed", "Disconnected", "HostEvent", "Listening", "PeerFault"]
+from net.identify import Identify
+
+__all__ = ["Banned", "Connected", "DialFailed", "Disconnected", "HostEvent", "Identified", "Listening", "PeerFault"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,4 +108,15 @@ class Banned:
     spared: bool
 
 
-HostEvent = Listening | Connected | Disconnected | DialFailed | PeerFault | Banned
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """A peer told by itself what it is now, because that has changed.
+
+    Attributes:
+        said: all of it a claim but the key.
+    """
+
+    said: Identify
+
+
+HostEvent = Listening | Connected | Disconnected | DialFailed | PeerFault | Banned | Identified

@@ -71,6 +71,11 @@ class NetLimits:
     identify_s: float = 10.0
     identify_addresses: int = 32
     identify_protocols: int = 128
+    push_settle_s: float = 0.1
+    push_apart_s: float = 10.0
+    pushes_rate: float = 0.2
+    pushes_burst: int = 10
+    """What a peer pushes of itself: twice as often as we do, and a burst."""
     capabilities: int = 8192
     capabilities_s: float = 5.0
 

@@ -135,10 +135,12 @@ class Served:
     Attributes:
         handler: of each inbound stream.
         bulk: much is received on its streams: the peer may send 1 MiB ahead.
+        listed: asked whether peers are told now that it is served; it is served all the same.
     """
 
     handler: Handler
     bulk: bool = False
+    listed: Callable[[], bool] = lambda: True
 
 
 class Protocols(Mapping[str, Served]):
@@ -147,15 +149,22 @@ class Protocols(Mapping[str, Served]):
     def __init__(self) -> None:
         self._served: dict[str, Served] = {}
 
-    def serve(self, protocol: str, handler: Handler, *, bulk: bool = False) -> None:
+    def serve(
+        self, protocol: str, handler: Handler, *, bulk: bool = False, listed: Callable[[], bool] = lambda: True
+    ) -> None:
         """Serves a protocol from now on, in the place of who served it before.
 
         Args:
             protocol: its name, beginning with `/`.
             handler: of each inbound stream.
             bulk: much is received on its streams.
+            listed: as in `Served`.
         """
-        self._served[protocol] = Served(handler, bulk)
+        self._served[protocol] = Served(handler, bulk, listed)
+
+    def listed(self) -> tuple[str, ...]:
+        """The names that peers are told now."""
+        return tuple(name for name, served in self._served.items() if served.listed())
 
     def __getitem__(self, protocol: str) -> Served:
         return self._served[protocol]
@@ -188,28 +197,32 @@ async def read_exactly(stream: Stream, size: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-async def read_varint_frame(stream: Stream, limit: int) -> bytes:
+async def read_varint_frame(stream: Stream, limit: int, *, head: bytes = b"") -> bytes:
     """One message with its length before it, an unsigned LEB128.
 
     Args:
         stream: what is read; nothing after the message is taken.
         limit: bytes of the message at most.
+        head: its first byte, where that was read already.
 
     Raises:
         StreamResetError: the stream is reset, or ends before the message does.
         PeerFaultError: the length is above the limit or is not written in its shortest form.
     """
-    head, found = b"", None
-    while found is None:
+    head = head or await read_exactly(stream, 1)
+    while (size := _size(head)) is None:
         head += await read_exactly(stream, 1)
-        try:
-            found = decode_varint(head)
-        except MalformedError as error:
-            raise PeerFaultError(f"wrote a bad length: {error.why}", rule="bad-varint", score=20) from None
-    size = found[0]
     if size > limit:
         raise PeerFaultError(f"announced a message of more than {limit} bytes", rule="oversized-message", score=20)
     return await read_exactly(stream, size)
+
+
+def _size(head: bytes) -> int | None:
+    try:
+        found = decode_varint(head)
+    except MalformedError as error:
+        raise PeerFaultError(f"wrote a bad length: {error.why}", rule="bad-varint", score=20) from None
+    return None if found is None else found[0]
 
 
 async def finish(stream: Stream, within_s: float = 1.0) -> None:

@@ -125,3 +125,10 @@ async def test_tcp_stays_what_it_is() -> None:
         (connection,) = alice.host.connections()
         assert await ping(connection, within_s=60) > 0
         assert port_of(bob) == before
+
+
+async def test_it_is_due_where_somebody_is_to_hear_of_other_addresses() -> None:
+    async with connected(ANY_PORT) as (_, bob):
+        assert not AddressWatch(bob.host, Machine()).is_due  # it listens at one address, and that stays
+        bob.host._listening.append(Multiaddr.parse("/ip4/0.0.0.0/tcp/1"))
+        assert AddressWatch(bob.host, Machine()).is_due

@@ -61,6 +61,8 @@ def test_what_is_asked_and_told() -> None:
     assert LIMITS.identify_s == 10
     assert LIMITS.identify_addresses == 32
     assert LIMITS.identify_protocols == 128
+    assert (LIMITS.push_settle_s, LIMITS.push_apart_s) == (0.1, 10)
+    assert (LIMITS.pushes_rate, LIMITS.pushes_burst) == (0.2, 10)
     assert LIMITS.capabilities == 8 * KIB
     assert LIMITS.capabilities_s == 5
 

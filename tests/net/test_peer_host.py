@@ -56,7 +56,7 @@ async def test_identify_and_ping_are_served_by_default(place: str) -> None:
         assert await ping(connection, within_s=60) > 0
         said = await ask(connection, PATIENT)
         assert said.listening == (address.without_peer(),)
-        assert set(said.protocols) == {"/ipfs/id/1.0.0", "/ipfs/ping/1.0.0"}
+        assert set(said.protocols) == {"/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/ipfs/ping/1.0.0"}
         assert said.protocol_version == "orlop/1"
         assert said.observed is not None
         assert said.observed.host == connection.remote.host

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from net.capabilities.exchange import PROTOCOL, ask, says
+from net.capabilities.exchange import PROTOCOL, Exchange, ask
 from net.capabilities.measured import Measured, measure
 from net.capabilities.ranking import Candidate, Need, misfit, ranked
 from net.capabilities.record import DOMAIN, LIFE_MS, Capabilities, Offered, make_record, read_record, worth_telling
@@ -19,6 +19,7 @@ from net.memory import pair
 from net.peer_id import PeerId
 from net.stream import Connection, Protocols, Stream
 from runtime.canonical import Json, decode, encode
+from runtime.clock import ManualClock
 from runtime.identity import Identity
 
 NOW = 1_700_000_000_000
@@ -222,7 +223,8 @@ def test_a_tenth_more_or_less_is_told_anew_and_less_is_not() -> None:
 
 def served(packed: bytes) -> Connection:
     there = Protocols()
-    there.serve(PROTOCOL, says(lambda: packed))
+    exchange = Exchange(lambda: packed, ManualClock(NOW), asked=lambda _: None, heard=lambda _: None)
+    there.serve(PROTOCOL, exchange.serve)
     return pair(PeerId(OTHER.public), PEER, Protocols(), there)[0]
 
 
