@@ -68,6 +68,14 @@ class Start:
         """What its worker lets through."""
         return walls_of(self.policy, self.limits, len(self.mounts))
 
+    def holds(self, policy: Policy) -> bool:
+        """Whether an instance that was started so can be given a policy; else it needs a new worker.
+
+        Args:
+            policy: the next one.
+        """
+        return self.walls.let_through(walls_of(policy, self.limits, len(self.mounts)))
+
 
 class Workers:
     """The zygote and its workers.
