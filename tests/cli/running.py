@@ -12,7 +12,7 @@ from tests.cli.program import command, environment, inside
 
 __all__ = ["SECONDS", "Running"]
 
-SECONDS = 60.0
+SECONDS = 120.0
 _CAME = threading.Condition()
 
 

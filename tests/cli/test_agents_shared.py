@@ -7,43 +7,43 @@ from typing import Any
 import pytest
 
 from tests.cli.program import inside
-from tests.cli.test_rooms_shared import CAME, SECONDS, Process, harbor
+from tests.cli.running import Running
+from tests.cli.test_rooms_shared import harbor, join
 from tests.hostile import agent
 
 AGENT = "passing-agent"
 
 
-def start(program: Process, wasm: Path) -> dict[str, Any]:
+def start(program: Running, wasm: Path) -> dict[str, Any]:
     """Uploads and activates the agent; what is said about its lease."""
     program.run("agents", "upload", "harbor", str(wasm), "--name", AGENT, "--grant", "all", "--unsigned")
     program.run("agents", "activate", AGENT)
     return program.until("agent.activated")
 
 
-def row(program: Process) -> Any:
+def row(program: Running) -> Any:
     [found] = program.run("agents", "list")["items"]
     return found
 
 
-def refused(program: Process, *words: str) -> str:
+def refused(program: Running, *words: str) -> str:
     """What is said about a command about agents that fails."""
     ran = inside(program.home, ["agents", *words], cwd=program.home)
     assert ran.code == 1, (words, ran.code, ran.talk)
     return ran.talk
 
 
-def count(program: Process, kind: str, **fields: object) -> int:
+def count(program: Running, kind: str, **fields: object) -> int:
     """How often an event has come."""
     return sum(line["type"] == kind and fields.items() <= line.items() for line in program.lines)
 
 
-def times(program: Process, wanted: int, kind: str, **fields: object) -> bool:
+def times(program: Running, wanted: int, kind: str, **fields: object) -> None:
     """Waits until an event has come so often."""
-    with CAME:
-        return CAME.wait_for(lambda: count(program, kind, **fields) >= wanted, SECONDS)
+    program.wait(lambda: count(program, kind, **fields) >= wanted)
 
 
-def traces(program: Process, words: list[bytes]) -> list[str]:
+def traces(program: Running, words: list[bytes]) -> list[str]:
     """Files of the program's home in which one of these is found."""
     files = [file for file in program.home.rglob("*") if file.is_file()]
     return [f"{file}: {word!r}" for file in files for word in words if word in file.read_bytes()]
@@ -78,13 +78,13 @@ def test_leaving_hands_the_agents_on_and_who_comes_back_may_start_them_again(tmp
 
         invitation = ann.run("rooms", "invite", "harbor")["invitation"]
         seen = count(bob, "room.presence", present=[hers])
-        assert bob.run("rooms", "join", invitation, "--name", "bob")["state"] == "joined"
-        assert times(bob, seen + 1, "room.presence", present=[hers])
+        join(bob, invitation)
+        times(bob, seen + 1, "room.presence", present=[hers])
         bob.run("agents", "activate", AGENT)
         bob.until("agent.leased", own=False, runner=hers)
 
         ann.run("rooms", "remove", "harbor", "bob", "--yes")
-        assert times(bob, 2, "agent.deactivated", agent=AGENT, reason="left")
+        times(bob, 2, "agent.deactivated", agent=AGENT, reason="left")
         assert row(bob)["state"] == "off"
 
 

@@ -2,9 +2,6 @@
 
 import json
 import random
-import signal
-import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,106 +9,47 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import command, environment, inside
+from tests.cli.program import inside
+from tests.cli.running import Running
 from tests.cli.test_on_a_terminal import session
-
-SECONDS = 120
-CAME = threading.Condition()
-"""Told of every line of every process."""
-
-
-class Process:
-    """A program that writes a line for each event."""
-
-    def __init__(self, home: Path, *words: str) -> None:
-        self.home = home
-        home.mkdir(exist_ok=True)
-        self.words = words
-        self.start()
-
-    def start(self) -> None:
-        self.lines: list[dict[str, Any]] = []
-        self._process = subprocess.Popen(
-            command(*self.words),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment(self.home),
-            cwd=self.home,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def until(self, kind: str, **fields: object) -> dict[str, Any]:
-        """Waits for an event of a kind with these fields, since the last start."""
-
-        def found() -> dict[str, Any] | None:
-            fitting = [line for line in self.lines if line["type"] == kind]
-            return next((line for line in fitting if fields.items() <= line.items()), None)
-
-        with CAME:
-            assert CAME.wait_for(lambda: found() is not None, SECONDS), (kind, fields, self.lines[-5:])
-            line = found()
-        assert line is not None
-        return line
-
-    @property
-    def running(self) -> bool:
-        return self._process.poll() is None
-
-    def end(self, number: signal.Signals) -> int:
-        self._process.send_signal(number)
-        code = self._process.wait(SECONDS)
-        self._reader.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        return code
-
-    def kill(self) -> None:
-        assert self.end(signal.SIGKILL) == -signal.SIGKILL
-
-    def close(self) -> None:
-        if self.running:
-            self.end(signal.SIGTERM)
-
-    def run(self, *words: str) -> Any:
-        ran = inside(self.home, [*words, "--json"], cwd=self.home)
-        assert ran.code == 0, (words, ran.talk)
-        return ran.json
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with CAME:
-                self.lines.append(json.loads(line))
-                CAME.notify_all()
 
 
 @contextmanager
-def harbor(folder: Path, *words: str) -> Iterator[tuple[Process, Process, Process]]:
+def harbor(folder: Path, *words: str) -> Iterator[tuple[Running, Running, Running]]:
     """A relay, Ann who made a room on it (with these words), and Bob who has joined."""
-    started: list[Process] = []
+    started: list[Running] = []
     try:
-        relay = Process(folder / "relay", "rooms", "relay", "--bind", "127.0.0.1:0", "--json")
+        relay = Running(folder / "relay", "rooms", "relay", "--bind", "127.0.0.1:0", "--json")
         started.append(relay)
         url = relay.until("relay.listening")["url"]
         relay.words = ("rooms", "relay", "--bind", url.removeprefix("ws://"), "--json")
-        ann = Process(folder / "ann", "--no-ui")
+        ann = Running(folder / "ann", "--no-ui")
         started.append(ann)
-        bob = Process(folder / "bob", "--no-ui")
+        bob = Running(folder / "bob", "--no-ui")
         started.append(bob)
         for program in (ann, bob):
             program.until("core.ready")
         ann.run("rooms", "create", "harbor", "--relay", url, "--history", "all", *words)
         invitation = ann.run("rooms", "invite", "harbor")["invitation"]
-        assert bob.run("rooms", "join", invitation, "--name", "bob")["state"] == "joined"
+        join(bob, invitation)
         yield relay, ann, bob
     finally:
         for program in started:
             program.close()
 
 
-def state(program: Process) -> tuple[list[Any], list[Any]]:
+def join(program: Running, invitation: str) -> None:
+    """Joins as `bob` and waits until he is in: the command waits for a member a while only, and goes on without us."""
+    assert program.run("rooms", "join", invitation, "--name", "bob")["state"] in {"joined", "waiting"}
+    while True:
+        seen = len(program.lines)
+        shown = inside(program.home, ["rooms", "members", "harbor", "--json"], cwd=program.home)
+        if shown.code == 0 and any(one["self"] for one in shown.json["items"]):
+            return
+        program.wait(lambda: len(program.lines) != seen)  # noqa: B023
+
+
+def state(program: Running) -> tuple[list[Any], list[Any]]:
     """What both must agree on."""
     shown = program.run("rooms", "show", "harbor")
     tasks = sorted(json.dumps({key: task[key] for key in ("id", "title", "status")}) for task in shown["tasks"])
@@ -156,7 +94,7 @@ def test_members_converge_whoever_is_killed(tmp_path: Path, seed: int) -> None:
         _killed_and_back(random.Random(seed), relay, ann, bob)
 
 
-def _killed_and_back(chance: random.Random, relay: Process, ann: Process, bob: Process) -> None:
+def _killed_and_back(chance: random.Random, relay: Running, ann: Running, bob: Running) -> None:
     """Both go on while others are killed in an order of chance; in the end they have the same."""
     dying = chance.sample([relay, ann, bob], chance.randint(1, 3))
     for victim in dying:
@@ -177,12 +115,10 @@ def _killed_and_back(chance: random.Random, relay: Process, ann: Process, bob: P
     _same(ann, bob)
 
 
-def _same(ann: Process, bob: Process) -> None:
+def _same(ann: Running, bob: Running) -> None:
     """What was said apart may come behind the last words; whenever something comes, it is looked at again."""
     while True:
-        with CAME:
-            seen = len(ann.lines), len(bob.lines)
+        seen = len(ann.lines), len(bob.lines)
         if state(ann) == state(bob):
             return
-        with CAME:
-            assert CAME.wait_for(lambda: (len(ann.lines), len(bob.lines)) != seen, SECONDS), "they differ for good"  # noqa: B023
+        ann.wait(lambda: (len(ann.lines), len(bob.lines)) != seen)  # noqa: B023
