@@ -10,52 +10,22 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from runtime import durable
+from runtime.blob_content import Blob, BlobChangedError, BlobGoneError, hashed_copy, parts_of, words_of
+from runtime.blob_incoming import Incoming
 from runtime.errors import NotFoundError, RefusedError, UnavailableError
-from runtime.quantities import format_size
 
 __all__ = ["GRACE_MS", "Blob", "BlobChangedError", "BlobGoneError", "Blobs", "Incoming"]
 
 GRACE_MS: Final = 3_600_000
 """How long a blob stays that nobody refers to."""
 
-_PART: Final = 1 << 20
 _INCOMING: Final = ".incoming-"
 _CONDEMNED: Final = ".condemned-"
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Content that was kept.
-
-    Attributes:
-        hash: its SHA-256, 64 lower-case hexadecimal characters.
-        size: in bytes.
-    """
-
-    hash: str
-    size: int
-
-
-class BlobChangedError(RefusedError):
-    """A file of the store does not have the content of its name any more; `got` is the hash that it has."""
-
-    def __init__(self, digest: str, got: str) -> None:
-        why = f"the stored content was changed: it hashes to {got[:12]}…"
-        super().__init__(why, where=f"sha256:{digest[:12]}…", hint="give it to orlop again")
-        self.got = got
-
-
-class BlobGoneError(NotFoundError):
-    """There is no such content, or no more."""
-
-    def __init__(self, digest: str) -> None:
-        super().__init__("the content is not stored", where=f"sha256:{digest[:12]}…", hint="give it to orlop again")
 
 
 class Blobs:
@@ -87,11 +57,11 @@ class Blobs:
             if blob.size <= limit and self._sound(blob.hash):
                 return blob
         with self.incoming(limit) as incoming:
-            for part in [source] if isinstance(source, bytes) else _parts(source):
+            for part in [source] if isinstance(source, bytes) else parts_of(source):
                 incoming.write(part)
             return incoming.keep()
 
-    def incoming(self, limit: int) -> "Incoming":
+    def incoming(self, limit: int) -> Incoming:
         """Begins to take in content that comes in pieces.
 
         Args:
@@ -101,7 +71,7 @@ class Blobs:
             UnavailableError: the folder cannot be written.
         """
         self._make(self._folder)
-        return Incoming(self, self._folder / f"{_INCOMING}{os.urandom(8).hex()}", limit)
+        return Incoming(self._folder / f"{_INCOMING}{os.urandom(8).hex()}", limit, self._settle)
 
     def open(self, digest: str) -> int:
         """Opens content that was just hashed, at its beginning.
@@ -121,7 +91,7 @@ class Blobs:
         """
         descriptor = self._opened(digest)
         try:
-            _verify(descriptor, None, digest)
+            hashed_copy(descriptor, None, digest)
             os.lseek(descriptor, 0, os.SEEK_SET)
         except BaseException:
             os.close(descriptor)
@@ -145,7 +115,7 @@ class Blobs:
         try:
             copy = os.memfd_create(f"sha256:{digest}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         except OSError as error:
-            raise UnavailableError(_words(error), where="memory") from error
+            raise UnavailableError(words_of(error), where="memory") from error
         try:
             self.copy(digest, copy)
             seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
@@ -173,7 +143,7 @@ class Blobs:
         """
         source = self._opened(digest)
         try:
-            return _verify(source, target, digest)
+            return hashed_copy(source, target, digest)
         finally:
             os.close(source)
 
@@ -263,8 +233,8 @@ class Blobs:
                 ):
                     path.unlink()
 
-    def settle(self, written: Path, digest: str) -> None:
-        """Gives a file of this folder that is complete and on the disk its name; for `Incoming`.
+    def _settle(self, written: Path, digest: str) -> None:
+        """Gives a file of this folder that is complete and on the disk its name.
 
         Raises:
             UnavailableError: the folder cannot be written.
@@ -316,110 +286,6 @@ class Blobs:
             os.close(descriptor)
 
 
-class Incoming:
-    """Content on its way in; made by `Blobs.incoming`. What is not kept by the end of the `with` is removed.
-
-    Args:
-        blobs: where it goes.
-        path: the file that it grows in; it does not exist.
-        limit: bytes that it may have.
-    """
-
-    def __init__(self, blobs: Blobs, path: Path, limit: int) -> None:
-        self._blobs = blobs
-        self._path = path
-        self._limit = limit
-        self._hash = hashlib.sha256()
-        self._size = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            self._descriptor = os.open(path, flags, 0o600)
-            # Says to other processes that somebody still writes it, however long that takes.
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            raise durable.unavailable(path.parent, error) from error
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what has come so far, 64 hexadecimal characters."""
-        return self._hash.hexdigest()
-
-    def write(self, part: bytes | memoryview) -> None:
-        """Takes in a piece.
-
-        Raises:
-            RefusedError: the whole is larger than the limit.
-            UnavailableError: it cannot be written.
-        """
-        self._size += len(part)
-        if self._size > self._limit:
-            raise RefusedError(f"is larger than {format_size(self._limit)}")
-        self._hash.update(part)
-        try:
-            _write_all(self._descriptor, part)
-        except OSError as error:
-            raise durable.unavailable(self._path.parent, error) from error
-
-    def keep(self) -> Blob:
-        """Makes the whole durable under its hash.
-
-        Raises:
-            UnavailableError: it cannot be written.
-        """
-        digest = self._hash.hexdigest()
-        try:
-            os.fsync(self._descriptor)
-        except OSError as error:
-            raise durable.unavailable(self._path.parent, error) from error
-        self._blobs.settle(self._path, digest)
-        return Blob(digest, self._size)
-
-    def close(self) -> None:
-        """Removes what was not kept; does nothing the second time."""
-        if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
-                self._path.unlink(missing_ok=True)
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _verify(source: int, target: int | None, digest: str) -> int:
-    """Reads a descriptor to its end, hashes it, and copies it on the way."""
-    hashed = hashlib.sha256()
-    size = 0
-    try:
-        for part in _parts(source):
-            hashed.update(part)
-            size += len(part)
-            if target is not None:
-                _write_all(target, part)
-    except OSError as error:
-        raise UnavailableError(_words(error), where=f"copy of sha256:{digest[:12]}…") from error
-    if hashed.hexdigest() != digest:
-        raise BlobChangedError(digest, hashed.hexdigest())
-    return size
-
-
-def _parts(descriptor: int) -> Iterator[bytes]:
-    try:
-        while part := os.read(descriptor, _PART):
-            yield part
-    except OSError as error:
-        raise UnavailableError(f"cannot be read: {_words(error)}") from error
-
-
-def _write_all(descriptor: int, part: bytes | memoryview) -> None:
-    view = memoryview(part)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
 def _scan(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError):
         yield from list(folder.iterdir())
@@ -432,7 +298,3 @@ def _abandoned(path: Path, before_ms: int) -> bool:
         return os.fstat(descriptor).st_mtime_ns < before_ms * 1_000_000
     finally:
         os.close(descriptor)
-
-
-def _words(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
