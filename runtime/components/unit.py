@@ -220,9 +220,8 @@ class Unit:
             self.seat.policy = self.seat.box.rights = policy
         if self.running is None or self._start is None:
             return
-        wider = Start(self.component, self._start.world, b"", policy, self._start.limits, self._start.mounts).walls
         self.running.replace_policy(policy)
-        if not self._start.walls.let_through(wider) and self.life.state in {"running", "suspended"}:
+        if not self._start.holds(policy) and self.life.state in {"running", "suspended"}:
             self.shutdown_reason = "permission-change"
             self.want("restart", "what it was granted needs another worker")
 
