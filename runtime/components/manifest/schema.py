@@ -205,7 +205,7 @@ _LIFECYCLE: Final[dict[str, Key[object]]] = {
     "health_interval": _time("30s", _SECOND, _HOUR, "between two questions"),
     "health_timeout": _time("5s", 10, _MINUTE, "of one answer"),
     "health_failures": _count(3, 1, 100, "in a row, until it has failed"),
-    "idle_timeout": _time("none", _SECOND, 24 * _HOUR, "without a call; then it is stopped"),
+    "idle_timeout": _time("none", _SECOND, 12 * _HOUR, "without a call; then it is stopped"),
 }
 
 _SUPERVISION: Final[dict[str, Key[object]]] = {
