@@ -5,6 +5,8 @@ import os
 from types import MappingProxyType
 from typing import Final, Literal
 
+from runtime.components.host.answers import RefusedOperationError
+
 __all__ = ["FileCase", "FileRefusedError", "refusal_of"]
 
 FileCase = Literal[
@@ -33,7 +35,7 @@ FileCase = Literal[
 ]
 
 
-class FileRefusedError(Exception):
+class FileRefusedError(RefusedOperationError):
     """The answer of an operation on files that did not do what it was asked for.
 
     Args:
@@ -42,9 +44,7 @@ class FileRefusedError(Exception):
     """
 
     def __init__(self, case: FileCase, text: str) -> None:
-        super().__init__(text)
-        self.case: FileCase = case
-        self.text = text
+        super().__init__(case, text)
 
 
 _CASES: Final = MappingProxyType[int, FileCase](
