@@ -190,12 +190,13 @@ class _Imports(_Functions):
                 for one, kind in self._parameters(function)
                 for part in self._types.parts(kind, one if self._is_small(kind) else f"(*{one})")
             ]
+        called = f"{name}_core({', '.join(given)})"
         if result is not None and len(core) > 1:
             yield f"  {name}_core({', '.join([*given, 'result'])});"
         elif result is not None:
-            yield f"  *result = ({self._types.name(result)}){name}_core({', '.join(given)});"
+            yield from (f"  {line}" for line in self._types.assign(result, "(*result)", iter([called])))
         else:
-            yield f"  {name}_core({', '.join(given)});"
+            yield f"  {called};"
         yield "}"
 
 
@@ -209,34 +210,42 @@ class _Exports(_Functions):
             yield f"void {self._name(function)}({declared});"
 
     def definitions(self) -> Iterator[str]:
-        """What calls it. Each has its result in memory, and so an end after which the heap is empty."""
+        """What calls it; the heap is empty again after each."""
         for function in self._interface.functions:
-            name, flat = self._name(function), self._flat(function)
-            result = self._types.name(function.result)
-            symbol = f"{self._interface.id}#{function.name}"
-            parameters = self._parameters(function)
-            spilled = len(flat) > _FLAT_PARAMETERS
-            yield ""
-            if spilled:
-                yield self._struct(function, f"{name}_parameters")
-            raw = [f"const struct {name}_parameters *given"] if spilled else _numbered(flat)
+            yield from self._export(function)
+
+    def _export(self, function: Function) -> Iterator[str]:
+        name, flat = self._name(function), self._flat(function)
+        symbol, parameters = f"{self._interface.id}#{function.name}", self._parameters(function)
+        core = self._types.core(function.result)
+        spilled = len(flat) > _FLAT_PARAMETERS
+        yield ""
+        if spilled:
+            yield self._struct(function, f"{name}_parameters")
+        raw = [f"const struct {name}_parameters *given"] if spilled else _numbered(flat)
+        result = "" if function.result is None else self._types.name(function.result)
+        returned = "void " if not result else f"{_C[core[0]]} " if len(core) == 1 else f"{result} *"
+        if result:
             yield f"static {result} {name}_result;"
-            yield f'ORLOP_EXPORT("{symbol}") {result} *{name}_core({", ".join(raw) or "void"}) {{'
-            if not spilled:
-                values = iter([f"core{index}" for index in range(len(flat))])
-                for one, kind in parameters:
-                    yield f"  {self._types.name(kind)} {one};"
-                    yield from (f"  {line}" for line in self._types.assign(kind, one, values))
-            handed = [
-                f"{'' if self._is_small(kind) else '&'}{'given->' if spilled else ''}{one}" for one, kind in parameters
-            ]
-            yield f"  {name}({', '.join([*handed, f'&{name}_result'])});"
-            yield f"  return &{name}_result;"
-            yield "}"
-            yield f'ORLOP_EXPORT("cabi_post_{symbol}") void {name}_post({result} *result) {{'
-            yield "  (void)result;"
-            yield "  orlop_heap_top = orlop_heap_kept;"
-            yield "}"
+        yield f'ORLOP_EXPORT("{symbol}") {returned}{name}_core({", ".join(raw) or "void"}) {{'
+        if not spilled:
+            values = iter([f"core{index}" for index in range(len(flat))])
+            for one, kind in parameters:
+                yield f"  {self._types.name(kind)} {one};"
+                yield from (f"  {line}" for line in self._types.assign(kind, one, values))
+        handed = [
+            f"{'' if self._is_small(kind) else '&'}{'given->' if spilled else ''}{one}" for one, kind in parameters
+        ]
+        yield f"  {name}({', '.join([*handed, *([f'&{name}_result'] if result else [])])});"
+        if function.result is not None:
+            (value,) = self._types.parts(function.result, f"{name}_result") if len(core) == 1 else [f"&{name}_result"]
+            yield f"  return {value};"
+        yield "}"
+        given = "" if not result else f"{returned}result"
+        yield f'ORLOP_EXPORT("cabi_post_{symbol}") void {name}_post({given or "void"}) {{'
+        yield from (["  (void)result;"] if result else [])
+        yield "  orlop_heap_top = orlop_heap_kept;"
+        yield "}"
 
 
 def _numbered(flat: Sequence[Core]) -> list[str]:

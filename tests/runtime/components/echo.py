@@ -121,17 +121,18 @@ def of_definition(name: Named, one: Definition) -> st.SearchStrategy[object]:
 
 
 def echo_wit() -> str:
-    """A package with a function for each type, in one interface for each of ours."""
+    """A package with two functions for each type, one that is exported and one that is imported."""
     parts = ["package orlop:echo@1.0.0;"]
-    for interface in interfaces():
-        names = [one.name for one in interface.definitions if not isinstance(one.shape, ResourceType)]
-        parts.append(f"interface {echo_name(interface)} {{ use {interface.id}.{{{', '.join(names)}}};".replace("%", ""))
-        parts += [
-            f"/// Gives it back.\n/// @perm none\n/// @fix none\necho-{name}: func(value: {name}) -> {name};"
-            for name in names
-        ]
-        parts.append("}")
-    uses = "".join(f"import {echo_name(i)}; export {echo_name(i)}; " for i in interfaces())
+    for way in ("echo", "mirror"):
+        for interface in interfaces():
+            names = [one.name for one in interface.definitions if not isinstance(one.shape, ResourceType)]
+            parts.append(f"interface {named(interface, way)} {{ use {interface.id}.{{{', '.join(names)}}};")
+            parts += [
+                f"/// Gives it back.\n/// @perm none\n/// @fix none\n{way}-{name}: func(value: {name}) -> {name};"
+                for name in names
+            ]
+            parts.append("}")
+    uses = "".join(f"import {named(i, 'mirror')}; export {named(i, 'echo')}; " for i in interfaces())
     return "\n".join([*parts, f"world echo {{ {uses}}}"])
 
 
@@ -140,9 +141,9 @@ def interfaces() -> list[Interface]:
     return [one for one in wit().interfaces if any(not isinstance(d.shape, ResourceType) for d in one.definitions)]
 
 
-def echo_name(interface: Interface) -> str:
+def named(interface: Interface, way: str) -> str:
     """Its counterpart here."""
-    return f"echo-{interface.package.partition(':')[2]}-{interface.name}"
+    return f"{way}-{interface.package.partition(':')[2]}-{interface.name}"
 
 
 def core_module() -> str:
@@ -150,7 +151,7 @@ def core_module() -> str:
     imports, functions = [], []
     types_in_c = CTypes(wit())
     for interface in interfaces():
-        place = f"orlop:echo/{echo_name(interface)}@1.0.0"
+        here, there = (f"orlop:echo/{named(interface, way)}@1.0.0" for way in ("echo", "mirror"))
         for one in interface.definitions:
             if isinstance(one.shape, ResourceType):
                 continue
@@ -165,8 +166,8 @@ def core_module() -> str:
             else:
                 signature, outer = f"(param {' '.join([*inner, 'i32'])})", f"{parameters} (result i32)"
                 body = f"(call {symbol} {passed} (i32.const 1024)) (i32.const 1024)"
-            export = f"{place}#echo-{one.name}"
-            imports.append(f'(import "{place}" "echo-{one.name}" (func {symbol} {signature}))')
+            export = f"{here}#echo-{one.name}"
+            imports.append(f'(import "{there}" "mirror-{one.name}" (func {symbol} {signature}))')
             functions.append(f'(func (export "{export}") {outer} {body})')
             functions.append(
                 f'(func (export "cabi_post_{export}") (param {core[0] if len(core) == 1 else "i32"}) (call $empty))'
@@ -196,26 +197,35 @@ class Echo:
     component: bytes
 
     def linked(self, hosts: object, calls: object, store: wasmtime.Store) -> dict[str, object]:
-        """An instance's exports, by interface, whose imports `hosts` has as methods."""
-        component = Component(store.engine, self.component)
+        """An instance's exports by interface, whose imports `hosts` has as methods."""
         linker = Linker(store.engine)
         with linker.root() as root:
-            for interface in self.interfaces():
+            for interface in self.interfaces("mirror"):
                 code = module(wit_python.host_module(self.tree, interface, {}))
-                link = getattr(code, f"link_{wit_python.snake(interface.name)}")
-                link(root, hosts, calls)
-        instance = linker.instantiate(store, component)
+                getattr(code, f"link_{wit_python.snake(interface.name)}")(root, hosts, calls)
+        instance = linker.instantiate(store, Component(store.engine, self.component))
         found = {}
-        for interface in self.interfaces():
+        for interface in self.interfaces("echo"):
             code = module(wit_python.guest_module(self.tree, interface))
-            found[interface.name] = getattr(code, wit_python.camel(interface.name))(
-                Guest(store, instance, interface.id)
-            )
+            exports = getattr(code, wit_python.camel(interface.name))
+            found[interface.name] = exports(Guest(store, instance, interface.id))
         return found
 
-    def interfaces(self) -> list[Interface]:
+    def interfaces(self, way: str) -> list[Interface]:
         """Those that it has."""
-        return [one for one in self.tree.interfaces if one.package == "orlop:echo"]
+        return [one for one in self.tree.interfaces if one.package == "orlop:echo" and one.name.startswith(way)]
+
+    def call(self, exports: dict[str, object], kind: Named, value: object) -> object:
+        """Has a value of a type given back."""
+        interface = next(one for one in interfaces() if (one.package, one.name) == (kind.package, kind.interface))
+        return getattr(exports[named(interface, "echo")], f"echo_{wit_python.snake(kind.name)}")(value)
+
+
+class Mirror:
+    """A host whose every function gives back what it got."""
+
+    def __getattr__(self, _name: str) -> object:
+        return lambda value: value
 
 
 def module(text: str) -> types.ModuleType:
@@ -225,13 +235,13 @@ def module(text: str) -> types.ModuleType:
     return made
 
 
-def component(wit_text: str, world: str, core: str, deps: Path = ROOT / "assets/wit/deps") -> tuple[bytes, str]:
-    """A component of a core module, and the resolved tree of its WIT."""
+def component(wit_text: str, world: str, core: str | bytes, deps: Path = ROOT / "assets/wit/deps") -> tuple[bytes, str]:
+    """A component of a core module in text or bytes, and the resolved tree of its WIT."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "root.wit").write_text(wit_text)
         (folder / "deps").symlink_to(deps)
-        (folder / "core.wat").write_text(core)
+        (folder / "core.wat").write_bytes(core.encode() if isinstance(core, str) else core)
         tree = tool("component", "wit", name, "--json").decode()
         tool("component", "embed", name, "-w", world, str(folder / "core.wat"), "-o", str(folder / "embedded.wasm"))
         return tool("component", "new", str(folder / "embedded.wasm")), tree

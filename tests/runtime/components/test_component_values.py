@@ -15,24 +15,15 @@ from runtime.components.engine_library import VALUE_BYTES
 from runtime.components.errors import MismatchError, ValueRefusedError
 from runtime.components.values import Names
 from runtime.components.wit import Alias, Named, TupleOf
-from tests.runtime.components.echo import Echo, Frame, echo, echo_name, named_types, strategy, wit
+from tests.runtime.components.echo import Frame, Mirror, echo, named_types, strategy, wit
 from tools import wit_python
 
 QUICK = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-class Mirror:
-    """A host whose every function gives back what it got."""
-
-    def __getattr__(self, _name: str) -> object:
-        return lambda value: value
-
-
 @pytest.fixture(scope="module")
 def exports() -> dict[str, object]:
-    store = wasmtime.Store()
-    found: Echo = echo()
-    return found.linked(Mirror(), Frame(), store)
+    return echo().linked(Mirror(), Frame(), wasmtime.Store())
 
 
 @pytest.mark.parametrize("kind", named_types(), ids=lambda kind: f"{kind.package[6:]}/{kind.name}")
@@ -42,8 +33,7 @@ def test_a_value_of_any_type_comes_back_through_a_real_component(
     exports: dict[str, object], kind: Named, data: st.DataObject
 ) -> None:
     value = data.draw(strategy(kind))
-    interface = next(i for i in wit().interfaces if (i.package, i.name) == (kind.package, kind.interface))
-    back = getattr(exports[echo_name(interface)], f"echo_{wit_python.snake(kind.name)}")(value)
+    back = echo().call(exports, kind, value)
     assert back == value
     assert type(back) is type(value)
 
