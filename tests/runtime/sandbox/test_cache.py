@@ -132,6 +132,6 @@ def test_what_a_killed_writer_left_is_cleared_away(shelf: Shelf) -> None:
 
 def test_the_key_depends_on_module_kind_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {entry_key(kind, digit * 64) for kind in SETTINGS for digit in "01"}
-    assert len(keys) == 6
+    assert len(keys) == 2 * len(SETTINGS)
     monkeypatch.setattr("runtime.sandbox.cache.settings_digest", lambda _: "other")
     assert entry_key("agent", "0" * 64) not in keys
