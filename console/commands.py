@@ -26,6 +26,9 @@ class Kind(StrEnum):
     """A file that the face writes after the command ended."""
     DIRECTORY = "directory"
     """`HOST:GUEST[:ro]`; the face opens HOST and passes the descriptor."""
+    FOLDER = "folder"
+    """A folder that the face opens and passes as a descriptor."""
+    COMPONENT = "component"
     DURATION = "duration"
     SIZE = "size"
     INTEGER = "integer"
@@ -44,6 +47,8 @@ class Confirm(StrEnum):
     NONE = "none"
     ASK = "ask"
     TYPE_NAME = "type-name"
+    CONSENT = "consent"
+    """What it would allow is shown, and asked about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

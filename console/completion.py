@@ -33,7 +33,7 @@ _QUERIES: Mapping[str, str] = MappingProxyType(
         "receipt": "SELECT receipt FROM receipts WHERE substr(receipt, 1, ?1) = ?2 ORDER BY issued_ms DESC LIMIT ?3",
     }
 )
-_FILES = frozenset({Kind.PATH, Kind.OUT, Kind.DIRECTORY})
+_FILES = frozenset({Kind.PATH, Kind.OUT, Kind.DIRECTORY, Kind.FOLDER})
 
 
 def live_names(database: Path, kind: str, prefix: str) -> list[str]:

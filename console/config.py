@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from console.client import Json
+from console.component_settings import ComponentsConfig
 from console.job_settings import JobsConfig
 from console.p2p_settings import P2pConfig
 from console.setting_key import Key, Value
@@ -89,6 +90,7 @@ class Config:
     core: CoreConfig = field(default_factory=CoreConfig)
     agents: AgentsConfig = field(default_factory=AgentsConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
+    components: ComponentsConfig = field(default_factory=ComponentsConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
     receipts: ReceiptsConfig = field(default_factory=ReceiptsConfig)
     p2p: P2pConfig = field(default_factory=P2pConfig)
@@ -349,6 +351,7 @@ def _build(values: Mapping[str, tuple[Value, str]], rules: "tuple[NotifyRule, ..
         core=_section(CoreConfig, values),
         agents=_section(AgentsConfig, values),
         jobs=_section(JobsConfig, values),
+        components=_section(ComponentsConfig, values),
         journal=_section(JournalConfig, values),
         receipts=_section(ReceiptsConfig, values),
         p2p=_section(P2pConfig, values),

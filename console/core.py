@@ -43,6 +43,7 @@ from runtime.store import Transaction
 if TYPE_CHECKING:
     from console.mesh import Mesh
     from console.notify import Notifier
+    from runtime.components.components import Components
 
 __all__ = ["Core", "CoreOptions"]
 
@@ -69,6 +70,7 @@ class Core(Parts):
         self._control: ControlServer | None = None
         self._notifier: Notifier | None = None
         self._lag = LagMonitor(self.note)
+        self._components_door = asyncio.Lock()
         self._requests: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -144,6 +146,8 @@ class Core(Parts):
             self.jobs.warm()
             await self.jobs.queue.take_all()
         await self.agents.restore()
+        if not self.options.crew:
+            await self.known_components()
         await self.online.start()
         if self.options.demo and not self.options.crew:
             from console import demo
@@ -242,6 +246,8 @@ class Core(Parts):
         await _cancelled(self._background)
         if self.built("agents"):
             await self.agents.shutdown()
+        if self.built("components"):
+            await self.components.close()
         await self.online.close()
         if self.built("mesh"):
             await self.mesh.close()
@@ -291,6 +297,13 @@ class Core(Parts):
         from console.mesh import Mesh
 
         return Mesh(self)
+
+    async def known_components(self) -> "Components":
+        """The components of this directory; an owner starts those that are to run when they are first asked for."""
+        async with self._components_door:
+            if not self.built("components"):
+                await self.components.restore(start=self.options.owner)
+        return self.components
 
     # --- what parts and faces call ----------------------------------------------------------------------------------
 

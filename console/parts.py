@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runtime.agents.executor import Executor
     from runtime.agents.modules import AgentModules
     from runtime.agents.quota import Quotas
+    from runtime.components.components import Components
     from runtime.jobs import Jobs
     from runtime.rooms.entries import SignedEntry
     from runtime.rooms.room import Rooms
@@ -200,6 +201,27 @@ class Parts(NodeParts):
             stdin_bytes=settings.ceiling_stdin_bytes,
         )
         return self.new_jobs(workers=settings.workers, ceilings=ceilings, queue=queue)
+
+    @cached_property
+    def components(self) -> "Components":
+        """Components; nothing is known of them before `restore`."""
+        from console.component_desk import outside
+        from runtime.blobs import Blobs
+        from runtime.components.components import Components
+        from runtime.components.house import Folders
+
+        settings = self.config.components
+        return Components(
+            self.store,
+            vault=self.vault,
+            blobs=Blobs(self.state.blobs),
+            compiler=lambda: self.compiler,
+            clock=self.clock,
+            folders=Folders(self.state.components),
+            ceilings=settings.ceilings(),
+            groups={},
+            kinds=outside(self),
+        )
 
     @property
     def tick_ms(self) -> int:

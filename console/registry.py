@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from console.commands import Command
-from console.syntax import agents, jobs, kit, life, lock, node, peers, receipts, rooms, sharing
+from console.syntax import agents, components, jobs, kit, life, lock, node, peers, receipts, rooms, sharing
 
 __all__ = ["COMMANDS", "GROUPS", "VERBS", "find", "nearest"]
 
@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             jobs.COMMANDS,
             receipts.COMMANDS,
             peers.COMMANDS,
+            components.COMMANDS,
             lock.COMMANDS,
             node.COMMANDS,
         )
@@ -39,6 +40,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "jobs": "Jobs: WASI modules run in limits.",
         "receipts": "Signed receipts of jobs.",
         "peers": "Other nodes: who is known, and what they are trusted with.",
+        "components": "WebAssembly components with permissions for files, network and processes.",
         "pin": "The PIN that unlocks a running orlop.",
     }
 )

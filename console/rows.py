@@ -5,7 +5,7 @@ A row is absolute: folding an event that the snapshot already contains changes n
 
 from dataclasses import dataclass
 
-__all__ = ["AgentRow", "JobRow", "NodeRow", "PeerRow", "ReceiptRow", "RoomRow"]
+__all__ = ["AgentRow", "ComponentRow", "JobRow", "NodeRow", "PeerRow", "ReceiptRow", "RoomRow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,3 +199,34 @@ class PeerRow:
     """`tcp` or `quic` while it is connected."""
     dialled: bool = False
     """Whether this node opened the connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentRow:
+    """A component that is installed. Topic `components` is a list of these."""
+
+    component: str
+    """`namespace/name`."""
+    version: str
+    description: str
+    hash: str
+    world: str
+    mark: str
+    """`unsigned`, or the key that signed."""
+    state: str
+    """Of its life: `installed`, `running`, `suspended`, `stopped`, `failed`, `given-up`, or a step in between."""
+    reason: str
+    """Why it failed or stopped."""
+    status: str
+    """How it says that it is: `healthy`, `degraded`, `unhealthy`, `unknown`."""
+    detail: str
+    restarts: int
+    calls: int
+    denied: int
+    mailbox: int
+    mailbox_max: int
+    memory_max: int
+    storage_max: int
+    handles_max: int
+    cpu_max_ms: int
+    rules_version: int

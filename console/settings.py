@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
+from console.component_settings import ComponentsConfig
 from console.job_settings import JobsConfig
 from console.p2p_settings import P2pConfig
 from console.setting_key import Key, Unit, Value
@@ -225,6 +226,7 @@ _SECTIONS = {
     "core": CoreConfig,
     "agents": AgentsConfig,
     "jobs": JobsConfig,
+    "components": ComponentsConfig,
     "journal": JournalConfig,
     "receipts": ReceiptsConfig,
     "p2p": P2pConfig,

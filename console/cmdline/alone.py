@@ -157,6 +157,25 @@ def _sign(line: Line) -> Result:
         return signed(line.args, files.descriptors)
 
 
+def _check_component(line: Line) -> Result:
+    from console.cmdline.components import check
+
+    return check(line)
+
+
+def _inspect_component(line: Line) -> Result:
+    from console.cmdline.components import inspect
+
+    return inspect(line)
+
+
+def _install_component(line: Line) -> Result | None:
+    from console.cmdline.components import agree
+
+    agree(line)
+    return None
+
+
 def _verify(line: Line) -> Result | None:
     from console.cmdline.verify import verify_file
 
@@ -186,6 +205,9 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "rooms relay": _relay,
         "rooms verify": _compare,
         "receipts verify": _verify,
+        "components check": _check_component,
+        "components inspect": _inspect_component,
+        "components install": _install_component,
     }
 )
 """By name; one that returns None is for the core after all."""

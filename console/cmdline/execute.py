@@ -105,7 +105,7 @@ def through_core(command: Command, line: Line, files: Files) -> Result:
 
 def _confirm(command: Command, line: Line) -> None:
     """Asks before what cannot be undone; never asks where nobody can answer."""
-    if command.confirm is Confirm.NONE or line.yes:
+    if command.confirm in {Confirm.NONE, Confirm.CONSENT} or line.yes:  # for consent, it was asked with what it allows
         return
     named = ", ".join(str(value) for name, value in line.args.items() if name != "room")
     if not sys.stdin or not sys.stdin.isatty():

@@ -44,6 +44,8 @@ class Files(contextlib.AbstractContextManager["Files"]):
                     self.descriptors[name] = self._keep(open_input(path))
                 elif kind is Kind.DIRECTORY:
                     self.descriptors[name] = self._keep(_open_directory(path))
+                elif kind is Kind.FOLDER:
+                    self.descriptors[name] = self._keep(_open_folder(path, clean(path, 200)))
                 elif kind is Kind.RECEIPT and command.name == VERIFY and names_file(path):
                     self.descriptors[name] = self._keep(open_input(path))
                 elif kind is Kind.OUT:
@@ -204,10 +206,14 @@ def _open_directory(text: str) -> int:
         raise UsageError("not HOST:GUEST[:ro]", where=f"--dir {clean(text, 200)}", hint="such as ./data:/data:ro")
     if any("\ud800" <= char <= "\udfff" for char in guest):
         raise UsageError("the guest's path is not valid UTF-8", where=f"--dir {clean(text, 200)}")
+    return _open_folder(host, f"--dir {clean(host, 200)}")
+
+
+def _open_folder(path: str, where: str) -> int:
     try:
-        return os.open(host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
-        raise UsageError(_why(error), where=f"--dir {clean(host, 200)}") from error
+        raise UsageError(_why(error), where=where) from error
 
 
 def _why(error: Exception) -> str:

@@ -14,7 +14,7 @@ from runtime.sanitise import clean
 
 __all__ = ["Formatter", "Line", "command_parser", "read_line", "spelled", "split_line"]
 
-_NAMES_OF_FILES = frozenset({Kind.PATH, Kind.OUT, Kind.DIRECTORY})
+_NAMES_OF_FILES = frozenset({Kind.PATH, Kind.OUT, Kind.DIRECTORY, Kind.FOLDER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

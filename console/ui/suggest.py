@@ -14,7 +14,7 @@ __all__ = ["Suggestion", "expects_path", "recalled", "suggestions"]
 
 _MOST = 200
 _LONGEST = 300
-_FILES = frozenset({Kind.PATH, Kind.OUT, Kind.DIRECTORY})
+_FILES = frozenset({Kind.PATH, Kind.OUT, Kind.DIRECTORY, Kind.FOLDER})
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,40 +25,34 @@ from runtime.component_events import (
     ComponentUninstalled,
 )
 from runtime.components.answers import Answers, Asked, Seat, messages, stored
-from runtime.components.bindings.operations import VERSION, WORLDS
 from runtime.components.folder import Folder
 from runtime.components.host.context import ComponentId
 from runtime.components.house import Code, Folders, Journal
-from runtime.components.imports import misfits
 from runtime.components.in_force import Ceilings
 from runtime.components.installed import Installed, read_all, remember_aim, remove, save
 from runtime.components.lifecycle import Life
-from runtime.components.manifest.against import check_hash, check_imports
-from runtime.components.manifest.ceilings import Cut, cut_down
+from runtime.components.manifest.ceilings import cut_down
 from runtime.components.manifest.model import Manifest
 from runtime.components.manifest.read import rule_lines
-from runtime.components.manifest.signature import signer_of
 from runtime.components.permissions import Policy
 from runtime.components.permissions.grants import Grants
 from runtime.components.post import Post
+from runtime.components.preview import UNSIGNED, Preview, carried, look
 from runtime.components.storage import Sealing
 from runtime.components.supervision import Failure, Group, Rules, Watch, begun, failed
 from runtime.components.unit import Fall, Housing, Unit
-from runtime.components.worker.conversion import LIFECYCLE
 from runtime.components.worker_process import Called
 from runtime.components.workers import Workers
 from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
 from runtime.events import CoreError, Event
 from runtime.sandbox.compile import Compiler
-from runtime.sandbox.componentcheck import check_component
 from runtime.sanitise import clean
 from runtime.store import Store, Transaction
 from runtime.vault import Vault
 
-__all__ = ["Components", "Install", "Preview"]
+__all__ = ["Components", "Install"]
 
 _MEASURE_S: Final = 2.0
-_UNSIGNED: Final = "unsigned"
 _ENDED: Final = frozenset({"stopped", "failed", "given-up", "installed", "absent"})
 
 
@@ -79,29 +73,6 @@ class Install:
     mounts: Mapping[str, str] = field(default_factory=dict)
     upgrade: bool = False
     unsigned: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What an installation would be.
-
-    Attributes:
-        manifest: of the component.
-        mark: `unsigned`, or the key that signed.
-        hash: of its bytes.
-        imports: interfaces that it imports.
-        cuts: limits that the operator's ceilings cut down.
-        before: the version that is installed; None of a first one.
-        new_rules: ids of allow rules that nobody was asked about yet.
-    """
-
-    manifest: Manifest
-    mark: str
-    hash: str
-    imports: tuple[str, ...]
-    cuts: tuple[Cut, ...]
-    before: str | None
-    new_rules: tuple[str, ...]
 
 
 class Components:
@@ -165,8 +136,12 @@ class Components:
 
     # --- life -------------------------------------------------------------------------------------------------------
 
-    async def restore(self) -> None:
-        """Knows again what is installed, and starts what is to run; for an owner's start."""
+    async def restore(self, *, start: bool) -> None:
+        """Knows again what is installed.
+
+        Args:
+            start: what is to run is started.
+        """
         installed, damaged = await asyncio.wrap_future(self._store.read(read_all))
         for error in damaged:
             self._emit(CoreError(where="components", error=clean(str(error), 300)))
@@ -178,7 +153,7 @@ class Components:
                 continue
             if one.given_up:
                 unit.life, unit.reason = Life("given-up"), one.given_up[-1]
-            elif one.wanted or one.manifest.lifecycle.autostart:
+            elif start and (one.wanted or one.manifest.lifecycle.autostart):
                 unit.want("start")
         self._keep(self._measure())
 
@@ -225,33 +200,9 @@ class Components:
         return self._units[found[0]]
 
     def preview(self, folder: Folder) -> Preview:
-        """What an installation would be; changes nothing, compiles nothing.
-
-        Args:
-            folder: of the component.
-
-        Raises:
-            ManifestError: what is wrong with it.
-            ModuleRefusedError: the component is none, or too large.
-            SignatureRefusedError: its signature does not fit.
-        """
-        manifest = folder.manifest
-        digest = check_hash(manifest, folder.wasm)
-        facts = check_component(folder.wasm)
-        check_imports(manifest, misfits(facts, manifest.component.world, WORLDS, (LIFECYCLE,), VERSION))
-        mark = signer_of(manifest, folder.files) or _UNSIGNED
-        _, _, cuts = cut_down(manifest, self._ceilings)
-        before = self._units.get(manifest.package.full_name)
-        _, new = self._carried(manifest, before)
-        return Preview(
-            manifest=manifest,
-            mark=mark,
-            hash=digest,
-            imports=tuple(facts.imports),
-            cuts=cuts,
-            before=before.installed.manifest.package.version if before is not None else None,
-            new_rules=new,
-        )
+        """As `look`, against what is installed here and the operator's ceilings."""
+        before = self._units.get(folder.manifest.package.full_name)
+        return look(folder, self._ceilings, before.installed if before is not None else None)
 
     async def install(self, wanted: Install) -> Installed:
         """Installs a component, or another version of one; a running one is replaced once the new one runs.
@@ -400,26 +351,19 @@ class Components:
         if not wanted.upgrade:
             hint = f"--upgrade puts {seen.manifest.package.version} in its place"
             raise UsageError(f"{version} is installed already", where=name, hint=hint)
-        if before.installed.mark not in {_UNSIGNED, seen.mark} and not wanted.unsigned:
+        if before.installed.mark not in {UNSIGNED, seen.mark} and not wanted.unsigned:
             hint = "--unsigned takes it all the same"
             raise UsageError(f"was signed by {before.installed.mark[:16]}, this one was not", where=name, hint=hint)
         if before.life.starting or before.life.state == "stopping":
             raise UsageError(f"is {before.life.state}; wait, or stop it first", where=name)
 
     def _granted(self, wanted: Install, manifest: Manifest, before: Unit | None) -> Grants:
-        grants, new = self._carried(manifest, before)
+        grants, new = carried(manifest, before.installed if before is not None else None)
         if before is None:
             return grants if wanted.granted is None else grants.only(wanted.granted)
         for rule in new if wanted.granted is None else [one for one in new if one in wanted.granted]:
             grants = grants.grant(rule)
         return grants
-
-    def _carried(self, manifest: Manifest, before: Unit | None) -> tuple[Grants, tuple[str, ...]]:
-        """The grants of before, and the rules that are new."""
-        if before is None:
-            asked = Grants(asked=manifest.permissions)
-            return asked, tuple(rule.id for rule in manifest.permissions if not rule.denies)
-        return before.installed.grants.carried_to(manifest.permissions)
 
     async def _run_beside(self, before: Unit, unit: Unit) -> None:
         """The new version runs beside the old one, and takes its place at the post the moment that it runs."""

@@ -18,7 +18,7 @@ from runtime.errors import RefusedError, UsageError
 from runtime.quantities import format_size
 from runtime.sanitise import clean
 
-__all__ = ["WASM_MAX", "Folder", "read_folder"]
+__all__ = ["WASM_MAX", "Folder", "read_folder", "read_manifest_file"]
 
 WASM_MAX: Final = 64 << 20
 _FILES_MAX: Final = 256
@@ -54,7 +54,7 @@ def read_folder(directory: int) -> Folder:
         UsageError: a file is missing.
         RefusedError: there is something else in it than files and folders, or too much.
     """
-    manifest = read_manifest(_read(directory, FILE_NAME, BYTES_MAX + 1))
+    manifest = read_manifest(read_manifest_file(directory))
     wasm = _read(directory, manifest.component.file, WASM_MAX + 1)
     if len(wasm) > WASM_MAX:
         raise RefusedError(f"larger than {format_size(WASM_MAX)}", where=clean(manifest.component.file, 200))
@@ -68,6 +68,18 @@ def read_folder(directory: int) -> Folder:
         files[path], size = _hash(directory, path, budget)
         budget -= size
     return Folder(manifest, wasm, files)
+
+
+def read_manifest_file(directory: int) -> bytes:
+    """The bytes of a folder's Component.toml.
+
+    Args:
+        directory: descriptor of the folder; stays open.
+
+    Raises:
+        UsageError: it is missing, or cannot be read.
+    """
+    return _read(directory, FILE_NAME, BYTES_MAX + 1)
 
 
 def _walk(directory: int, prefix: str, depth: int) -> Iterator[str]:

@@ -1,0 +1,100 @@
+"""How documents about components look to people."""
+
+from collections.abc import Callable, Mapping
+
+from console.output import Column, Item, facts, items_of, list_of, moment, table, text, text_of, word
+from console.verbs.components import payload_of
+from runtime.sanitise import clean
+
+__all__ = ["COMPONENTS", "asked_text"]
+
+_MARKS: Mapping[str, str] = {"plain": " ", "risky": "!", "red": "‼"}
+_COMPONENTS = (
+    Column("COMPONENT", word("component"), limit=40),
+    Column("VERSION", word("version"), limit=20),
+    Column("STATE", word("state")),
+    Column("HEALTH", word("status")),
+    Column("RESTARTS", word("restarts"), right=True),
+    Column("CALLS", word("calls"), right=True),
+    Column("DENIED", word("denied"), right=True),
+    Column("MAIL", word("mailbox"), right=True),
+    Column("REASON", word("reason"), limit=60),
+)
+
+
+def asked_text(value: Item) -> str:
+    """What a component asks for, a line each, the riskiest first.
+
+    Args:
+        value: the document of `components inspect`.
+    """
+    head = facts([(name, word(name)(value)) for name in ("component", "version", "description", "world", "mark")])
+    lines = [_asked(one) for one in items_of(value, "asked")]
+    return head + ("asks for nothing\n" if not lines else "asks for\n" + "".join(lines))
+
+
+def _asked(one: Item) -> str:
+    mark = _MARKS.get(text(one, "level"), "?")
+    why = f" — {clean(text(one, 'why'), 200)}" if one.get("why") else ""
+    reason = f" (“{clean(text(one, 'reason'), 200)}”)" if one.get("reason") else ""
+    rule = f"  [{clean(text(one, 'rule').removeprefix('permissions.'), 80)}]" if one.get("rule") else ""
+    return f"  {mark} {clean(text(one, 'text'), 200)}{why}{reason}{rule}\n"
+
+
+def _checked(value: Item) -> str:
+    if "manifest" in value:
+        return text(value, "manifest")
+    return f"{clean(text(value, 'component'), 140)}: nothing is wrong\n"
+
+
+def _inspected(value: Item) -> str:
+    imports = "".join(f"  {clean(text_of(one), 120)}\n" for one in list_of(value, "imports"))
+    return asked_text(value) + facts([("hash", word("hash")(value))]) + f"imports\n{imports or '  nothing'}\n"
+
+
+def _listed(value: Item) -> str:
+    return table(_COMPONENTS, items_of(value, "items"), empty="no components")
+
+
+def _ran(value: Item) -> str:
+    if "output" in value:
+        return payload_of(value).decode("utf-8", "surrogateescape")
+    return _state(value) if "state" in value else ""
+
+
+def _state(value: Item) -> str:
+    return f"{clean(text(value, 'component'), 140)} is {clean(text(value, 'state'), 20)}\n"
+
+
+def _logs(value: Item) -> str:
+    lines = items_of(value, "items")
+    return "".join(
+        f"{moment('ts_ms')(one)}  {text(one, 'level'):5}  {clean(text(one, 'text'), 4096)}\n" for one in lines
+    )
+
+
+def _permissions(value: Item) -> str:
+    lines = []
+    for one in items_of(value, "asked"):
+        held = "in force" if one.get("in_force") else "withheld"
+        lines.append(f"  {held:8}  {clean(text(one, 'text'), 160)}  [{clean(text(one, 'rule'), 80)}]\n")
+    lines += [f"  added     [{clean(text_of(one), 160)}]\n" for one in list_of(value, "added")]
+    return f"{clean(text(value, 'component'), 140)}, rules version {text(value, 'version')}\n" + "".join(lines)
+
+
+def _uninstalled(value: Item) -> str:
+    return f"{clean(text(value, 'component'), 140)} is gone\n"
+
+
+COMPONENTS: Mapping[str, Callable[[Item], str]] = {
+    "components check": _checked,
+    "components inspect": _inspected,
+    "components list": _listed,
+    "components run": _ran,
+    "components stop": _state,
+    "components suspend": _state,
+    "components resume": _state,
+    "components logs": _logs,
+    "components permissions": _permissions,
+    "components uninstall": _uninstalled,
+}
