@@ -144,6 +144,8 @@ def _enter(
     except Exception as error:  # noqa: BLE001 - whatever ends the guest is an outcome, never an exception
         outcome = _classify(error)
     duration_us = (time.monotonic_ns() - began) // 1000
+    if outcome.kind == "returned":
+        return result, Outcome("returned", duration_us=duration_us)
     kind, detail = outcome.kind, outcome.detail
     if gauge and kind == "trap" and near_memory_limit(initial=before, peak=gauge.size(), limit=gauge.limit):
         kind, detail = "memory", f"{detail} near the memory limit"
