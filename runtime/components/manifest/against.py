@@ -10,7 +10,8 @@ from runtime.sanitise import clean
 
 __all__ = ["check_hash", "check_imports", "check_metadata"]
 
-_SHORT = 16
+_SHORT = 4
+"""Hexadecimal characters that are shown of a hash, unless more are the same."""
 
 
 def check_hash(manifest: Manifest, wasm: bytes) -> str:
@@ -31,7 +32,9 @@ def check_hash(manifest: Manifest, wasm: bytes) -> str:
     if wanted is None:
         raise fault_at(manifest, ("component", "sha256"), f'missing; of this file it is "{digest}"')
     if digest != wanted:
-        why = f"{manifest.component.file} has {digest[:_SHORT]}…, not {wanted[:_SHORT]}…"
+        same = next(place for place, (one, other) in enumerate(zip(digest, wanted, strict=True)) if one != other)
+        shown = max(_SHORT, same + 1)
+        why = f"{manifest.component.file} has {digest[:shown]}…, not {wanted[:shown]}…"
         raise fault_at(manifest, ("component", "sha256"), why)
     return digest
 

@@ -113,7 +113,7 @@ class NetworkRules:
         except InvalidRequestError as error:
             return Decision.never(error.why)
         for one in self._deny:
-            if one.pattern.touches(name) and all(holds(one.ports, port) for port in (1, PORT_MAX)):
+            if one.pattern.touches(name) and any(ports.first <= 1 and ports.last == PORT_MAX for ports in one.ports):
                 return one.decision
         if isinstance(name, str):
             found = next((decision for pattern, decision in self._resolve if pattern.fits_name(name)), None)

@@ -7,8 +7,8 @@ import pytest
 from runtime.components.permissions import Decision, Policy
 from runtime.components.permissions.errors import InvalidRequestError, PatternError
 from runtime.components.permissions.paths import PathPattern, normalise
-from runtime.components.permissions.rules import Rules
-from tests.runtime.components.permissions.granting import hosts, patterns, programs
+from runtime.components.permissions.rules import Rules, SpawnRule
+from tests.runtime.components.permissions.granting import hosts, patterns, programs, storage
 
 LONG = "/data/" + "n" * 256
 
@@ -289,3 +289,162 @@ def test_an_empty_set_of_rules_allows_nothing() -> None:
         policy.topic("t", "publish"), policy.submit_job("a" * 64), policy.post_room("lobby"),
     ]  # fmt: skip
     assert [decision for decision in decisions if decision.allowed] == []
+
+
+@pytest.mark.parametrize(
+    ("deny", "resolves"), [("legacy.example 25", True), ("legacy.example *", False), ("legacy.example 1,65535", True)]
+)
+def test_a_name_of_which_every_port_is_denied_is_not_resolved(deny: str, *, resolves: bool) -> None:
+    rules = hosts("network.outbound", "* 443").plus(hosts("network.deny", deny))
+    assert Policy(rules).resolve("legacy.example").allowed == resolves
+    assert Policy(rules).resolve("other.example").allowed
+
+
+def test_names_may_be_resolved_that_may_be_connected_to_unless_a_list_says_otherwise() -> None:
+    outbound = hosts("network.outbound", "*.example.org 443", "10.0.0.0/8 80")
+    assert Policy(outbound).resolve("a.example.org").allowed
+    assert Policy(outbound).resolve("10.0.0.1").allowed
+    assert not Policy(outbound).resolve("10.0.0.1.example").allowed
+    listed = Rules(patterns("network.resolve", "b.example").patterns, outbound.hosts, resolve_as_outbound=False)
+    assert not Policy(listed).resolve("a.example.org").allowed
+    assert Policy(listed).resolve("b.example").allowed
+
+
+@pytest.mark.parametrize(
+    ("rule", "address", "port", "result", "why"),
+    [
+        ("127.0.0.1 8000-8100", "127.0.0.1", 8050, "allowed", "allow[0]"),
+        ("127.0.0.1 8000-8100", "::ffff:127.0.0.1", 8050, "allowed", "allow[0] (embedded 127.0.0.1)"),
+        ("127.0.0.1 8000", "127.0.0.2", 8000, "denied", "no rule"),
+        ("0.0.0.0 8000", "127.0.0.1", 8000, "denied", "no rule"),
+        ("127.0.0.1 8000", "0.0.0.0", 8000, "denied", "no rule"),
+        (":: 8000", "[::]", 8000, "allowed", "allow[0]"),
+        ("127.0.0.1 0", "127.0.0.1", 0, "allowed", "allow[0]"),
+        ("127.0.0.1 8000", "127.0.0.1", 0, "denied", "no rule"),
+        ("127.0.0.1 8000", "localhost", 8000, "denied", "invalid host: not an address"),
+        ("127.0.0.1 8000", "127.0.0.1", 70_000, "denied", "port 70000 is not allowed"),
+    ],
+)
+def test_listening(*, rule: str, address: str, port: int, result: str, why: str) -> None:
+    assert short(Policy(hosts("network.inbound", rule)).inbound(address, port)) == (result, why)
+
+
+@pytest.mark.parametrize(
+    ("deny", "host", "result"),
+    [
+        ("10.0.0.0/8 80", "10.1.2.3", "denied"),
+        ("10.0.0.0/8 80", "::ffff:10.1.2.3", "denied"),
+        ("::ffff:10.0.0.0/104 80", "10.1.2.3", "denied"),
+        ("10.0.0.0/8 80", "64:ff9b::a01:203", "denied"),
+        ("10.0.0.0/8 80", "2002:a01:203::", "denied"),
+        ("* 80", "10.1.2.3", "denied"),
+        ("10.0.0.0/8 81", "10.1.2.3", "allowed"),
+        ("11.0.0.0/8 80", "10.1.2.3", "allowed"),
+    ],
+)
+def test_a_deny_rule_for_addresses_sees_through_transitions(deny: str, host: str, result: str) -> None:
+    allow = hosts("network.outbound", "0.0.0.0/0 80", "64:ff9b::/96 80", "2002::/16 80")
+    assert short(Policy(allow.plus(hosts("network.deny", deny))).outbound_address(host, 80))[0] == result
+
+
+def test_a_denied_address_is_not_dialled_though_the_name_is_allowed() -> None:
+    rules = hosts("network.outbound", "a.example 80").plus(hosts("network.deny", f"{PUBLIC} *"))
+    addresses, decision = Policy(rules).dialable("a.example", 80, [PUBLIC, "8.8.8.8"])
+    assert [str(address) for address in addresses] == ["8.8.8.8"]
+    assert decision.allowed
+    addresses, decision = Policy(rules).dialable("a.example", 80, [PUBLIC])
+    assert (addresses, decision.rule) == ((), "permissions.network.deny[0]")
+
+
+def test_a_private_rule_adds_its_addresses_to_those_of_another() -> None:
+    rules = hosts("network.outbound", "*.example.org 80", "a.example.org 80 private")
+    addresses, decision = Policy(rules).dialable("a.example.org", 80, ["10.0.0.1", PUBLIC])
+    assert [str(address) for address in addresses] == ["10.0.0.1", PUBLIC]
+    assert decision.rule == "permissions.network.outbound[1]"
+
+
+def test_certificates_are_verified_unless_a_rule_for_the_host_says_otherwise() -> None:
+    policy = Policy(
+        hosts("network.outbound", "a.example 443", "b.example 443 tls_insecure", "10.0.0.0/8 443 tls_insecure")
+    )
+    assert not policy.tls_insecure("a.example", 443).allowed
+    assert policy.tls_insecure("B.example.", 443).allowed
+    assert not policy.tls_insecure("b.example", 444).allowed
+    assert policy.tls_insecure("10.1.1.1", 443).allowed
+    assert policy.any_network().rule == "permissions.network.outbound[0]"
+
+
+def test_signals_and_killing() -> None:
+    spawn = programs(("/usr/bin/true", ()))
+    policy = Policy(spawn.plus(patterns("process.signals", "hup", "34")).plus(patterns("process.kill", "true")))
+    assert [policy.signal(one).allowed for one in ("hup", "SIGHUP", 1, "34", "term", "KILL", 15)] == [True] * 7
+    assert [policy.signal(one).allowed for one in ("int", 2, 0, 32, 65, "stopped", "\u0661")] == [False] * 7
+    assert not Policy(spawn).signal("kill").allowed
+    assert policy.signal(0).reason == "not a signal"
+
+
+def test_the_rule_of_a_program_says_what_its_children_may_get() -> None:
+    rule = SpawnRule("process.spawn", 0, "permissions", "/usr/bin/env", ("**",), environment=("APP_*", "LD_*"))
+    policy = Policy(Rules(spawn=(rule,)))
+    decision = policy.spawn("/usr/bin/env", [])
+    assert decision.rule is not None
+    assert policy.spawn_rule(decision.rule) == rule
+    assert policy.spawn_rule("permissions.process.spawn[1]") is None
+    assert policy.child_environment(decision.rule, "APP_MODE").allowed
+    assert not policy.child_environment(decision.rule, "HOME").allowed
+    assert policy.child_environment(decision.rule, "LD_PRELOAD").reason == "always refused (LD_*)"
+    assert not policy.child_environment("permissions.process.spawn[1]", "APP_MODE").allowed
+
+
+@pytest.mark.parametrize(
+    ("namespace", "action", "result"),
+    [
+        ("me:state", "read", "allowed"),
+        ("me:state", "write", "allowed"),
+        ("me:state", "delete", "denied"),
+        ("me:cache.1", "delete", "allowed"),
+        ("me:other", "read", "denied"),
+        ("shared:x", "read", "denied"),
+        ("me:", "read", "denied"),
+        ("me:a:b", "read", "denied"),
+        ("me:state\n", "read", "denied"),
+    ],
+)
+def test_storage(namespace: str, action: str, result: str) -> None:
+    policy = Policy(storage(("me:state", ("read", "write")), ("me:cache*", ("delete",))))
+    assert short(policy.storage(namespace, action))[0] == result  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("group", "rule", "asked", "result"),
+    [
+        ("jobs.submit", "ab" * 32, "ab" * 32, "allowed"),
+        ("jobs.submit", "ab" * 32, "ab" * 31 + "ac", "denied"),
+        ("jobs.submit", "ab*", "ab" * 32, "allowed"),
+        ("jobs.submit", "*", "ab" * 32, "allowed"),
+        ("jobs.submit", "*", "AB" * 32, "denied"),
+        ("jobs.submit", "*", "ab", "denied"),
+        ("rooms.post", "lobby", "lobby", "allowed"),
+        ("rooms.post", "lobby", "lobby2", "denied"),
+        ("rooms.post", "lob*", "lobby", "allowed"),
+        ("rooms.post", "*", "", "denied"),
+        ("rooms.post", "*", "a\u202e", "denied"),
+    ],
+)
+def test_jobs_and_rooms(group: str, rule: str, asked: str, result: str) -> None:
+    policy = Policy(patterns(group, rule))
+    ask_about = policy.submit_job if group == "jobs.submit" else policy.post_room
+    assert short(ask_about(asked))[0] == result
+
+
+def test_the_line_of_a_group_stands_for_a_rule_that_is_not_there() -> None:
+    lines = {
+        "permissions": 3,
+        "permissions.filesystem": 5,
+        "permissions.filesystem.read": 6,
+        "permissions.filesystem.read[0]": 7,
+    }
+    policy = Policy(patterns("filesystem.read", "/a"), lines=lines)
+    assert [policy.read("/a").line, policy.read("/b").line, policy.write("/a").line] == [7, 6, 5]
+    assert policy.environment("LANG").line == 3
+    assert Policy().read("/a").line is None
