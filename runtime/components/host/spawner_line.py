@@ -82,6 +82,8 @@ class SpawnerLine:
             ProcessRefusedError: the spawner is gone, or there is no time left.
             OSError: it could not do it.
         """
+        if context.time_left(None) <= 0:
+            raise ProcessRefusedError("timeout", "the call's time is over")
         self._start()
         with self.changed:
             self._asked += 1
