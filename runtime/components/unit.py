@@ -17,21 +17,15 @@ from runtime.component_events import ComponentHealth, ComponentState
 from runtime.components import health as feeling
 from runtime.components import lifecycle
 from runtime.components.answers import Seat
+from runtime.components.deliveries import Deliveries
 from runtime.components.errors import WireError
-from runtime.components.export_values import (
-    callback_arguments,
-    error_of,
-    execute_arguments,
-    init_arguments,
-    message_arguments,
-    reply_of,
-)
+from runtime.components.export_values import error_of, execute_arguments, init_arguments
 from runtime.components.health import UNASKED, Health
 from runtime.components.host.context import ComponentId
 from runtime.components.in_force import Ceilings
 from runtime.components.installed import Installed
 from runtime.components.lifecycle import ABSENT, Action, Life
-from runtime.components.mailbox import Callback, Letter, Mailbox
+from runtime.components.mailbox import Mailbox
 from runtime.components.manifest.against import check_metadata
 from runtime.components.permissions import Policy
 from runtime.components.post import Box, Post
@@ -132,8 +126,7 @@ class Unit:
         self._start: Start | None = None
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         self._waiting: list[tuple[Callable[[Life], bool], asyncio.Future[Life]]] = []
-        self._post_came = asyncio.Event()
-        self._unpaused = asyncio.Event()
+        self._deliveries: Deliveries | None = None
         self._busy_since: float | None = None
         self._last_call = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -227,7 +220,8 @@ class Unit:
 
     def woken(self) -> None:
         """Something came for it."""
-        self._post_came.set()
+        if self._deliveries is not None:
+            self._deliveries.wake()
 
     async def end(self) -> None:
         """Lets go of everything; the unit is of no use afterwards."""
@@ -274,11 +268,14 @@ class Unit:
         limits = self.ceilings.for_worker()
         world = self.installed.manifest.component.world
         timeout = self.ceilings.limits.init_timeout
-        start = Start(self.component, world, self._code, self.policy, limits, mounts, timeout, self._alone)
+        start = Start(
+            self.component, world, self._code, self.policy, limits, mounts, timeout, self._alone, self._environment
+        )
         self.seat = self._new_seat()
         self._housing.post.enter(self.seat.box)
         self.running = running = await self._housing.workers.start(start)
         self._start = start
+        self._deliveries = self._new_deliveries(running, self.seat.box)
         running.lost.add_done_callback(lambda lost: self._lost(running, lost))
         said = self._returned(await self._enter(running, "metadata", {}, self.ceilings.limits.call_timeout))
         if isinstance(said, Mapping):
@@ -306,16 +303,18 @@ class Unit:
     async def _open_mailbox(self) -> None:
         if self.seat is not None:
             self._housing.post.open(self.seat.box)
-        self._unpaused.set()
         self._last_call = self._housing.clock.monotonic()
-        self._keep(self._deliver())
+        if self._deliveries is not None:
+            self._keep(self._deliveries.run())
         self._keep(self._watch_health())
 
     async def _pause(self) -> None:
-        self._unpaused.clear()
+        if self._deliveries is not None:
+            self._deliveries.pause()
 
     async def _resume(self) -> None:
-        self._unpaused.set()
+        if self._deliveries is not None:
+            self._deliveries.resume()
 
     async def _close_mailbox(self) -> None:
         self._end_tasks()
@@ -334,7 +333,7 @@ class Unit:
         seat, self.seat = self.seat, None
         if seat is not None:
             self._housing.post.close(seat.box, "target-failed", self._housing.clock.wall_ms())
-        running, self.running, self._start = self.running, None, None
+        running, self.running, self._start, self._deliveries = self.running, None, None, None
         if running is not None:
             await running.unload()
         await self._housing.tidy(self.installed)
@@ -344,33 +343,6 @@ class Unit:
         self._housing.fell(self, self._fall)
 
     # --- while it runs ----------------------------------------------------------------------------------------------
-
-    async def _deliver(self) -> None:
-        """Hands over what waits in its mailbox, one after another."""
-        clock = self._housing.clock
-        while self.seat is not None and self.running is not None:
-            await self._unpaused.wait()
-            self._post_came.clear()
-            one = self.seat.box.mailbox.take(clock.monotonic())
-            if one is None:
-                await self._post_came.wait()
-            elif isinstance(one, Letter):
-                await self._hand_over(self.running, self.seat.box, one)
-            else:
-                await self._call_back(self.running, one)
-
-    async def _hand_over(self, running: Running, box: Box, letter: Letter) -> None:
-        now = self._housing.clock.monotonic()
-        left = None if letter.deadline is None else max(1, round((letter.deadline - now) * 1000))
-        timeout = min(self.ceilings.limits.call_timeout, left or self.ceilings.limits.call_timeout)
-        arguments = message_arguments(letter, left, self._housing.clock.wall_ms())
-        ended = await self._enter(running, "handle-message", arguments, timeout)
-        if letter.request is not None and ended.returned:
-            reply, failure = reply_of(ended.value)
-            self._housing.post.answer(letter.request, box.key, reply, failure)
-
-    async def _call_back(self, running: Running, callback: Callback) -> None:
-        await self._enter(running, "handle-callback", callback_arguments(callback), self.ceilings.limits.call_timeout)
 
     async def _watch_health(self) -> None:
         """Asks again and again; stops what was idle for too long."""
@@ -382,7 +354,8 @@ class Unit:
                 self.shutdown_reason = "limit"
                 self._came("stop", f"idle for {round(now - self._last_call)} s")
                 return
-            await self._unpaused.wait()
+            if self._deliveries is not None:
+                await self._deliveries.unpaused()
             if self._busy_since is not None:
                 self._feel(feeling.busy(self.health, now - self._busy_since))
             else:
@@ -486,6 +459,13 @@ class Unit:
         return Seat(
             self.component, box, self.policy, self.ceilings.limits.storage, description, self.life.state, self.health
         )
+
+    def _new_deliveries(self, running: Running, box: Box) -> Deliveries:
+        async def enter(export: str, arguments: dict[str, Json], timeout_ms: int) -> Called:
+            return await self._enter(running, export, arguments, timeout_ms)
+
+        housing = self._housing
+        return Deliveries(box, housing.post, housing.clock, enter, self.ceilings.limits.call_timeout)
 
     def _say_state(self) -> None:
         self._housing.emit(

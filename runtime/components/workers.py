@@ -6,8 +6,8 @@ Everything runs on the core's loop, and nothing here blocks it but starting the 
 import asyncio
 import os
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +52,7 @@ class Start:
         mounts: what it sees of the file system.
         timeout_ms: for instantiation, which may run the guest's start function.
         alone: it is to have a worker of its own, whatever it may do: it overran its processor time before.
+        environment: variables of the host that it may read.
     """
 
     component: ComponentId
@@ -62,6 +63,7 @@ class Start:
     mounts: tuple[HostMount, ...] = ()
     timeout_ms: int = 10_000
     alone: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def walls(self) -> Walls:
@@ -241,4 +243,5 @@ def _load(slot: int, start: Start) -> Load:
         walls.connect,
         walls.listen,
         walls.spawns,
+        start.environment,
     )

@@ -39,25 +39,22 @@ _BIND, _CONNECT = 1, 2
 _TCP: Final = _BIND | _CONNECT
 _NET_PORT: Final = 2
 _TCP_SINCE: Final = 4
-_ABSTRACT, _SIGNAL = 1, 2
-_OUTSIDE: Final = _ABSTRACT | _SIGNAL
+_OUTSIDE: Final = 3
 _OUTSIDE_SINCE: Final = 6
 """Abstract sockets and signals of processes outside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a worker may reach beside files.
+    """What of the network a worker may reach.
 
     Attributes:
         connect: TCP ports; None for any.
         listen: likewise.
-        signals: processes outside may be signalled.
     """
 
     connect: tuple[int, ...] | None = ()
     listen: tuple[int, ...] | None = ()
-    signals: bool = False
 
 
 _NOTHING: Final = Reach()
@@ -87,7 +84,7 @@ def restrict(paths: Sequence[tuple[int, bool]], reach: Reach = _NOTHING) -> None
 
     Args:
         paths: descriptors of directories or files, and whether what is there may be changed.
-        reach: what is left of the network, and of processes.
+        reach: what is left of the network.
 
     Raises:
         OSError: the kernel refused.
@@ -98,8 +95,6 @@ def restrict(paths: Sequence[tuple[int, bool]], reach: Reach = _NOTHING) -> None
         tcp &= ~_CONNECT
     if reach.listen is None:
         tcp &= ~_BIND
-    if reach.signals:
-        outside &= ~_SIGNAL
     size = 8 if version < _TCP_SINCE else 16 if version < _OUTSIDE_SINCE else 24
     ruleset = _checked(_CREATE, struct.pack("=QQQ", files, tcp, outside), size, 0)
     try:

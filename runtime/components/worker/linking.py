@@ -3,6 +3,7 @@
 mypy holds each class to the Protocol that was generated from the WIT: here they meet.
 """
 
+import socket
 from typing import TYPE_CHECKING
 
 from runtime.components.bindings.core_host_jobs import link_jobs
@@ -13,16 +14,23 @@ from runtime.components.bindings.core_permissions import link_permissions
 from runtime.components.bindings.core_storage import link_storage
 from runtime.components.bindings.core_types import ResourceLimits
 from runtime.components.bindings.ext_filesystem_filesystem import link_filesystem
+from runtime.components.bindings.ext_filesystem_metadata import link_metadata
+from runtime.components.bindings.ext_process_lifecycle import link_lifecycle
+from runtime.components.bindings.ext_process_signals import link_signals
 from runtime.components.bindings.operations import WORLDS
 from runtime.components.host.context import Context
+from runtime.components.host.file_trees import Metadata
 from runtime.components.host.filesystem import Filesystem
 from runtime.components.host.jobs import ComponentJobs
 from runtime.components.host.messaging import Messaging
 from runtime.components.host.mounts import Mounts
 from runtime.components.host.paths import Paths
 from runtime.components.host.permission_checks import PermissionChecks
+from runtime.components.host.process_lifecycle import ProcessLifecycle
+from runtime.components.host.process_signals import ProcessSignals
 from runtime.components.host.rooms import ComponentRooms
 from runtime.components.host.services import Services
+from runtime.components.host.spawner_line import SpawnerLine
 from runtime.components.host.storage import Storage
 from runtime.components.worker.wire import Load, LoadLimits
 
@@ -40,10 +48,13 @@ class Hosts:
         context: the frame of their operations.
         load: what is wanted.
         mounts: what it sees of the file system.
+        spawner: starts its programs; None when it may start none.
     """
 
-    def __init__(self, context: Context, load: Load, mounts: Mounts) -> None:
+    def __init__(self, context: Context, load: Load, mounts: Mounts, spawner: SpawnerLine | None) -> None:
         self._context = context
+        self._load = load
+        self._spawner = spawner
         self._world = WORLDS.get(load.world, frozenset())
         self._paths = Paths(context, mounts)
         self._services = Services(context, _limits(load.limits), load.limits.log_rate)
@@ -66,10 +77,30 @@ class Hosts:
             link_rooms(root, ComponentRooms(context), context)
         if "orlop:ext-filesystem/filesystem" in world:
             link_filesystem(root, Filesystem(context, self._paths), context)
+            link_metadata(root, Metadata(context, self._paths), context)
+        if "orlop:ext-process/lifecycle" in world:
+            self._link_processes(root)
+
+    def _link_processes(self, root: "wasmtime.component.LinkerInstance") -> None:
+        # Without a rule there is no spawner to ask, and the policy denies everything before one would be.
+        line = self._spawner = self._spawner or SpawnerLine(_nobody())
+        load = self._load
+        lifecycle = ProcessLifecycle(self._context, self._paths, line, load.environment, load.limits.log_rate)
+        link_lifecycle(root, lifecycle, self._context)
+        link_signals(root, ProcessSignals(self._context, line), self._context)
 
     def close(self) -> None:
-        """Says the last that there is to say; handles are the context's to end."""
+        """Says the last that there is to say, and ends the spawner; handles were the context's to end."""
         self._services.close()
+        if self._spawner is not None:
+            self._spawner.close()
+
+
+def _nobody() -> socket.socket:
+    """A line whose other end is closed."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.close()
+    return ours
 
 
 def link(engine: "wasmtime.Engine", hosts: Hosts) -> "wasmtime.component.Linker":

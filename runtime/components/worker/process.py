@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from runtime.components.errors import WireError
+from runtime.components.host.spawner import fork_spawner
+from runtime.components.host.spawner_line import SpawnerLine
 from runtime.components.worker import walls
 from runtime.components.worker.line import Line
 from runtime.components.worker.slot import Machinery, Slot
@@ -62,9 +64,11 @@ def work(request: Mapping[str, object], channel: socket.socket) -> None:
         load, descriptors = first
         if not isinstance(load, Load):
             raise WireError("the first message of a worker is a load")
+        # Before the limits, which are the worker's and not those of programs, and before there is an engine.
+        spawner = SpawnerLine(fork_spawner()) if load.spawns else None
         walls.limit_alone(load.limits, len(load.mounts))
         walls.close_in(load, descriptors[1:])
-        worker = _Worker(channel)
+        worker = _Worker(channel, spawner)
         worker.load(load, descriptors)
     else:
         walls.limit_shared()
@@ -78,10 +82,10 @@ def work(request: Mapping[str, object], channel: socket.socket) -> None:
 class _Worker:
     """Its instances; for the main thread."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, spawner: SpawnerLine | None = None) -> None:
         threading.stack_size(_STACK)
         engine = component_engine()
-        self._machinery = Machinery(engine, EpochTicker(engine), Line(channel))
+        self._machinery = Machinery(engine, EpochTicker(engine), Line(channel), spawner)
         self._slots: dict[int, Slot] = {}
         gc.freeze()
 

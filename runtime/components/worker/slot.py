@@ -12,6 +12,7 @@ from runtime.canonical import Json
 from runtime.components.errors import WireError
 from runtime.components.host.context import ComponentId, Context, HostLimits
 from runtime.components.host.mounts import Mounts, MountSource
+from runtime.components.host.spawner_line import SpawnerLine
 from runtime.components.permissions import Policy
 from runtime.components.worker.instance import Instance
 from runtime.components.worker.line import Line, SlotLine
@@ -39,11 +40,13 @@ class Machinery:
         engine: of the kind `component`.
         ticker: moves its epoch.
         line: to the core.
+        spawner: starts programs; None where there is none.
     """
 
     engine: "wasmtime.Engine"
     ticker: Ticker
     line: Line
+    spawner: SpawnerLine | None = None
 
 
 class _Adopt:
@@ -119,7 +122,7 @@ class Slot:
             ],
             limits.filesystem,
         )
-        hosts = Hosts(self._context, self._load, mounts)
+        hosts = Hosts(self._context, self._load, mounts, self._machinery.spawner)
         instance = Instance(self._machinery.engine, self._machinery.ticker, limits, self._context)
         try:
             outcome = self._instantiate(instance, hosts)
@@ -133,8 +136,8 @@ class Slot:
                 else:
                     self._context.adopt_policy()
         finally:
-            hosts.close()
             self._context.close()
+            hosts.close()
             instance.close()
             mounts.close()
             self._machinery.line.say(Gone(self._load.slot))

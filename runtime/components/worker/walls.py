@@ -41,7 +41,9 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 
 _CALLS: Final[Mapping[str, Mapping[str, Mapping[str, int]]]] = {
     "x86_64": {
-        "always": {"dup": 32, "recvfrom": 45, "uname": 63, "getppid": 110, "pselect6": 270},
+        "always": {
+            "dup": 32, "recvfrom": 45, "socketpair": 53, "uname": 63, "getppid": 110, "pselect6": 270, "pipe2": 293,
+        },
         "files": {
             "access": 21, "sendfile": 40, "flock": 73, "getcwd": 79, "fchmod": 91, "statfs": 137, "fstatfs": 138,
             "fchmodat": 268, "faccessat": 269, "copy_file_range": 326, "faccessat2": 439, "fchmodat2": 452,
@@ -51,10 +53,11 @@ _CALLS: Final[Mapping[str, Mapping[str, Mapping[str, int]]]] = {
             "getsockname": 51, "getpeername": 52, "setsockopt": 54, "getsockopt": 55, "faccessat": 269, "accept4": 288,
             "recvmmsg": 299, "sendmmsg": 307, "faccessat2": 439,
         },
-        "processes": {"socketpair": 53, "waitid": 247, "pipe2": 293, "pidfd_send_signal": 424, "pidfd_open": 434},
     },
     "aarch64": {
-        "always": {"dup": 23, "pselect6": 72, "uname": 160, "getppid": 173, "recvfrom": 207},
+        "always": {
+            "dup": 23, "pipe2": 59, "pselect6": 72, "uname": 160, "getppid": 173, "socketpair": 199, "recvfrom": 207,
+        },
         "files": {
             "getcwd": 17, "flock": 32, "statfs": 43, "fstatfs": 44, "faccessat": 48, "fchmod": 52, "fchmodat": 53,
             "sendfile": 71, "copy_file_range": 285, "faccessat2": 439, "fchmodat2": 452,
@@ -64,7 +67,6 @@ _CALLS: Final[Mapping[str, Mapping[str, Mapping[str, int]]]] = {
             "getsockname": 204, "getpeername": 205, "setsockopt": 208, "getsockopt": 209, "shutdown": 210,
             "accept4": 242, "recvmmsg": 243, "sendmmsg": 269, "faccessat2": 439,
         },
-        "processes": {"pipe2": 59, "waitid": 95, "socketpair": 199, "pidfd_send_signal": 424, "pidfd_open": 434},
     },
 }  # fmt: skip
 """By `platform.machine()` and purpose: system calls beyond those that every worker has (`runtime.jobs.seccomp`)."""
@@ -152,11 +154,10 @@ def close_in(load: Load, mounts: Sequence[int]) -> None:
     if walls.landlock:
         with _readable(_FOR_NAMES if load.network else ()) as system:
             paths = [(fd, not mount.read_only) for fd, mount in zip(mounts, load.mounts, strict=True)]
-            reach = landlock.Reach(load.connect_ports, load.listen_ports, signals=load.spawns)
+            reach = landlock.Reach(load.connect_ports, load.listen_ports)
             landlock.restrict([*paths, *((fd, False) for fd in system)], reach)
     if walls.seccomp:
-        purposes = ["always", "files", *(["network"] if load.network else []), *(["processes"] if load.spawns else [])]
-        seccomp.apply(_calls(*purposes))
+        seccomp.apply(_calls("always", "files", *(["network"] if load.network else [])))
 
 
 def _calls(*purposes: str) -> set[int]:

@@ -10,7 +10,7 @@ import binascii
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar, get_args
 
 from runtime.canonical import Json
@@ -110,6 +110,7 @@ class Load:
         connect_ports: TCP ports that it may reach, for the kernel's wall; None for any.
         listen_ports: likewise those that it may listen on.
         spawns: whether it may start programs.
+        environment: variables of the host that it may read.
     """
 
     slot: int
@@ -126,6 +127,7 @@ class Load:
     connect_ports: tuple[int, ...] | None = ()
     listen_ports: tuple[int, ...] | None = ()
     spawns: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
