@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runtime.clock import SystemClock
 from runtime.jobs.jobs import Jobs
-from runtime.jobs.spec import CEILINGS
+from runtime.jobs.limits import CEILINGS
 from runtime.node import NodeParts, OpenDirectory
 
 __all__ = ["BenchNode", "open_node"]

@@ -30,7 +30,8 @@ from net.quic.terms import Terms
 from net.unread import Unread
 from runtime.clock import SystemClock
 from runtime.identity import Identity
-from runtime.jobs.spec import JobLimits, JobRequest
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import Streams
 
 __all__ = ["measure"]

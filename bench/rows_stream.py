@@ -14,7 +14,8 @@ import wasmtime
 
 from bench.measure import Figure, figure
 from bench.node import BenchNode, open_node
-from runtime.jobs.spec import JobLimits, JobRequest
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import Streams
 
 __all__ = ["measure"]

@@ -8,8 +8,10 @@ from runtime.identity import Identity
 from runtime.jobs.commitment import commit
 from runtime.jobs.ending import Usage
 from runtime.jobs.evidence import Evidence
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.manifest import module_name, new_nonce, sign_manifest
 from runtime.jobs.receipt_form import FIRST_PREVIOUS
-from runtime.jobs.spec import JobLimits, JobRequest, module_name, new_nonce, sign_manifest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.statement import Statement, sign_receipt
 from runtime.jobs.verify import verify
 

@@ -9,7 +9,8 @@ from bench.guests import HELLO
 from bench.measure import Figure, figure
 from bench.node import open_node
 from runtime.jobs.jobs import Jobs
-from runtime.jobs.spec import JobLimits, JobRequest
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import Streams
 
 __all__ = ["measure"]

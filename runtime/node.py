@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from runtime.account import MemberAccount
     from runtime.identity import Identity
     from runtime.jobs.jobs import Jobs
+    from runtime.jobs.limits import JobLimits
     from runtime.jobs.queue import QueueLimits
     from runtime.jobs.receipts import Receipts
-    from runtime.jobs.spec import JobLimits
     from runtime.sandbox.compile import Compiler
     from runtime.vault import Vault
 

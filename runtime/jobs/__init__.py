@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from runtime.jobs.ending import reason as reason_of
     from runtime.jobs.evidence import Evidence, pinned_key
     from runtime.jobs.jobs import Jobs
+    from runtime.jobs.limits import LIMITS, JobLimits, LimitRefusedError
+    from runtime.jobs.manifest import Manifest, new_nonce, read_manifest
     from runtime.jobs.output import OutputFollower, StreamName
     from runtime.jobs.output import pieces as output_pieces
     from runtime.jobs.pipes import readable, writable
@@ -36,16 +38,7 @@ if TYPE_CHECKING:
     from runtime.jobs.rerun import Repeat, Verdict, repeat_of
     from runtime.jobs.rerun import compare as compare_runs
     from runtime.jobs.shelf import JobOutputs
-    from runtime.jobs.spec import (
-        LIMITS,
-        DirGrant,
-        JobLimits,
-        JobRequest,
-        LimitRefusedError,
-        Manifest,
-        new_nonce,
-        read_manifest,
-    )
+    from runtime.jobs.spec import DirGrant, JobRequest
     from runtime.jobs.streams import Streams
     from runtime.jobs.submitters import allowed as may_submit
     from runtime.jobs.verify import Verification, exit_status
@@ -147,16 +140,16 @@ _HOME: Final = {
     "Errand": ("elsewhere", "Errand"),
     "Evidence": ("evidence", "Evidence"),
     "JobEnd": ("ending", "JobEnd"),
-    "JobLimits": ("spec", "JobLimits"),
+    "JobLimits": ("limits", "JobLimits"),
     "JobOptions": ("api", "JobOptions"),
     "JobOutcome": ("ending", "JobOutcome"),
     "JobOutputs": ("shelf", "JobOutputs"),
     "JobRequest": ("spec", "JobRequest"),
     "JobResult": ("api", "JobResult"),
     "Jobs": ("jobs", "Jobs"),
-    "LIMITS": ("spec", "LIMITS"),
-    "LimitRefusedError": ("spec", "LimitRefusedError"),
-    "Manifest": ("spec", "Manifest"),
+    "LIMITS": ("limits", "LIMITS"),
+    "LimitRefusedError": ("limits", "LimitRefusedError"),
+    "Manifest": ("manifest", "Manifest"),
     "Node": ("api", "Node"),
     "OutputFollower": ("output", "OutputFollower"),
     "QueueLimits": ("queue", "QueueLimits"),
@@ -183,12 +176,12 @@ _HOME: Final = {
     "is_running": ("processes", "is_running"),
     "known_module": ("acceptance", "known_module"),
     "may_submit": ("submitters", "allowed"),
-    "new_nonce": ("spec", "new_nonce"),
+    "new_nonce": ("manifest", "new_nonce"),
     "output_pieces": ("output", "pieces"),
     "parse_receipt": ("receipt_form", "parse_receipt"),
     "pinned_key": ("evidence", "pinned_key"),
     "read_link": ("chain", "read_link"),
-    "read_manifest": ("spec", "read_manifest"),
+    "read_manifest": ("manifest", "read_manifest"),
     "readable": ("pipes", "readable"),
     "receipt_id": ("receipt_form", "receipt_id"),
     "reason_of": ("ending", "reason"),

@@ -13,8 +13,9 @@ from runtime.canonical import Json
 from runtime.errors import RefusedError, UsageError
 from runtime.identity import Identity
 from runtime.jobs.inputs import keep_inputs, too_large
+from runtime.jobs.limits import FUEL_PER_SECOND, LIMITS, JobLimits, LimitRefusedError
+from runtime.jobs.manifest import Manifest, read_manifest
 from runtime.jobs.queue import NOW, Queued, QueueLimits, Terms, request_of
-from runtime.jobs.spec import FUEL_PER_SECOND, LIMITS, JobLimits, LimitRefusedError, Manifest, read_manifest
 from runtime.jobs.submitters import NotAuthorisedError, allowed, signer_of
 
 __all__ = ["accept", "admitted", "keep_given", "known_module", "known_state"]

@@ -7,8 +7,8 @@ from typing import Final
 from runtime.errors import OrlopError
 from runtime.jobs.feed import known_size
 from runtime.jobs.inputs import Given, too_large
+from runtime.jobs.limits import JobLimits, LimitRefusedError
 from runtime.jobs.queue import QueueLimits
-from runtime.jobs.spec import JobLimits, LimitRefusedError
 from runtime.sandbox.errors import ModuleRefusedError
 from runtime.sandbox.modulecheck import OVER_MEMORY, check_job
 

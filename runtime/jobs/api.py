@@ -22,7 +22,9 @@ from runtime.jobs.ending import JobEnd, JobOutcome, Usage
 from runtime.jobs.evidence import Evidence, pinned_key
 from runtime.jobs.host_files import host_directory, host_file, read_module
 from runtime.jobs.jobs import Jobs
-from runtime.jobs.spec import CEILINGS, DirGrant, JobLimits, JobRequest, module_name
+from runtime.jobs.limits import CEILINGS, JobLimits
+from runtime.jobs.manifest import module_name
+from runtime.jobs.spec import DirGrant, JobRequest
 from runtime.jobs.streams import Streams
 from runtime.jobs.verify import Verification, verify
 from runtime.node import NodeParts, OpenDirectory

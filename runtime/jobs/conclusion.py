@@ -1,8 +1,10 @@
 """What is written at the end of a job: its record, and what its receipt says of the run. Pure."""
 
 from runtime.jobs.ending import COMPLETIONS, STATES, JobEnd, JobOutcome, exit_code, reason
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.manifest import Manifest
 from runtime.jobs.runner import Finished
-from runtime.jobs.spec import JobLimits, JobRequest, Manifest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.statement import Statement
 
 __all__ = ["end_of_run", "end_without_run", "statement_of"]

@@ -22,13 +22,15 @@ from runtime.jobs.conclusion import end_of_run, end_without_run, statement_of
 from runtime.jobs.ending import JobEnd, JobOutcome
 from runtime.jobs.feed import Feed
 from runtime.jobs.inputs import Given, Inputs, keep_outputs
+from runtime.jobs.limits import LimitRefusedError
+from runtime.jobs.manifest import Manifest
 from runtime.jobs.meters import measured
 from runtime.jobs.moves import Moves
 from runtime.jobs.parts import Parts, new_capture
 from runtime.jobs.pool import Worker
 from runtime.jobs.queue import NOW, Terms
 from runtime.jobs.runner import Finished, Run
-from runtime.jobs.spec import JobRequest, LimitRefusedError, Manifest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.statement import Statement
 from runtime.quantities import format_duration_ms
 from runtime.sandbox.engine import EngineKind

@@ -17,13 +17,14 @@ from runtime.jobs.admission import checked, struck
 from runtime.jobs.capture import Capture
 from runtime.jobs.commitment import Commitment
 from runtime.jobs.ending import STATES, JobEnd, JobOutcome, Usage, exit_code
+from runtime.jobs.manifest import Manifest
 from runtime.jobs.moves import Moves
 from runtime.jobs.output import StreamName
 from runtime.jobs.parts import Parts, new_capture
 from runtime.jobs.pipes import writable
 from runtime.jobs.queue import NOW
 from runtime.jobs.receipt_form import Receipt
-from runtime.jobs.spec import JobRequest, Manifest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import HeldStreams
 from runtime.jobs.submission import known_source, signed
 from runtime.jobs.verify import Verification

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from runtime.canonical import Json, encode
-from runtime.jobs.spec import JobLimits
+from runtime.jobs.limits import JobLimits
 from runtime.quantities import format_duration_ms, format_size
 from runtime.sandbox.outcome import Outcome, likely_cause
 

@@ -12,9 +12,10 @@ from runtime.blob_references import TREE
 from runtime.blob_trees import materialise, put_tree
 from runtime.blobs import Blob, Blobs
 from runtime.errors import RefusedError, UnavailableError, UsageError
+from runtime.jobs.limits import LimitRefusedError
 from runtime.jobs.output import StreamName, pieces
 from runtime.jobs.queue import QueueLimits
-from runtime.jobs.spec import DirGrant, LimitRefusedError
+from runtime.jobs.spec import DirGrant
 from runtime.jobs.streams import HeldStreams, Streams
 from runtime.quantities import format_size
 

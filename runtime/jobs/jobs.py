@@ -22,6 +22,7 @@ from runtime.jobs import records
 from runtime.jobs.attendance import Attendance, Underway
 from runtime.jobs.elsewhere import Carrier, WriteToo, send_off, write_nothing
 from runtime.jobs.ending import EXIT_CANCELLED, JobEnd
+from runtime.jobs.limits import CEILINGS, JobLimits
 from runtime.jobs.parts import Parts
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool
@@ -32,7 +33,7 @@ from runtime.jobs.references import resolve
 from runtime.jobs.retention import Pruned, prune_jobs
 from runtime.jobs.rows import JobRecord, job_rows
 from runtime.jobs.shelf import JobOutputs, output_of, record_of
-from runtime.jobs.spec import CEILINGS, JobLimits, JobRequest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import HeldStreams, Streams
 from runtime.jobs.submission import submit, take_in
 from runtime.jobs.waiting import JobQueue

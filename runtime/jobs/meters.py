@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from runtime.errors import UnavailableError
-from runtime.jobs.spec import LimitRefusedError
+from runtime.jobs.limits import LimitRefusedError
 
 __all__ = ["NAMES_MAX", "CpuClock", "CpuMeter", "DirMeter", "cpu_ms", "measured"]
 

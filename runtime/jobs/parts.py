@@ -8,11 +8,12 @@ from runtime.blobs import Blobs
 from runtime.clock import Clock
 from runtime.identity import Identity
 from runtime.jobs.capture import Capture
+from runtime.jobs.limits import JobLimits
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool
 from runtime.jobs.queue import QueueLimits
 from runtime.jobs.receipts import Receipts
-from runtime.jobs.spec import JobLimits, JobRequest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import HeldStreams
 from runtime.sandbox.compile import Compiler
 from runtime.store import Store

@@ -12,7 +12,9 @@ from typing import Final
 from runtime.canonical import Json, decode
 from runtime.columns import Columns, RowDamagedError
 from runtime.errors import RefusedError, UsageError
-from runtime.jobs.spec import DirGrant, JobLimits, JobRequest, Manifest
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.manifest import Manifest
+from runtime.jobs.spec import DirGrant, JobRequest
 from runtime.sandbox.modulecheck import JOB_CAPS
 
 __all__ = ["NOW", "PRIORITY_MAX", "RETRIES_MAX", "QueueLimits", "Queued", "Terms", "queued_jobs", "request_of"]

@@ -26,6 +26,7 @@ from runtime.jobs.bundle import make_bundle
 from runtime.jobs.chain import ChainReport, ChainWalk
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import legacy_receipt
+from runtime.jobs.manifest import new_nonce, sign_payload
 from runtime.jobs.output import read_stream
 from runtime.jobs.receipt_form import (
     FIRST_PREVIOUS,
@@ -37,7 +38,6 @@ from runtime.jobs.receipt_form import (
 )
 from runtime.jobs.receipt_rows import ReceiptFilter, ReceiptRecord
 from runtime.jobs.references import resolve
-from runtime.jobs.spec import new_nonce, sign_payload
 from runtime.jobs.statement import Statement, sign_receipt, sign_restored
 from runtime.jobs.verify import Verification, verify
 from runtime.keys import KeyStatement, statements

@@ -9,9 +9,10 @@ from runtime.canonical import encode
 from runtime.errors import FailedError
 from runtime.events import JobState, JobSubmitted, JobUsage
 from runtime.jobs.ending import JobEnd, limits_text
+from runtime.jobs.manifest import Manifest
 from runtime.jobs.processes import is_running, start_mark
 from runtime.jobs.queue import NOW, Terms
-from runtime.jobs.spec import JobRequest, Manifest
+from runtime.jobs.spec import JobRequest
 from runtime.sanitise import clean
 from runtime.store import Transaction
 

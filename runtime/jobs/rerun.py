@@ -12,9 +12,11 @@ from typing import Final, Literal
 
 from runtime.canonical import CanonicalError, Json, decode
 from runtime.errors import RefusedError
+from runtime.jobs.limits import LIMITS, JobLimits
+from runtime.jobs.manifest import Manifest
 from runtime.jobs.queue import request_of
 from runtime.jobs.receipt_form import Receipt
-from runtime.jobs.spec import LIMITS, JobLimits, JobRequest, Manifest
+from runtime.jobs.spec import JobRequest
 
 __all__ = ["Comparison", "Repeat", "Verdict", "compare", "repeat_of"]
 

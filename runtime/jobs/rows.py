@@ -8,7 +8,7 @@ from typing import Final
 
 from runtime.canonical import Json
 from runtime.columns import Columns, RowDamagedError
-from runtime.jobs.spec import LIMITS
+from runtime.jobs.limits import LIMITS
 from runtime.sanitise import clean
 
 __all__ = ["DAMAGED", "JobRecord", "KeptOutput", "job_rows", "job_text", "kept_output"]

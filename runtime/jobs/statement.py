@@ -12,8 +12,9 @@ from runtime.identity import Identity
 from runtime.jobs.commitment import Commitment, commit
 from runtime.jobs.confine import confinement
 from runtime.jobs.ending import COMPLETIONS, JobOutcome, Usage, limits_text
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.manifest import Manifest
 from runtime.jobs.receipt_form import DOMAIN, RESTORED, enveloped, message, message_id
-from runtime.jobs.spec import JobLimits, Manifest
 from runtime.sandbox.engine import ENGINE
 
 __all__ = ["SignedReceipt", "Statement", "sign_receipt", "sign_restored"]

@@ -13,9 +13,10 @@ from runtime.jobs import records
 from runtime.jobs.course import Course
 from runtime.jobs.feed import known_input
 from runtime.jobs.inputs import Given, Ready, keep_inputs
+from runtime.jobs.manifest import Manifest, module_name, new_nonce, sign_manifest
 from runtime.jobs.parts import Parts
 from runtime.jobs.queue import NOW, Queued, Terms
-from runtime.jobs.spec import JobRequest, Manifest, module_name, new_nonce, sign_manifest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import HeldStreams
 from runtime.store import Transaction
 

@@ -16,6 +16,7 @@ from runtime.jobs.bundle import BUNDLE_MAX, is_bundle, parse_bundle
 from runtime.jobs.commitment import chunk_count, commit
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import is_legacy, parse_legacy_receipt, read_legacy_manifest
+from runtime.jobs.manifest import Manifest, ManifestRefusedError, read_manifest
 from runtime.jobs.receipt_form import (
     DOMAIN,
     SIZE_MAX,
@@ -25,7 +26,6 @@ from runtime.jobs.receipt_form import (
     parse_receipt,
     read_receipt,
 )
-from runtime.jobs.spec import Manifest, ManifestRefusedError, read_manifest
 from runtime.keys import same_node
 
 __all__ = [

@@ -18,10 +18,12 @@ from runtime.jobs.acceptance import accept, keep_given, known_state
 from runtime.jobs.course import Course
 from runtime.jobs.ending import EXIT_CANCELLED, EXIT_NOT_RUN, JobEnd
 from runtime.jobs.inputs import Kept, keep_inputs
+from runtime.jobs.limits import JobLimits, LimitRefusedError
+from runtime.jobs.manifest import new_nonce, sign_manifest
 from runtime.jobs.parts import Parts
 from runtime.jobs.queue import Queued, Terms, queued_jobs
 from runtime.jobs.references import resolve
-from runtime.jobs.spec import JobLimits, JobRequest, LimitRefusedError, new_nonce, sign_manifest
+from runtime.jobs.spec import JobRequest
 from runtime.store import Transaction
 
 __all__ = ["JobQueue"]

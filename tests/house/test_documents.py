@@ -11,8 +11,8 @@ from console.setting_key import Unit
 from console.settings import KEYS
 from runtime.codec import event_types
 from runtime.jobs.ending import STATES
+from runtime.jobs.limits import CEILINGS, LIMITS, JobLimits
 from runtime.jobs.queue import QueueLimits
-from runtime.jobs.spec import CEILINGS, LIMITS, JobLimits
 from runtime.quantities import format_duration_ms, format_size
 
 ROOT = Path(__file__).resolve().parents[2]

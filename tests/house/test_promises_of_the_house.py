@@ -103,7 +103,7 @@ def test_the_command_line_uses_only_the_public_names_of_jobs() -> None:
 
 def test_sec03_no_name_of_a_worker_or_key_means_anything_by_itself() -> None:
     """The original believed whatever was called `local_execution`, and left out the check of the key then."""
-    code = "import runtime.jobs.verify, runtime.jobs.spec; print('ok')"
+    code = "import runtime.jobs.verify, runtime.jobs.manifest; print('ok')"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for path, tree in modules("console", "runtime"):
         texts = {

@@ -25,7 +25,7 @@ from console.ui.text.repeat import repeat_line
 from console.verbs.values import check_values
 from runtime import events
 from runtime.events import Record
-from runtime.jobs.spec import CEILINGS, JobLimits
+from runtime.jobs.limits import CEILINGS, JobLimits
 from tests.console.ui import anchorage
 from tests.console.ui import harbor as world
 from tests.console.ui.fake_core import NOW

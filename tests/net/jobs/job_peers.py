@@ -19,8 +19,9 @@ from net.stream import Connection, Protocols, Stream
 from runtime.clock import Clock, SystemClock
 from runtime.identity import Identity
 from runtime.jobs import Carrier, JobEnd, JobLimits, JobRequest, Manifest, Streams, submitters
+from runtime.jobs.limits import CEILINGS
+from runtime.jobs.manifest import module_name, new_nonce, sign_manifest
 from runtime.jobs.queue import QueueLimits
-from runtime.jobs.spec import CEILINGS, module_name, new_nonce, sign_manifest
 from runtime.sandbox.compile import Compiler
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, guest, open_node
 

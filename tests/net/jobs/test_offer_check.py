@@ -10,7 +10,9 @@ from net.jobs.reasons import InvalidRequest, QueueFull
 from runtime.canonical import Json
 from runtime.identity import Identity
 from runtime.jobs import Manifest
-from runtime.jobs.spec import CEILINGS, JobRequest, sign_manifest, sign_payload
+from runtime.jobs.limits import CEILINGS
+from runtime.jobs.manifest import sign_manifest, sign_payload
+from runtime.jobs.spec import JobRequest
 from tests.net.jobs.job_peers import manifest, offer
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS
 

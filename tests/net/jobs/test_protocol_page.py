@@ -7,7 +7,7 @@ from net.jobs.frames import DATA_MAX, MESSAGE_MAX, RESULT_MAX, FrameReader, Kind
 from net.jobs.messages import Accepted, Alive, Message, Offer, Request, Requirements, Result, Started, write_message
 from runtime.identity import Identity
 from runtime.jobs import JobLimits, JobRequest
-from runtime.jobs.spec import module_name, sign_manifest
+from runtime.jobs.manifest import module_name, sign_manifest
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "job-protocol.md"
 MODULE, STDIN, STDOUT = bytes.fromhex("0061736d01000000"), b"hi", b"hello\n"

@@ -20,7 +20,8 @@ from runtime.canonical import parse_timestamp
 from runtime.clock import ManualClock, SystemClock
 from runtime.identity import Identity
 from runtime.jobs import JobRequest, submitters
-from runtime.jobs.spec import CEILINGS, module_name, sign_manifest, sign_payload
+from runtime.jobs.limits import CEILINGS
+from runtime.jobs.manifest import module_name, sign_manifest, sign_payload
 from runtime.sandbox.compile import Compiler
 from tests.net.jobs.job_peers import CALM, FOREVER, Peers, Talk, machine, manifest, offer, open_peers
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS

@@ -13,10 +13,11 @@ from runtime.events import Event, JobOutput, JobState, Record
 from runtime.identity import Identity
 from runtime.jobs.ending import JobEnd
 from runtime.jobs.jobs import Jobs
+from runtime.jobs.limits import CEILINGS, JobLimits
 from runtime.jobs.queue import QueueLimits, Terms
 from runtime.jobs.receipts import Receipts
 from runtime.jobs.rows import JobRecord
-from runtime.jobs.spec import CEILINGS, DirGrant, JobLimits, JobRequest
+from runtime.jobs.spec import DirGrant, JobRequest
 from runtime.jobs.streams import Streams
 from runtime.sandbox.compile import Compiler
 from runtime.statedir import StateDir

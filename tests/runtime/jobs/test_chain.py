@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from runtime.canonical import Json, encode
 from runtime.jobs.chain import ChainReport, ChainWalk, read_link
+from runtime.jobs.manifest import sign_payload
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, RESTORED_STEP, read_receipt
-from runtime.jobs.spec import sign_payload
 from runtime.jobs.statement import sign_restored
 from tests.runtime.jobs.test_verify import ME, STRANGER, receipt, signed
 

@@ -23,8 +23,9 @@ import pytest_asyncio
 from runtime.canonical import encode
 from runtime.jobs.ending import COMPLETIONS, STATES, TRIPPED, JobEnd, JobOutcome
 from runtime.jobs.evidence import Evidence
+from runtime.jobs.limits import JobLimits
 from runtime.jobs.receipt_form import read_receipt
-from runtime.jobs.spec import DirGrant, JobLimits
+from runtime.jobs.spec import DirGrant
 from runtime.jobs.streams import Streams
 from runtime.sandbox.compile import Budget, Compiler
 from tests.guests import guest, names

@@ -12,8 +12,10 @@ from runtime.errors import AmbiguousError, FailedError, NotFoundError, Unavailab
 from runtime.events import JobOutput, JobState, JobSubmitted, JobUsage, ReceiptIssued
 from runtime.jobs.ending import COMPLETIONS, JobOutcome
 from runtime.jobs.evidence import Evidence
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.manifest import read_manifest
 from runtime.jobs.receipt_form import read_receipt
-from runtime.jobs.spec import JobLimits, JobRequest, read_manifest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import Streams
 from runtime.jobs.verify import verify
 from tests.hostile import binary, job, job_exits

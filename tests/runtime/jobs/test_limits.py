@@ -14,8 +14,9 @@ from runtime.canonical import Json
 from runtime.events import JobState, JobSubmitted, JobUsage
 from runtime.jobs import meters
 from runtime.jobs.ending import JobEnd
-from runtime.jobs.spec import CEILINGS, DirGrant, JobLimits, LimitRefusedError
-from runtime.jobs.spec import LIMITS as ALL
+from runtime.jobs.limits import CEILINGS, JobLimits, LimitRefusedError
+from runtime.jobs.limits import LIMITS as ALL
+from runtime.jobs.spec import DirGrant
 from runtime.jobs.streams import Streams
 from runtime.sandbox.compile import Compiler
 from tests.hostile import data

@@ -18,9 +18,9 @@ from runtime.events import JobOutput
 from runtime.jobs.capture import Capture, _Live
 from runtime.jobs.ending import COMPLETIONS, STATES, exit_code, reason
 from runtime.jobs.feed import Feed, known_input
+from runtime.jobs.limits import JobLimits
 from runtime.jobs.places import Places
 from runtime.jobs.pool import Pool, Worker
-from runtime.jobs.spec import JobLimits
 from runtime.jobs.tee import HIGH_WATER, Tee
 from runtime.jobs.wire import Reply, RunMessage
 from runtime.jobs.zygote_process import Ended, sealed_module

@@ -16,10 +16,11 @@ from runtime.errors import FailedError, UnavailableError
 from runtime.events import CoreError
 from runtime.identity import load_or_create
 from runtime.jobs import processes, zygote_process
+from runtime.jobs.limits import JobLimits
 from runtime.jobs.pool import Pool
 from runtime.jobs.processes import is_running, start_mark, start_of
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, Place, read_receipt
-from runtime.jobs.spec import DirGrant, JobLimits
+from runtime.jobs.spec import DirGrant
 from runtime.jobs.streams import Streams
 from runtime.jobs.zygote_process import ZygoteProcess
 from runtime.sandbox.compile import Compiler

@@ -23,8 +23,10 @@ from runtime.jobs.commitment import commit
 from runtime.jobs.confine import ENVIRONMENT
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import legacy_receipt
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.manifest import ManifestRefusedError, module_name, read_manifest, sign_manifest
 from runtime.jobs.receipt_form import read_receipt
-from runtime.jobs.spec import JobLimits, JobRequest, ManifestRefusedError, module_name, read_manifest, sign_manifest
+from runtime.jobs.spec import JobRequest
 from runtime.jobs.streams import Streams
 from runtime.jobs.verify import exit_status, verify
 from runtime.sandbox.compile import Compiler

@@ -18,9 +18,10 @@ from runtime.canonical import encode
 from runtime.clock import SystemClock
 from runtime.errors import FailedError, NotFoundError, UsageError
 from runtime.events import CoreError, JobState, ReceiptIssued
+from runtime.jobs.manifest import read_manifest
 from runtime.jobs.queue import Queued, QueueLimits, Terms
 from runtime.jobs.records import UNFINISHED
-from runtime.jobs.spec import DirGrant, JobRequest, read_manifest
+from runtime.jobs.spec import DirGrant, JobRequest
 from runtime.jobs.streams import Streams
 from runtime.sandbox.compile import Compiler
 from tests.hostile import job as hostile

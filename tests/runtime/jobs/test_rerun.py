@@ -10,9 +10,10 @@ from runtime.canonical import encode
 from runtime.errors import RefusedError
 from runtime.jobs.commitment import commit
 from runtime.jobs.ending import JobEnd, Usage
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.manifest import Manifest, read_manifest
 from runtime.jobs.receipt_form import Receipt, parse_receipt, read_receipt
 from runtime.jobs.rerun import compare, repeat_of
-from runtime.jobs.spec import JobLimits, Manifest, read_manifest
 from runtime.jobs.streams import Streams
 from tests.runtime.jobs.jobs_node import HELLO, Node, guest
 from tests.runtime.jobs.test_chain import restored

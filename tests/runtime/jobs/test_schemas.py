@@ -13,9 +13,9 @@ import assets
 from runtime.canonical import Json, encode
 from runtime.errors import RefusedError
 from runtime.jobs.legacy import legacy_receipt, parse_legacy_receipt, read_legacy_manifest
+from runtime.jobs.manifest import ManifestRefusedError, read_manifest
 from runtime.jobs.receipt_form import ReceiptRefusedError, message, read_receipt
 from runtime.jobs.schemas import SchemaName, SchemaRefusedError, check
-from runtime.jobs.spec import ManifestRefusedError, read_manifest
 from tests.runtime.jobs.test_legacy import MANIFEST as LEGACY_MANIFEST
 from tests.runtime.jobs.test_verify import EXAMPLE, MANIFEST, ME, receipt
 

@@ -10,8 +10,10 @@ from runtime.canonical import encode
 from runtime.identity import Identity
 from runtime.jobs import Evidence, Queued, Streams, admitted, known_module, verify_evidence
 from runtime.jobs.commitment import commit
+from runtime.jobs.limits import CEILINGS
+from runtime.jobs.manifest import module_name, new_nonce, sign_manifest
 from runtime.jobs.output import OutputFile, OutputFollower, OutputRefusedError
-from runtime.jobs.spec import CEILINGS, JobRequest, module_name, new_nonce, sign_manifest
+from runtime.jobs.spec import JobRequest
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node
 
 PEER = Identity(b"p" * 32)

@@ -13,9 +13,10 @@ from runtime.canonical import encode
 from runtime.errors import UnavailableError, UsageError
 from runtime.events import JobOutput
 from runtime.jobs.commitment import commit
+from runtime.jobs.limits import JobLimits
 from runtime.jobs.output import OutputFile, OutputRefusedError, pieces, read_stream
 from runtime.jobs.receipt_form import read_receipt
-from runtime.jobs.spec import DirGrant, JobLimits
+from runtime.jobs.spec import DirGrant
 from runtime.jobs.streams import Streams
 from tests.hostile import job
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, guest, opens, pipe, shows_argv, shows_env, writes

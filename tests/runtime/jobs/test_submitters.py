@@ -11,18 +11,10 @@ from runtime.clock import SystemClock
 from runtime.errors import NotFoundError, RefusedError, UsageError
 from runtime.identity import Identity
 from runtime.jobs import acceptance, submitters
+from runtime.jobs.limits import CEILINGS, LimitRefusedError
+from runtime.jobs.manifest import Manifest, ManifestRefusedError, module_name, new_nonce, sign_manifest
 from runtime.jobs.queue import QueueLimits
-from runtime.jobs.spec import (
-    CEILINGS,
-    DirGrant,
-    JobRequest,
-    LimitRefusedError,
-    Manifest,
-    ManifestRefusedError,
-    module_name,
-    new_nonce,
-    sign_manifest,
-)
+from runtime.jobs.spec import DirGrant, JobRequest
 from runtime.jobs.submitters import NotAuthorisedError
 from runtime.sandbox.compile import Compiler
 from tests.runtime.jobs.jobs_node import HELLO, LIMITS, Node, open_node

@@ -20,15 +20,17 @@ from runtime.canonical import Json, encode
 from runtime.errors import RefusedError
 from runtime.identity import DOMAINS, Identity
 from runtime.identity import verify as signature_fits
-from runtime.jobs import receipt_form, spec
+from runtime.jobs import receipt_form
 from runtime.jobs.attestation import attest, pre_authentication
 from runtime.jobs.bundle import make_bundle
 from runtime.jobs.commitment import commit
 from runtime.jobs.ending import Usage
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import legacy_receipt
+from runtime.jobs.manifest import DOMAIN as MANIFEST_DOMAIN
+from runtime.jobs.manifest import Manifest, ManifestRefusedError, read_manifest, sign_manifest
 from runtime.jobs.receipt_form import FIRST_PREVIOUS, ReceiptRefusedError, read_receipt
-from runtime.jobs.spec import DirGrant, JobRequest, ManifestRefusedError, read_manifest, sign_manifest
+from runtime.jobs.spec import DirGrant, JobRequest
 from runtime.jobs.statement import Statement, sign_receipt
 from runtime.jobs.verify import verify
 from runtime.keys import read_statement
@@ -45,7 +47,7 @@ NOW_MS = 1_735_787_045_250
 Path = tuple[str | int, ...]
 
 
-def manifest_of(request: JobRequest, nonce: str) -> spec.Manifest:
+def manifest_of(request: JobRequest, nonce: str) -> Manifest:
     return sign_manifest(
         ME, request, MODULE, nonce=nonce, created_ms=NOW_MS, stdin_sha256="a" * 64, expires_ms=NOW_MS + 60_000
     )
@@ -55,7 +57,7 @@ MANIFEST = manifest_of(REQUEST, "0" * 32)
 OTHER_JOB = manifest_of(REQUEST, "1" * 32)
 
 
-def statement_of(manifest: spec.Manifest) -> Statement:
+def statement_of(manifest: Manifest) -> Statement:
     return Statement(
         job=manifest.job,
         module=MODULE,
@@ -162,7 +164,7 @@ ROTATION = seal_rotation({"created_at": "2025-01-02T03:04:05.250Z", "new": NEXT.
 
 SEALED: Final = {
     "receipt": envelope(RECEIPT, receipt_believed, receipt_form.DOMAIN, "worker_pubkey"),
-    "manifest": envelope(MANIFEST.document, manifest_believed, spec.DOMAIN, "signer_pubkey"),
+    "manifest": envelope(MANIFEST.document, manifest_believed, MANIFEST_DOMAIN, "signer_pubkey"),
     "rotation": Sealed(
         ROTATION, rotation_believed, KEY_DOMAIN, frozenset({"signature", "confirmation"}), seal_rotation
     ),

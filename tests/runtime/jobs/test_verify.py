@@ -13,8 +13,10 @@ from runtime.identity import Identity
 from runtime.jobs.commitment import CHUNK, commit
 from runtime.jobs.ending import Usage
 from runtime.jobs.evidence import Evidence, pinned_key
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.manifest import sign_manifest
 from runtime.jobs.receipt_form import DOMAIN, FIRST_PREVIOUS, message, read_receipt, receipt_id
-from runtime.jobs.spec import DirGrant, JobLimits, JobRequest, sign_manifest
+from runtime.jobs.spec import DirGrant, JobRequest
 from runtime.jobs.statement import Statement, sign_receipt
 from runtime.jobs.verify import STEPS, Verification, exit_status, verify
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.jobs.spec import DirGrant, JobLimits
+from runtime.jobs.limits import JobLimits
+from runtime.jobs.spec import DirGrant
 from runtime.jobs.streams import Streams
 from tests.hostile import wat
 from tests.runtime.jobs.jobs_node import LIMITS, Node
