@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from net.book import seeing
 from net.book.entry import Source
 from net.dht.contact import Address, Contact
-from net.dht.node import Equivocated, Fault
+from net.dht.events import Equivocated, Fault
 from net.dht.own_socket import DatagramSender, OwnSocket
 from net.dht.record import capability_key, peer_key
 from net.dht.scopes import plain_address

@@ -12,20 +12,19 @@ from net.limits import NetLimits
 from net.multiaddr import Multiaddr
 from net.multistream import Multistream
 from net.noise_transport import PLAINTEXT_MAX
+from net.read_throttle import ReadThrottle
 from net.serving import run_handler
 from net.stream import Protocols, Served
+from net.stream_deadlines import StreamDeadlines
 from net.tcp_stream import TcpStream
 from net.unread import Unread
 from net.upgrade import Upgraded
-from net.wire import NOISE_FRAME_MAX, Wire
+from net.wire import Wire
 from net.yamux import Yamux
 from net.yamux_events import Blamed, Data, Eof, Event, Gone, Pong, Reset, StreamOpened
 from net.yamux_frames import GoAway
 
 __all__ = ["Owner", "TcpConnection"]
-
-_MANY: Final = 256
-_CRUMBS: Final = 8192
 
 
 class Owner(Protocol):
@@ -81,16 +80,13 @@ class TcpConnection:
         self._mux = Yamux(initiator=dialled, limits=limits, unread=unread, now=self._loop.time())
         self._broken = False
         """The peer broke the protocol: it is not waited for."""
-        self._events = 0
-        """What the last bytes that were read came to."""
         self._streams: dict[int, TcpStream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._patience: dict[int, asyncio.TimerHandle] = {}
+        self._deadlines = StreamDeadlines(self.reset)
+        self._throttle = ReadThrottle(wire, self._mux, limits, self._overfull)
         self._changed = asyncio.Event()
         self._over = asyncio.Event()
         self._timer = self._loop.call_later(self._tick_s, self._tick)
-        self._stuck = self._timer
-        """When to look whether anything was read, while we do not read from the socket."""
 
     def start(self, upgraded: Upgraded) -> None:
         """Begins to read; the owner knows the connection by now.
@@ -145,7 +141,7 @@ class TcpConnection:
     def trust(self) -> None:
         """The operator has named the peer: it may have more unread."""
         self._mux.listed = True
-        self._look_after_reading()
+        self._throttle.look()
 
     # --- of its streams -----------------------------------------------------------------------------------------------
 
@@ -158,7 +154,7 @@ class TcpConnection:
         """So many bytes of a stream are read."""
         self._mux.consume(number, count)
         if not self._wire.reading:
-            self._look_after_reading()
+            self._throttle.look()
         self._settle(number)
 
     def finish(self, number: int) -> None:
@@ -170,21 +166,21 @@ class TcpConnection:
         """Ends a stream both ways."""
         self._mux.reset(number)
         self._fail(number, "the stream was reset by us")
-        self._look_after_reading()
+        self._throttle.look()
         self._settle(number)
 
     # --- of its socket ------------------------------------------------------------------------------------------------
 
     @property
     def room(self) -> int:
-        """Bytes that may be read at once: few after a read that was full of crumbs, each of which costs as a loaf."""
-        return _CRUMBS if self._events > _MANY else max(self._mux.room, NOISE_FRAME_MAX)
+        """Bytes that may be read at once."""
+        return self._throttle.room
 
     def receive(self, data: memoryview) -> None:
         """The socket has received bytes."""
         if self.closed:
             return
-        self._events = 0
+        self._throttle.begin()
         try:
             for plain in self._noise.receive(data):
                 self._understand(plain)
@@ -193,7 +189,7 @@ class TcpConnection:
         except ConnectionLostError as error:
             self._end(error.why)
         if not self.closed:
-            self._look_after_reading()
+            self._throttle.look()
             self._pump()
 
     def writable(self) -> None:
@@ -206,9 +202,6 @@ class TcpConnection:
 
     def _lost(self) -> ConnectionLostError:
         return ConnectionLostError(self.end_reason or "the peer takes no more streams", where=str(self.peer))
-
-    def _wake(self) -> None:
-        self._changed.set()
 
     async def _change(self) -> None:
         self._changed.clear()
@@ -224,7 +217,7 @@ class TcpConnection:
         except PeerFaultError as fault:
             self._blame(fault, fatal=True)
             return
-        self._events += len(events)
+        self._throttle.came(len(events))
         for event in events:
             self._handle(event)
 
@@ -244,7 +237,7 @@ class TcpConnection:
             case Blamed():
                 self._blame(event.fault, fatal=False)
             case Gone():
-                self._wake()
+                self._changed.set()
             case Pong():
                 self.latency_s = event.seconds
 
@@ -260,7 +253,7 @@ class TcpConnection:
             self.reset(event.id)
             self._blame(fault, fatal=False)
             return
-        if fresh and stream.protocol and event.id in self._patience:
+        if fresh and stream.protocol and event.id in self._deadlines:
             self._serve(event.id, stream)
 
     def _pump(self) -> None:
@@ -280,39 +273,18 @@ class TcpConnection:
     def _may_send(self) -> bool:
         return self._mux.has_more and self._wire.free
 
-    def _look_after_reading(self) -> None:
-        """Reads from the socket while there is room for what it may give."""
-        reading = self._mux.room > 0
-        if reading == self._wire.reading or self.closed:
-            return
-        self._wire.read_on(reading=reading)
-        if reading:
-            self._stuck.cancel()
-        else:
-            self._stuck = self._loop.call_later(self._limits.unread_s, self._unstick, self._mux.unread)
-
-    def _unstick(self, unread: int) -> None:
-        """Resets the fullest stream when nothing was read for long.
-
-        While we do not read from the socket we do not hear of credit either. A handler that reads only after it has
-        written, and waits for credit to write, would wait for ever.
-        """
-        fullest = self._mux.fullest
-        if self._mux.unread >= unread and fullest is not None:
-            self._mux.reset(fullest)
-            self._fail(fullest, "too much of what the peer sent was not read")
-        self._stuck = self._loop.call_later(self._limits.unread_s, self._unstick, self._mux.unread)
-        self._look_after_reading()
+    def _overfull(self, number: int) -> None:
+        """Nothing of a stream was read for too long, and it holds up all others."""
+        self._mux.reset(number)
+        self._fail(number, "too much of what the peer sent was not read")
 
     # --- inside: streams ----------------------------------------------------------------------------------------------
 
     async def _open(self, protocol: str, *, bulk: bool) -> TcpStream:
-        number = self._mux.open(bulk=bulk)
-        while number is None:
+        while (number := self._mux.open(bulk=bulk)) is None:
             if self.closed or self._mux.closing:
                 raise self._lost()
             await self._change()
-            number = self._mux.open(bulk=bulk)
         stream = TcpStream(self, number, Multistream(dialler=True, names=[protocol], limits=self._limits))
         self._streams[number] = stream
         try:
@@ -329,14 +301,13 @@ class TcpConnection:
         return stream
 
     def _accept(self, number: int) -> None:
-        negotiation = Multistream(dialler=False, names=self._protocols, limits=self._limits)
-        stream = TcpStream(self, number, negotiation)
+        stream = TcpStream(self, number, Multistream(dialler=False, names=self._protocols, limits=self._limits))
         self._streams[number] = stream
-        self._patience[number] = self._loop.call_later(self._limits.upgrade_s, self.reset, number)
+        self._deadlines.start(number, self._limits.upgrade_s)
         stream.greet()
 
     def _serve(self, number: int, stream: TcpStream) -> None:
-        self._patience.pop(number).cancel()
+        self._deadlines.stop(number)
         served = self._protocols[stream.protocol]
         if served.bulk:
             self._mux.widen(number)
@@ -349,7 +320,7 @@ class TcpConnection:
         stream.abandon()
         if not stream.finished:
             # The peer has not ended its direction; it gets as long for that as for anything that it must read.
-            self._patience[number] = self._loop.call_later(self._limits.write_s, self.reset, number)
+            self._deadlines.start(number, self._limits.write_s)
         if fault is not None:
             self._blame(fault, fatal=False)
 
@@ -364,9 +335,7 @@ class TcpConnection:
         stream = self._streams.get(number)
         if stream is not None and stream.finished:
             del self._streams[number]
-            patience = self._patience.pop(number, None)
-            if patience is not None:
-                patience.cancel()
+            self._deadlines.stop(number)
         self._pump()
 
     # --- inside: life and end -----------------------------------------------------------------------------------------
@@ -386,7 +355,7 @@ class TcpConnection:
             return
         for event in events:
             self._handle(event)
-        self._look_after_reading()
+        self._throttle.look()
         self._pump()
         quiet = self._mux.quiet_since
         if quiet is not None and now - quiet >= self._limits.idle_s:
@@ -416,10 +385,8 @@ class TcpConnection:
             return
         self.end_reason = why
         self._timer.cancel()
-        self._stuck.cancel()
-        for patience in self._patience.values():
-            patience.cancel()
-        self._patience.clear()
+        self._throttle.stop()
+        self._deadlines.clear()
         self._mux.give_up()
         for stream in self._streams.values():
             stream.fail(f"the connection ended: {why}")
@@ -428,5 +395,5 @@ class TcpConnection:
             if task is not asyncio.current_task():
                 task.cancel()
         self._over.set()
-        self._wake()
+        self._changed.set()
         self._owner.ended(self)

@@ -5,7 +5,6 @@ reads says so (`consume`); what goes out stays with its writer until a frame of 
 bounded by the windows that we gave, and a reader that does not read stops the writer at the other end.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,15 +12,15 @@ from net.errors import PeerFaultError
 from net.limits import NetLimits
 from net.unread import Unread
 from net.yamux_events import Blamed, Data, Eof, Event, Gone, Pong, Reset, StreamOpened
-from net.yamux_frames import HEADER_BYTES, Flag, FrameReader, GoAway, Header, Kind, frame
-from net.yamux_guard import Guard, KeepAlive
+from net.yamux_frames import Flag, FrameReader, GoAway, Header, Kind
+from net.yamux_guard import Guard, KeepAlive, LateCredit, broken
+from net.yamux_outbox import YamuxOutbox
 from net.yamux_stream import FIRST_CREDIT, MuxedStream
 
 __all__ = ["Yamux"]
 
 _CONTROLS: Final = 1024
 """Control frames that wait at most: a peer for whom more wait does not read."""
-_BROKEN: Final = 50
 _FLOOD: Final = 2
 _DEAF: Final = 5
 
@@ -56,10 +55,8 @@ class Yamux:
         self._unacknowledged = 0
         self._next_ours = 1 if initiator else 2
         self._last_theirs = 0
-        self._in_flight = 0
-        self._controls: deque[bytes] = deque()
-        self._round: deque[MuxedStream] = deque()
-        self._sent: list[int] = []
+        self._late = LateCredit()
+        self._out = YamuxOutbox(self._emptied)
         self._due: set[int] = set()
         self._said_farewell = False
         self._heard_farewell = False
@@ -105,7 +102,7 @@ class Yamux:
         self._streams[number] = MuxedStream(number, ours=True, window=window, left=window)
         self._unacknowledged += 1
         self.quiet_since = None
-        self._say(Kind.WINDOW_UPDATE, Flag.SYN, number, window - FIRST_CREDIT)
+        self._out.say(Kind.WINDOW_UPDATE, Flag.SYN, number, window - FIRST_CREDIT)
         return number
 
     def widen(self, number: int) -> None:
@@ -116,7 +113,7 @@ class Yamux:
         more = self._limits.window_bulk - stream.window
         stream.window += more
         stream.left += more
-        self._say(Kind.WINDOW_UPDATE, Flag.NONE, number, more)
+        self._out.say(Kind.WINDOW_UPDATE, Flag.NONE, number, more)
 
     def send(self, number: int, data: bytes | memoryview, now: float) -> int:
         """Takes bytes to be sent; they must not change until `take_sent` names the stream.
@@ -134,7 +131,7 @@ class Yamux:
             return 0
         stream.pending = memoryview(data)
         stream.moved = now
-        self._enqueue(stream)
+        self._out.enqueue(stream)
         return len(data)
 
     def consume(self, number: int, count: int) -> None:
@@ -167,60 +164,38 @@ class Yamux:
         """Ends a stream both ways at once."""
         stream = self._streams.get(number)
         if stream is not None:
-            self._say(Kind.WINDOW_UPDATE, Flag.RST, number, 0)
-            self._in_flight += 0 if stream.ended else stream.left
+            self._out.say(Kind.WINDOW_UPDATE, Flag.RST, number, 0)
+            self._late.add(0 if stream.ended else stream.left)
             self._forget(stream, reset=True)
 
     def go_away(self, code: int) -> None:
         """Says that no more streams are opened or taken; those that stand go on."""
         if not self._said_farewell:
             self._said_farewell = self.closing = True
-            self._say(Kind.GO_AWAY, Flag.NONE, 0, code)
+            self._out.say(Kind.GO_AWAY, Flag.NONE, 0, code)
 
     def give_up(self) -> None:
         """Forgets everything, because the connection is lost."""
         self.closing = True
         for stream in list(self._streams.values()):
             self._forget(stream, reset=False)
-        self._controls.clear()
+        self._out.drop_controls()
 
     # --- what goes out ----------------------------------------------------------------------------------------------
 
     @property
     def has_more(self) -> bool:
         """Whether `take` has something to give, or may have."""
-        return bool(self._controls or self._round)
+        return bool(self._out)
 
     def take(self, most: int, now: float) -> bytes:
-        """What is to be sent next: all control frames first, then a frame of the stream whose turn it is.
-
-        Args:
-            most: bytes, at least 1,024.
-            now: monotonic seconds.
-
-        Returns:
-            Whole frames; empty when there is nothing that may be sent now.
-        """
+        """What is to be sent next; see `YamuxOutbox.take`."""
         self._now = now
-        pieces: list[bytes | memoryview] = []
-        while self._controls and most >= HEADER_BYTES:
-            pieces.append(self._controls.popleft())
-            most -= HEADER_BYTES
-        while self._round and most > HEADER_BYTES:
-            stream = self._round.popleft()
-            stream.queued = False
-            size = min(most - HEADER_BYTES, len(stream.pending), stream.credit)
-            if size:
-                pieces.append(frame(Kind.DATA, Flag.NONE, stream.id, size))
-                pieces.append(stream.pending[:size])
-                self._went_out(stream, size)
-                break
-        return b"".join(pieces)
+        return self._out.take(most, now)
 
     def take_sent(self) -> list[int]:
         """The streams of which all that was given is in frames; their writers may go on. Each is told once."""
-        sent, self._sent = self._sent, []
-        return sent
+        return self._out.take_sent()
 
     def tick(self, now: float, *, reading: bool = True) -> list[Event]:
         """Does what is due: pings, credit that was withheld, the end of streams that the peer does not read.
@@ -237,31 +212,15 @@ class Yamux:
         events = list(self._end_stalled())
         number = self._keep_alive.ask(now, reading=reading)
         if number is not None:
-            self._say(Kind.PING, Flag.SYN, 0, number)
+            self._out.say(Kind.PING, Flag.SYN, 0, number)
         return events
 
-    def _went_out(self, stream: MuxedStream, size: int) -> None:
-        stream.credit -= size
-        stream.moved = self._now
-        stream.pending = stream.pending[size:]
-        if stream.pending:
-            self._enqueue(stream)
-            return
-        self._sent.append(stream.id)
+    def _emptied(self, stream: MuxedStream) -> None:
         if stream.ending:
             self._say_end(stream)
 
-    def _enqueue(self, stream: MuxedStream) -> None:
-        """Gives a stream its place in the round; without credit it gets one with the next window update."""
-        if stream.pending and stream.credit and not stream.queued:
-            stream.queued = True
-            self._round.append(stream)
-
-    def _say(self, kind: int, flags: int, number: int, length: int) -> None:
-        self._controls.append(frame(kind, flags, number, length))
-
     def _say_end(self, stream: MuxedStream) -> None:
-        self._say(Kind.WINDOW_UPDATE, Flag.FIN, stream.id, 0)
+        self._out.say(Kind.WINDOW_UPDATE, Flag.FIN, stream.id, 0)
         self._drop_if_done(stream)
 
     def _give_back(self) -> None:
@@ -270,7 +229,7 @@ class Yamux:
             for number in sorted(self._due):
                 stream = self._streams[number]
                 stream.left += stream.consumed
-                self._say(Kind.WINDOW_UPDATE, Flag.NONE, number, stream.consumed)
+                self._out.say(Kind.WINDOW_UPDATE, Flag.NONE, number, stream.consumed)
                 stream.consumed = 0
             self._due.clear()
 
@@ -302,7 +261,7 @@ class Yamux:
                     self._header(part, events)
                 else:
                     self._bytes(part, len(data), events)
-            if len(self._controls) > _CONTROLS:
+            if self._out.controls > _CONTROLS:
                 raise PeerFaultError("sends and does not read", rule="deaf", score=_DEAF)
         except PeerFaultError:
             self.go_away(GoAway.PROTOCOL_ERROR)
@@ -312,13 +271,13 @@ class Yamux:
     def _header(self, header: Header, events: list[Event]) -> None:
         self._receiving = header
         if header.version or header.kind > Kind.GO_AWAY:
-            raise _broken("sent a frame of no kind that yamux has", "unknown-frame")
+            raise broken("sent a frame of no kind that yamux has", "unknown-frame")
         if header.kind == Kind.PING:
             self._on_ping(header, events)
         elif header.kind == Kind.GO_AWAY:
             self._on_farewell(header, events)
         elif not header.stream:
-            raise _broken("sent data to no stream", "no-stream")
+            raise broken("sent data to no stream", "no-stream")
         else:
             if header.flags & Flag.SYN:
                 self._on_open(header, events)
@@ -331,7 +290,7 @@ class Yamux:
     def _on_ping(self, header: Header, events: list[Event]) -> None:
         if header.flags & Flag.SYN:
             self._guard.ping(self._now)
-            self._say(Kind.PING, Flag.ACK, 0, header.length)
+            self._out.say(Kind.PING, Flag.ACK, 0, header.length)
         else:
             self._guard.small(self._now)
             seconds = self._keep_alive.answered(header.length, self._now)
@@ -347,17 +306,17 @@ class Yamux:
     def _on_open(self, header: Header, events: list[Event]) -> None:
         number = header.stream
         if number % 2 == self._next_ours % 2 or number <= self._last_theirs:
-            raise _broken("opened a stream by a number that is not free", "bad-stream-number")
+            raise broken("opened a stream by a number that is not free", "bad-stream-number")
         self._last_theirs = number
         if self._guard.may_open(self._theirs, self._now) and not self.closing:
             self._theirs += 1
             self.quiet_since = None
             self._streams[number] = MuxedStream(number, ours=False, window=FIRST_CREDIT, left=FIRST_CREDIT)
-            self._say(Kind.WINDOW_UPDATE, Flag.ACK, number, 0)
+            self._out.say(Kind.WINDOW_UPDATE, Flag.ACK, number, 0)
             events.append(StreamOpened(number))
             return
-        self._say(Kind.WINDOW_UPDATE, Flag.RST, number, 0)
-        self._in_flight += FIRST_CREDIT
+        self._out.say(Kind.WINDOW_UPDATE, Flag.RST, number, 0)
+        self._late.add(FIRST_CREDIT)
         if not self.closing:
             events.append(Blamed(PeerFaultError("opened too many streams", rule="stream-flood", score=_FLOOD)))
 
@@ -365,11 +324,9 @@ class Yamux:
         """A frame of a stream that is no more: it was on its way when we reset or refused the stream."""
         ours = header.stream % 2 == self._next_ours % 2
         if header.stream >= self._next_ours if ours else header.stream > self._last_theirs:
-            raise _broken("sent data to a stream that was never opened", "no-stream")
+            raise broken("sent data to a stream that was never opened", "no-stream")
         if header.kind == Kind.DATA and header.length:
-            self._in_flight -= header.length
-            if self._in_flight < 0:
-                raise _broken("sent more than it had credit for", "window-overflow")
+            self._late.take(header.length)
         else:
             self._guard.small(self._now)
 
@@ -379,13 +336,13 @@ class Yamux:
             self._unacknowledged -= 1
         if header.kind == Kind.DATA and header.length:
             if stream.ended or header.length > stream.left:
-                raise _broken("sent more than it had credit for", "window-overflow")
+                raise broken("sent more than it had credit for", "window-overflow")
             stream.left -= header.length
         else:
             self._guard.small(self._now)
             if header.kind == Kind.WINDOW_UPDATE:
                 stream.credit = min(stream.credit + header.length, self._limits.credit)
-                self._enqueue(stream)
+                self._out.enqueue(stream)
         if header.flags & Flag.RST:
             self._guard.reset(self._now)
             self._forget(stream, reset=True)
@@ -435,7 +392,3 @@ class Yamux:
                 self._guard.was_reset(self._now)
         if not self._streams:
             self.quiet_since = self._now
-
-
-def _broken(why: str, rule: str) -> PeerFaultError:
-    return PeerFaultError(why, rule=rule, score=_BROKEN)

@@ -7,8 +7,9 @@ from net.bucket import Bucket
 from net.errors import PeerFaultError
 from net.limits import NetLimits
 
-__all__ = ["Guard", "KeepAlive"]
+__all__ = ["Guard", "KeepAlive", "LateCredit", "broken"]
 
+_BROKEN: Final = 50
 _RATE: Final = 10
 
 
@@ -123,3 +124,29 @@ class KeepAlive:
             return None
         seconds, self._asked = now - self._asked, None
         return seconds
+
+
+class LateCredit:
+    """What may still come of streams that are no more: it was on its way when we reset or refused them."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def add(self, credit: int) -> None:
+        """The peer had so much credit on a stream."""
+        self._left += credit
+
+    def take(self, size: int) -> None:
+        """So many bytes came late.
+
+        Raises:
+            PeerFaultError: more than there was credit for.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise broken("sent more than it had credit for", "window-overflow")
+
+
+def broken(why: str, rule: str) -> PeerFaultError:
+    """The fault of a peer that does not keep to yamux at all."""
+    return PeerFaultError(why, rule=rule, score=_BROKEN)

@@ -3,92 +3,27 @@
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from net.dht.answers import Answers
 from net.dht.contact import Address, Contact, node_id
-from net.dht.datagram import Body, Kind, parse
-from net.dht.lookup import Lookup
-from net.dht.messages import read_found, read_records, read_stored
-from net.dht.record import Record, RecordError, Signer, Verify, read_record
+from net.dht.datagram import Kind, parse
+from net.dht.events import Equivocated, Fault, NodeEvent
+from net.dht.queries import Queries
+from net.dht.record import Record, Signer, Verify
 from net.dht.requests import Requests
-from net.dht.scopes import GLOBAL, scope_of
-from net.dht.store import RecordStore, Verdict
+from net.dht.store import RecordStore
 from net.dht.table import Bucket, Table
 from net.errors import MalformedError
 from net.limits import NetLimits
 from runtime import identity
 
-__all__ = ["DhtNode", "Done", "Equivocated", "Fault", "Purpose"]
-
-Purpose = Literal["nodes", "records", "publish", "ping"]
+__all__ = ["DhtNode"]
 
 _REFRESH_S: Final = 3600.0
 _JITTER_S: Final = 600.0
 _EVENTS: Final = 256
 _PING_APART_S: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A query has ended.
-
-    Attributes:
-        query: its number.
-        purpose: what it was.
-        contacts: the nearest nodes that answered, the nearest first; for `publish` those that took the record.
-        records: valid ones, the most trustworthy first.
-        asked: nodes that were asked.
-        answered: nodes that answered.
-        seconds: how long it took.
-    """
-
-    query: int
-    purpose: Purpose
-    contacts: Sequence[Contact]
-    records: Sequence[Record]
-    asked: int
-    answered: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Somebody broke a rule.
-
-    Attributes:
-        address: where it came from; only a proven key makes it more than a claim.
-        key: the key that was proven, else empty.
-        rule: in one word.
-    """
-
-    address: Address
-    key: bytes
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Equivocated:
-    """A signer has told different nodes different things under one `seq`.
-
-    Attributes:
-        record: the one that came second.
-    """
-
-    record: Record
-
-
-@dataclass(slots=True)
-class _Query:
-    number: int
-    purpose: Purpose
-    began: float
-    lookup: Lookup
-    record: Record | None = None
-    storing: int = 0
-    stored: list[Contact] | None = None
-    """None as long as it is walking."""
 
 
 class DhtNode:
@@ -122,15 +57,10 @@ class DhtNode:
         self.store = RecordStore(self.id, limits)
         self._key = signer.public
         self._wall_ms = wall_ms
-        self._limits = limits
         self._serves = serves
         self._random_bytes = random_bytes
-        self._verify = verify
         self._out: deque[tuple[bytes, Address]] = deque()
-        self._events: deque[Done | Fault | Equivocated] = deque()
-        self._queries: dict[int, _Query] = {}
-        self._number = 0
-        self._hints: dict[bytes, Contact] = {}
+        self._events: deque[NodeEvent] = deque()
         self._pinged: dict[bytes, float] = {}
         self._refresh_at = now + self._jittered(_REFRESH_S)
         self._answers = Answers(
@@ -146,6 +76,16 @@ class DhtNode:
             heard=self._heard,
             missed=lambda contact: self.table.missed(contact.id),
         )
+        self._queries = Queries(
+            self.id,
+            limits,
+            self.table,
+            self.store,
+            requests=self._requests,
+            wall_ms=wall_ms,
+            verify=verify,
+            tell=self._events.append,
+        )
 
     # --- what the edge calls ----------------------------------------------------------------------------------------
 
@@ -155,12 +95,7 @@ class DhtNode:
         Args:
             contacts: the newest replace the oldest.
         """
-        for contact in contacts:
-            if contact.id != self.id:
-                self._hints.pop(contact.id, None)
-                self._hints[contact.id] = contact
-        for old in list(self._hints)[: max(0, len(self._hints) - 200)]:
-            del self._hints[old]
+        self._queries.hint(contacts)
 
     def find_nodes(self, target: bytes, now: float) -> int:
         """Begins to look for the nodes nearest to an id; the id of this node joins it to the others.
@@ -172,7 +107,7 @@ class DhtNode:
         Returns:
             The query's number, which its `Done` repeats.
         """
-        return self._begin("nodes", target, now)
+        return self._queries.begin("nodes", target, now)
 
     def find_records(self, key_id: bytes, now: float) -> int:
         """Begins to look for the records of a key.
@@ -181,7 +116,7 @@ class DhtNode:
             key_id: its place, 20 bytes.
             now: seconds.
         """
-        return self._begin("records", key_id, now)
+        return self._queries.begin("records", key_id, now)
 
     def publish(self, record: Record, now: float) -> int:
         """Begins to store a record on the nodes nearest to its key.
@@ -192,7 +127,7 @@ class DhtNode:
         """
         if self._serves:
             self.store.offer(record, "", self._wall_ms())
-        return self._begin("publish", record.key_id, now, record)
+        return self._queries.begin("publish", record.key_id, now, record)
 
     def ping(self, contact: Contact, now: float) -> None:
         """Asks whether a node is there; it enters the table if it is."""
@@ -228,7 +163,7 @@ class DhtNode:
                 self._tell(Equivocated(asked.equivocation))
             if asked.contact is not None and asked.serves:
                 self._heard(asked.contact, now)
-        self._advance(now)
+        self._queries.advance(now)
 
     def tick(self, now: float) -> None:
         """Does what is due.
@@ -242,7 +177,7 @@ class DhtNode:
             self.store.expire(self._wall_ms())
             for bucket in self.table.idle_since(now - _REFRESH_S):
                 self.find_nodes(self._id_in(bucket), now)
-        self._advance(now)
+        self._queries.advance(now)
 
     def timer(self, now: float) -> float:
         """When `tick` is due next, in seconds.
@@ -250,10 +185,8 @@ class DhtNode:
         Args:
             now: seconds.
         """
-        slow_s = self._requests.wait_s / 3
-        ends = [query.lookup.turns_at(now, slow_s) for query in self._queries.values() if query.stored is None]
         asked = self._requests.ends_at()
-        return min([self._refresh_at, *ends, *([] if asked is None else [asked])])
+        return min([self._refresh_at, *self._queries.turns_at(now), *([] if asked is None else [asked])])
 
     def take(self) -> Sequence[tuple[bytes, Address]]:
         """What is to be sent, and where to."""
@@ -261,7 +194,7 @@ class DhtNode:
         self._out.clear()
         return out
 
-    def events(self) -> Sequence[Done | Fault | Equivocated]:
+    def events(self) -> Sequence[NodeEvent]:
         """What happened since the last call; of faults the first 256."""
         events = list(self._events)
         self._events.clear()
@@ -271,151 +204,7 @@ class DhtNode:
         """Answers nobody any more and ends all queries with what they have."""
         self._serves = False
         self._requests.drop_all(now)
-        for query in list(self._queries.values()):
-            self._finish(query, now)
-
-    # --- queries ----------------------------------------------------------------------------------------------------
-
-    def _begin(self, purpose: Purpose, target: bytes, now: float, record: Record | None = None) -> int:
-        self._number += 1
-        lookup = Lookup(
-            target, self.id, self._limits, now, wants_records=purpose == "records", start=self._start(target)
-        )
-        query = _Query(self._number, purpose, now, lookup, record)
-        self._queries[self._number] = query
-        self.table.bucket_of(int.from_bytes(target)).touch(now)
-        self._step(query, now)
-        return query.number
-
-    def _start(self, target: bytes) -> Sequence[Contact]:
-        """Mostly from the table, a few of those that were saved or named: who filled the table is not alone.
-
-        More than are wanted: when the nearest are dead, who named them does not know any others.
-        """
-        k = self._limits.dht_k
-        place = int.from_bytes(target)
-        known = self.table.nearest(target, 3 * k)
-        own = {contact.id for contact in known}
-        hinted = sorted(self._hints.values(), key=lambda contact: contact.long_id ^ place)
-        beside = [contact for contact in hinted if contact.id not in own]
-        return [*known, *beside[: max(k // 4, k - len(known))]]
-
-    def _advance(self, now: float) -> None:
-        for query in list(self._queries.values()):
-            self._step(query, now)
-
-    def _step(self, query: _Query, now: float) -> None:
-        if query.stored is not None:
-            if not query.storing:
-                self._finish(query, now)
-            return
-        lookup = query.lookup
-        for contact in lookup.to_ask(now, self._requests.wait_s / 3):
-            self._ask_find(query, contact, now)
-        for contact in lookup.to_fetch(now):
-            self._ask_get(query, contact, now)
-        if lookup.is_over(now):
-            if query.record is None or not lookup.answered:
-                self._finish(query, now)
-            else:
-                self._store_at(query, query.record, now)
-
-    def _ask_find(self, query: _Query, contact: Contact, now: float) -> None:
-        body = {"t": query.lookup.target}
-        if query.lookup.wants_records:
-            body["h"] = query.lookup.marks(contact)
-
-        def done(answer: Body | None, _now: float) -> bool:
-            try:
-                found = None if answer is None else read_found(answer)
-            except MalformedError:
-                found = None
-            if found is None:
-                query.lookup.failed(contact)
-                return False
-            scope = scope_of(contact.address[0])
-            named = [other for other in found.contacts if scope_of(other.address[0]) in {GLOBAL, scope}]
-            query.lookup.found(contact, [self._best_known(other) for other in named], found.more)
-            return True
-
-        self._requests.ask(contact, Kind.FIND, body, now, done)
-
-    def _best_known(self, named: Contact) -> Contact:
-        """A node's proven address rather than what somebody says it is."""
-        return self.table.get(named.id) or named
-
-    def _ask_get(self, query: _Query, contact: Contact, now: float) -> None:
-        def done(answer: Body | None, _now: float) -> bool:
-            try:
-                records, more = ([], 0) if answer is None else self._read_records(query.lookup.target, answer)
-            except (MalformedError, RecordError):
-                answer = None
-                records, more = [], 0
-            if answer is None:
-                query.lookup.failed(contact)
-                return False
-            query.lookup.fetched(contact, records, more)
-            return True
-
-        body = {"t": query.lookup.target, "h": query.lookup.marks(contact)}
-        self._requests.ask(contact, Kind.GET, body, now, done)
-
-    def _read_records(self, target: bytes, answer: Body) -> tuple[list[Record], int]:
-        """The valid records of an answer.
-
-        Raises:
-            MalformedError: it has another form, or a record of another key.
-            RecordError: a record that no honest node would have taken.
-        """
-        packed, more = read_records(answer)
-        records: list[Record] = []
-        for raw in packed:
-            try:
-                record = read_record(raw, self._wall_ms(), verify=self._verify, limits=self._limits)
-            except RecordError as error:
-                if error.rule == "time":
-                    continue  # clocks differ a little
-                raise
-            if record.key_id != target:
-                raise MalformedError("a record of another key")
-            records.append(record)
-        return records, more
-
-    def _store_at(self, query: _Query, record: Record, now: float) -> None:
-        query.stored = stored = []
-        nearest = query.lookup.nearest()
-        query.storing = len(nearest)
-        for contact in nearest:
-
-            def done(answer: Body | None, _now: float, contact: Contact = contact) -> bool:
-                query.storing -= 1
-                if answer is None:
-                    return False
-                try:
-                    verdict = read_stored(answer)
-                except MalformedError:
-                    return False
-                if verdict in {Verdict.STORED, Verdict.REFRESHED}:
-                    stored.append(contact)
-                return True
-
-            self._requests.ask(contact, Kind.STORE, {"r": record.packed}, now, done)
-
-    def _finish(self, query: _Query, now: float) -> None:
-        del self._queries[query.number]
-        lookup = query.lookup
-        contacts = lookup.nearest() if query.stored is None else query.stored
-        if query.record is not None and query.stored is None:
-            contacts = []
-        records = list(lookup.best()) if query.purpose == "records" else []
-        if query.purpose == "records":
-            mine = self.store.get(lookup.target, self._wall_ms())
-            known = {record.peer for record in records}
-            records += [record for record in mine if record.peer not in known]
-        done = Done(
-            query.number, query.purpose, contacts, records, lookup.queries, len(lookup.answered), now - query.began
-        )
-        self._events.append(done)
+        self._queries.end(now)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from net.dht.contact import Address, Contact
-from net.dht.node import DhtNode, Done, Equivocated, Fault
+from net.dht.events import Done, Equivocated, Fault
+from net.dht.node import DhtNode
 from net.dht.own_socket import DatagramSender
 from net.dht.publications import Publications
 from net.dht.record import Record, Signer, key_id, peer_key

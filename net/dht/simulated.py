@@ -10,7 +10,8 @@ from random import Random
 from typing import Final
 
 from net.dht.contact import Address, Contact
-from net.dht.node import DhtNode, Done
+from net.dht.events import Done
+from net.dht.node import DhtNode
 from net.dht.record import Record, Signer, Verify
 from net.limits import NetLimits
 from runtime import identity

@@ -10,8 +10,8 @@ import pytest
 from net.dht.contact import Contact
 from net.dht.cookies import HELLO_DOMAIN, answer_message
 from net.dht.datagram import DATAGRAM_MAX, Body, Kind, Value, parse, unpack, write
+from net.dht.events import Equivocated, Fault
 from net.dht.messages import verdict_code
-from net.dht.node import Equivocated, Fault
 from net.dht.record import DOMAIN, content_key, key_id, sign_record
 from net.dht.store import Verdict
 from net.errors import MalformedError, UnreachableError

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from net.dht.datagram import DATAGRAM_MAX, Kind, unpack, write
+from net.dht.events import Equivocated, Fault
 from net.dht.messages import verdict_code
-from net.dht.node import Equivocated, Fault
 from net.dht.record import DOMAIN, capability_key, peer_key
 from net.dht.store import Verdict
 from net.errors import UnreachableError, WrongPeerError

@@ -95,5 +95,5 @@ def test_results_and_faults_are_bounded_whatever_comes() -> None:
 def test_hints_are_two_hundred_and_the_newest_stay() -> None:
     node = DhtNode(HashSigner(b"n"), wall_ms=lambda: 0, now=0.0, random_bytes=bytes, verify=hash_fits)
     node.hint(Contact(number.to_bytes(32), ("192.0.2.1", 4001)) for number in range(500))
-    assert len(node._hints) == 200
-    assert Contact((499).to_bytes(32), ("192.0.2.1", 4001)).id in node._hints
+    assert len(node._queries._hints) == 200
+    assert Contact((499).to_bytes(32), ("192.0.2.1", 4001)).id in node._queries._hints

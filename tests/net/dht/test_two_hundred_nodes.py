@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from net.dht.contact import Address
-from net.dht.node import Done
+from net.dht.events import Done
 from net.dht.record import content_key, key_id, sign_record
 from net.dht.simulated import HashSigner, SimulatedDht
 from net.dht.store import PER_KEY
