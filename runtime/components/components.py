@@ -6,7 +6,6 @@ and a second one while another version takes its place.
 
 import asyncio
 import os
-import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,11 +16,9 @@ from runtime.canonical import Json
 from runtime.clock import Clock
 from runtime.component_events import (
     ComponentDeadLetter,
-    ComponentGivenUp,
     ComponentInstalled,
     ComponentMeasured,
     ComponentPolicy,
-    ComponentRestarting,
     ComponentUninstalled,
 )
 from runtime.components.answers import Answers, Asked, Seat, messages, stored
@@ -39,7 +36,8 @@ from runtime.components.permissions.grants import Grants
 from runtime.components.post import Post
 from runtime.components.preview import UNSIGNED, Preview, carried, look
 from runtime.components.storage import Sealing
-from runtime.components.supervision import Failure, Group, Rules, Watch, begun, failed
+from runtime.components.supervision import Group
+from runtime.components.supervisor import Supervisor, at_rest
 from runtime.components.unit import Fall, Housing, Unit
 from runtime.components.worker_process import Called
 from runtime.components.workers import Workers
@@ -53,7 +51,6 @@ from runtime.vault import Vault
 __all__ = ["Components", "Install"]
 
 _MEASURE_S: Final = 2.0
-_ENDED: Final = frozenset({"stopped", "failed", "given-up", "installed", "absent"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +105,6 @@ class Components:
         self._clock = clock
         self._folders = folders
         self._ceilings = ceilings
-        self._groups = groups
-        self._group_of = {member: name for name, group in groups.items() for member in group.members}
-        self._watches: dict[str, Watch] = {}
         self._units: dict[str, Unit] = {}
         self._newer: dict[str, Unit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,6 +127,7 @@ class Components:
             emit=self._emit,
             fell=self._fell,
         )
+        self._supervisor = Supervisor(groups, self._units, clock, self._emit, self._given_up)
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -162,7 +157,8 @@ class Components:
         for unit in self._everybody():
             with suppress(OrlopError):
                 unit.want("stop", "orlop stops")
-        await asyncio.gather(*(unit.until(_ended) for unit in self._everybody()))
+        await asyncio.gather(*(unit.until(at_rest) for unit in self._everybody()))
+        await self._supervisor.close()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
@@ -259,7 +255,7 @@ class Components:
         await unit.end()
         await self._write(lambda tx: _removed(tx, unit.name))
         await self._folders.remove(unit.name)
-        self._watches.pop(unit.name, None)
+        self._supervisor.forget(unit.name)
 
     async def start(self, name: str) -> Life:
         """Starts a component, and waits until it runs or failed.
@@ -272,8 +268,8 @@ class Components:
             FailedError: it does not come to run.
         """
         unit = self.unit(name)
-        self._watches.pop(self._group_name(unit.name), None)
         unit.want("start")
+        self._supervisor.forget(unit.name)
         await self._write(lambda tx: remember_aim(tx, unit.name, wanted=True))
         life = await unit.until(lambda life: not life.starting)
         if life.state != "running":
@@ -292,7 +288,7 @@ class Components:
         unit = self.unit(name)
         unit.want("stop", "by the operator")
         await self._write(lambda tx: remember_aim(tx, unit.name, wanted=False))
-        return await unit.until(_ended)
+        return await unit.until(at_rest)
 
     async def execute(self, name: str, operation: str, given: bytes, timeout_ms: int, source: str) -> Called:
         """Runs an operation; starts the component where it does not run.
@@ -308,7 +304,7 @@ class Components:
             OrlopError: it cannot be asked.
         """
         unit = self.unit(name)
-        if unit.life.state in _ENDED:
+        if at_rest(unit.life):
             await self.start(unit.name)
         elif unit.life.starting:
             await unit.until(lambda life: not life.starting)
@@ -378,7 +374,7 @@ class Components:
         before.shutdown_reason = "upgrading"
         with suppress(OrlopError):
             before.want("stop", "another version took its place")
-        await before.until(_ended)
+        await before.until(at_rest)
         await before.end()
 
     def _put(self, tx: Transaction, installed: Installed, before: Unit | None) -> None:
@@ -402,107 +398,6 @@ class Components:
         environment = {**given, **installed.manifest.environment}
         return Unit(installed, policy, Ceilings(limits, messaging), environment, self._housing, number=number)
 
-    # --- supervision ------------------------------------------------------------------------------------------------
-
-    def _group_name(self, name: str) -> str:
-        return self._group_of.get(name, name)
-
-    def _group(self, unit: Unit) -> Group:
-        known = self._groups.get(self._group_of.get(unit.name, ""))
-        if known is not None:
-            return known
-        rules = unit.installed.manifest.supervision
-        return Group(
-            (unit.name,),
-            rules=Rules(
-                max_restarts=rules.max_restarts,
-                window_s=rules.window / 1000,
-                backoff_initial_s=rules.backoff_initial / 1000,
-                backoff_max_s=rules.backoff_max / 1000,
-            ),
-        )
-
-    def _fell(self, unit: Unit, fall: Fall) -> None:
-        """A unit failed: decides by its group's rules what follows."""
-        if self._newer.get(unit.name) is unit:
-            return  # it has never run in anybody's place
-        name, group = self._group_name(unit.name), self._group(unit)
-        restart = unit.installed.manifest.supervision.restart
-        failure = Failure(member=unit.name, reason=fall.reason, restart=restart, innocent=fall.innocent)
-        before = self._watches.get(name, Watch())
-        watch = failed(before, group, failure, self._clock.monotonic(), random.uniform(-1, 1))  # noqa: S311 - no secret
-        self._watches[name] = watch
-        if watch.given_up:
-            self._give_up(group, unit, watch.reasons)
-        elif watch.round is not None:
-            self._carry_out(group, unit, fall)
-
-    def _give_up(self, group: Group, fallen: Unit, reasons: tuple[str, ...]) -> None:
-        shown = self._group_of.get(fallen.name, "")
-        for member in group.members:
-            unit = self._units.get(member)
-            if unit is None:
-                continue
-            with suppress(OrlopError):
-                if unit.life.state == "failed":
-                    unit.want("give-up", reasons[-1])
-                else:
-                    unit.want("stop", f"its group was given up: {reasons[-1]}")
-        told = ComponentGivenUp(component=fallen.name, group=shown, reasons=reasons)
-        self._keep(self._given_up(fallen.name, reasons, told))
-
-    async def _given_up(self, name: str, reasons: tuple[str, ...], told: Event) -> None:
-        def write(tx: Transaction) -> None:
-            remember_aim(tx, name, wanted=False, given_up=reasons)
-            tx.emit(told)
-
-        await self._write(write)
-
-    def _carry_out(self, group: Group, fallen: Unit, fall: Fall) -> None:
-        name = self._group_name(fallen.name)
-        plan = self._watches[name].round
-        if plan is None:
-            return
-        for member in plan.stop:
-            unit = self._units.get(member)
-            if unit is not None:
-                unit.shutdown_reason = "restarting"
-                with suppress(OrlopError):
-                    unit.want("stop", f"{fallen.name} failed")
-        delay_s = max(0.0, plan.due - self._clock.monotonic())
-        self._emit(
-            ComponentRestarting(
-                component=fallen.name,
-                group=self._group_of.get(fallen.name, ""),
-                members=plan.start,
-                reason=fall.reason,
-                delay_ms=round(delay_s * 1000),
-            )
-        )
-        if len(group.members) == 1 or not self._waits(name):
-            self._keep(self._begin(name, delay_s), name=f"restart {name}")
-
-    def _waits(self, name: str) -> bool:
-        """Whether a round of the group waits for its moment already."""
-        return any(task.get_name() == f"restart {name}" for task in self._tasks)
-
-    async def _begin(self, name: str, delay_s: float) -> None:
-        """Starts the members of a round, one after another, each once the one before runs."""
-        await asyncio.sleep(delay_s)
-        watch = self._watches.get(name)
-        if watch is None or watch.round is None:
-            return
-        plan, self._watches[name] = watch.round, begun(watch)
-        for member in plan.start:
-            unit = self._units.get(member)
-            if unit is None:
-                continue
-            await unit.until(_ended)
-            with suppress(OrlopError):  # an operator stopped it, or started it, meanwhile
-                unit.want("retry" if unit.life.state == "failed" else "start")
-            if (await unit.until(lambda life: not life.starting)).state != "running":
-                return
-
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def told(self, component: ComponentId, kind: str, fields: Mapping[str, Json]) -> None:
@@ -516,6 +411,17 @@ class Components:
                 unit.denied += denied
         else:
             self.journal.fault(component, fields)
+
+    def _fell(self, unit: Unit, fall: Fall) -> None:
+        if self._newer.get(unit.name) is not unit:  # one that has never run in anybody's place is not missed
+            self._supervisor.fell(unit, fall)
+
+    def _given_up(self, name: str, reasons: tuple[str, ...], told: Event) -> None:
+        def write(tx: Transaction) -> None:
+            remember_aim(tx, name, wanted=False, given_up=reasons)
+            tx.emit(told)
+
+        self._keep(self._write(write))
 
     def _of(self, component: ComponentId) -> Unit | None:
         name = f"{component.namespace}/{component.name}"
@@ -617,10 +523,6 @@ def find_wanted(tx: Transaction, name: str) -> bool:
     """Whether a component is to run at the next start."""
     row = tx.one("SELECT wanted FROM components WHERE component = ?", (name,))
     return row is not None and bool(row[0])
-
-
-def _ended(life: Life) -> bool:
-    return life.state in _ENDED and not life.starting
 
 
 def _removed(tx: Transaction, name: str) -> None:
