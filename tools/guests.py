@@ -96,6 +96,7 @@ GUESTS = (
     Guest("agent", "tests/assets/kit/reader.c"),
     component("tests/runtime/components/guests/doer.c", "orlop:core/component"),
     component("tests/runtime/components/guests/filer.c", "orlop:worlds/with-filesystem"),
+    component("tests/runtime/components/guests/starter.c", "orlop:worlds/with-process"),
 )
 
 

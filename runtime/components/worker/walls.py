@@ -42,7 +42,8 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _CALLS: Final[Mapping[str, Mapping[str, Mapping[str, int]]]] = {
     "x86_64": {
         "always": {
-            "dup": 32, "recvfrom": 45, "socketpair": 53, "uname": 63, "getppid": 110, "pselect6": 270, "pipe2": 293,
+            "dup": 32, "recvfrom": 45, "getsockname": 51, "socketpair": 53, "getsockopt": 55, "uname": 63,
+            "getppid": 110, "pselect6": 270, "pipe2": 293,
         },
         "files": {
             "access": 21, "sendfile": 40, "flock": 73, "getcwd": 79, "fchmod": 91, "statfs": 137, "fstatfs": 138,
@@ -50,13 +51,14 @@ _CALLS: Final[Mapping[str, Mapping[str, Mapping[str, int]]]] = {
         },
         "network": {
             "access": 21, "socket": 41, "connect": 42, "accept": 43, "shutdown": 48, "bind": 49, "listen": 50,
-            "getsockname": 51, "getpeername": 52, "setsockopt": 54, "getsockopt": 55, "faccessat": 269, "accept4": 288,
+            "getpeername": 52, "setsockopt": 54, "faccessat": 269, "accept4": 288,
             "recvmmsg": 299, "sendmmsg": 307, "faccessat2": 439,
         },
     },
     "aarch64": {
         "always": {
-            "dup": 23, "pipe2": 59, "pselect6": 72, "uname": 160, "getppid": 173, "socketpair": 199, "recvfrom": 207,
+            "dup": 23, "pipe2": 59, "pselect6": 72, "uname": 160, "getppid": 173, "socketpair": 199,
+            "getsockname": 204, "recvfrom": 207, "getsockopt": 209,
         },
         "files": {
             "getcwd": 17, "flock": 32, "statfs": 43, "fstatfs": 44, "faccessat": 48, "fchmod": 52, "fchmodat": 53,
@@ -64,7 +66,7 @@ _CALLS: Final[Mapping[str, Mapping[str, Mapping[str, int]]]] = {
         },
         "network": {
             "faccessat": 48, "socket": 198, "bind": 200, "listen": 201, "accept": 202, "connect": 203,
-            "getsockname": 204, "getpeername": 205, "setsockopt": 208, "getsockopt": 209, "shutdown": 210,
+            "getpeername": 205, "setsockopt": 208, "shutdown": 210,
             "accept4": 242, "recvmmsg": 243, "sendmmsg": 269, "faccessat2": 439,
         },
     },

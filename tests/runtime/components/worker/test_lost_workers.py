@@ -16,7 +16,7 @@ from runtime.components import workers as workers_module
 from runtime.components.errors import WorkerUnavailableError
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
-from runtime.components.permissions.rules import Rules, StorageRule
+from runtime.components.permissions.rules import Rules, SpawnRule, StorageRule
 from runtime.components.worker.wire import Answer, Ask, Ended, Gone, Load, Loaded, MountPoint, Stop, Tell, encode
 from runtime.components.worker_process import Lost, Running, WorkerProcess
 from runtime.components.workers import HostMount, Workers
@@ -200,6 +200,47 @@ async def test_a_question_that_nobody_answers_ends_with_the_call(
     running = await workers.start(start_of(doer, policy=Policy(rules)))
     called = await execute(running, "store", b"x", timeout_ms=100)
     assert called.kind == "deadline" or said(called).startswith("error: processing-failed: the host did not answer")
+
+
+# --- programs -------------------------------------------------------------------------------------------------------
+
+
+def may_start(*commands: str) -> Policy:
+    """Programs by their names in `/bin`, wherever that is."""
+    paths = [os.path.realpath(f"/bin/{command}") for command in commands]
+    rules = (SpawnRule("process.spawn", at, "permissions", path, ("**",)) for at, path in enumerate(paths))
+    return Policy(Rules(spawn=tuple(rules)))
+
+
+async def test_a_component_starts_programs_through_a_process_beside_its_worker(workers: Workers) -> None:
+    code = compiled("starter")
+    policy = may_start("echo", "sleep")
+    start = replace(start_of(code, policy=policy), world="orlop:worlds/with-process")
+    starter = await workers.start(start)
+    assert starter.alone
+    assert said(await execute(starter, "echo", b"from a child")) == "from a child\n"
+    assert said(await execute(starter, "sleep", b"600")) == "600"
+    family = psutil.Process(starter.process_id).children(recursive=True)
+    assert "sleep" in {process.name() for process in family}
+    await starter.unload()
+    await until(lambda: not any(process.is_running() and process.status() != "zombie" for process in family))
+
+
+async def test_programs_do_not_outlive_a_worker_that_is_killed(workers: Workers) -> None:
+    policy = may_start("sleep")
+    start = replace(start_of(compiled("starter"), policy=policy), world="orlop:worlds/with-process")
+    starter = await workers.start(start)
+    assert said(await execute(starter, "sleep", b"600")) == "600"
+    family = psutil.Process(starter.process_id).children(recursive=True)
+    os.kill(starter.process_id, signal.SIGKILL)
+    await until(lambda: not any(process.is_running() and process.status() != "zombie" for process in family))
+
+
+async def test_a_component_without_a_rule_for_programs_shares_a_worker_and_is_denied(workers: Workers) -> None:
+    starter = await workers.start(replace(start_of(compiled("starter")), world="orlop:worlds/with-process"))
+    assert not starter.alone
+    assert said(await execute(starter, "echo", b"x")).startswith("error: processing-failed: ")
+    await starter.unload()
 
 
 # --- lies -----------------------------------------------------------------------------------------------------------
