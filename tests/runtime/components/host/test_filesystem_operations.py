@@ -36,10 +36,8 @@ def options(mode: str = "read", **changed: Any) -> FileOpenOptions:
     return FileOpenOptions(mode=mode, **values)
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """The directory at `/data`: files, a tree, links, and things that are no files."""
-    place = tmp_path / "data"
+def furnish(place: Path) -> None:
+    """Fills a directory."""
     (place / "tree/deep").mkdir(parents=True)
     (place / "empty").mkdir()
     (place / "f").write_bytes(b"content")
@@ -52,6 +50,14 @@ def place(tmp_path: Path) -> Path:
     (place / "leaves").symlink_to("../outside")
     (place / "self").symlink_to("/proc/self/environ")
     os.mkfifo(place / "fifo")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """The directory at `/data`: files, a tree, links, and things that are no files."""
+    place = tmp_path / "data"
+    place.mkdir()
+    furnish(place)
     (tmp_path / "outside").write_bytes(b"secret")
     return place
 
