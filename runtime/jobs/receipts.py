@@ -5,19 +5,14 @@ in the same transaction, under SQLite's write lock, by whichever process stores 
 """
 
 import asyncio
-import contextlib
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final, TypeVar
 
-from runtime.blob_references import references
-from runtime.blobs import Blobs
 from runtime.canonical import CanonicalError, Json, decode
-from runtime.errors import NotFoundError, OrlopError, RefusedError
+from runtime.errors import NotFoundError, RefusedError
 from runtime.events import ChainBroken, ReceiptIssued, ReceiptVerified
 from runtime.identity import Identity
 from runtime.jobs import receipt_rows
@@ -27,18 +22,17 @@ from runtime.jobs.chain import ChainReport, ChainWalk
 from runtime.jobs.evidence import Evidence
 from runtime.jobs.legacy import legacy_receipt
 from runtime.jobs.manifest import new_nonce, sign_payload
-from runtime.jobs.output import read_stream
 from runtime.jobs.receipt_form import (
     FIRST_PREVIOUS,
     RESTORED,
     RESTORED_STEP,
     SIZE_MAX,
     Receipt,
-    read_receipt,
 )
 from runtime.jobs.receipt_rows import ReceiptFilter, ReceiptRecord
 from runtime.jobs.references import resolve
 from runtime.jobs.statement import Statement, sign_receipt, sign_restored
+from runtime.jobs.stored_evidence import StoredEvidence
 from runtime.jobs.verify import Verification, verify
 from runtime.keys import KeyStatement, statements
 from runtime.sanitise import clean
@@ -103,7 +97,7 @@ class Receipts:
         self._believed = believed
         self._store = store
         self._identity = identity
-        self._state = state
+        self._known = StoredEvidence(identity, state, believed)
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -288,7 +282,7 @@ class Receipts:
 
         def query(db: sqlite3.Connection) -> tuple[bytes, Evidence, tuple[KeyStatement, ...]]:
             raw = _stored(db, ref)
-            return raw, self._filled(db, raw, Evidence()), statements(db)
+            return raw, self._known.filled(db, raw, Evidence()), statements(db)
 
         raw, found, links = await self._read(query)
         whole = (found.stdout, found.stderr) if found.stdout is not None and found.stderr is not None else None
@@ -333,7 +327,7 @@ class Receipts:
         def query(db: sqlite3.Connection) -> tuple[str, Verification]:
             receipt = resolve(db, "receipts", ref) if raw is None else ""
             text = _stored(db, receipt) if raw is None else raw
-            return receipt, verify(text, self._filled(db, text, given))
+            return receipt, verify(text, self._known.filled(db, text, given))
 
         receipt, verification = await self._read(query)
         if keep and receipt:
@@ -360,34 +354,6 @@ class Receipts:
             walk.add(fault)
         return walk.report(whole=self._identity.is_own)
 
-    def _filled(self, db: sqlite3.Connection, raw: bytes, given: Evidence) -> Evidence:
-        """The evidence with what this node knows."""
-
-        def chain(worker: str, number: int) -> str | None:
-            sql = "SELECT receipt FROM receipts WHERE worker = ? AND number = ?"
-            row = db.execute(sql, (worker, number)).fetchone()
-            return None if row is None else str(row[0])
-
-        def number(worker: str, receipt: str) -> int | None:
-            sql = "SELECT number FROM receipts WHERE worker = ? AND receipt = ?"
-            row = db.execute(sql, (worker, receipt)).fetchone()
-            return None if row is None else int(row[0])
-
-        filled = replace(
-            given,
-            accepts=lambda key: self._identity.is_own(key) or given.accepts(key) or self._believed(db, key),
-            chain=lambda worker, place: given.chain(worker, place) or chain(worker, place),
-            number=number,
-        )
-        job = _job_of(raw)
-        if job is None:
-            return filled
-        if filled.manifest is None:
-            filled = replace(filled, manifest=receipt_rows.manifest_of(db, job))
-        if filled.stdout is None and filled.stderr is None and self._state is not None:
-            filled = _with_output(filled, self._state, db, job)
-        return filled
-
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.wrap_future(self._store.read(query))
 
@@ -396,44 +362,12 @@ def _whole(text: str | None) -> int:
     return int(text) if text is not None and text.isdecimal() and len(text) <= _BYTE_DIGITS else 0
 
 
-def _job_of(raw: bytes) -> str | None:
-    with contextlib.suppress(RefusedError):
-        return read_receipt(raw).job
-    return None
-
-
 def _decoded(raw: bytes, where: str) -> dict[str, Json]:
     try:
         document = decode(raw, limit=SIZE_MAX)
     except CanonicalError as error:
         raise RefusedError(f"its stored document is damaged: {error.why}", where=where, hint=_COPY) from None
     return dict(document) if isinstance(document, Mapping) else {}
-
-
-def _with_output(evidence: Evidence, state: StateDir, db: sqlite3.Connection, job: str) -> Evidence:
-    """The streams as they were kept, in the job's file or by hash; a job that wrote nothing has no file."""
-    row = db.execute("SELECT usage FROM jobs WHERE job = ?", (job,)).fetchone()
-    if row is None:
-        return evidence
-    usage = json.loads(row[0] or "{}")
-    for kept in (partial(_in_file, state.output / job), partial(_by_hash, Blobs(state.blobs), db, job)):
-        with contextlib.suppress(OrlopError):
-            stdout, stderr = kept()
-            if usage.get("stdout_bytes") == len(stdout) and usage.get("stderr_bytes") == len(stderr):
-                return replace(evidence, stdout=stdout, stderr=stderr)
-    return evidence
-
-
-def _in_file(path: Path) -> tuple[bytes, bytes]:
-    return read_stream(path, "stdout"), read_stream(path, "stderr")
-
-
-def _by_hash(blobs: Blobs, db: sqlite3.Connection, job: str) -> tuple[bytes, bytes]:
-    roles = references(db, job)
-    stdout, stderr = (
-        blobs.read(roles[name].hash, limit=roles[name].size) if name in roles else b"" for name in ("stdout", "stderr")
-    )
-    return stdout, stderr
 
 
 def _stored(db: sqlite3.Connection, ref: str) -> bytes:
