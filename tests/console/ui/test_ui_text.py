@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -294,6 +294,7 @@ def test_a_cell_is_exactly_as_wide_as_its_column(text: str, width: int, right: b
     st.integers(0, 12),
     st.integers(1, 30),
 )
+@example([("0⺀", "")], 1, 2)
 def test_wrapping_loses_nothing_and_keeps_the_width(parts: list[tuple[str, str]], indent: int, width: int) -> None:
     from runtime.sanitise import clean
 
