@@ -36,6 +36,7 @@ ROWS: Final = {
     "memory": "memory of agents",
     "call": "one call of an agent",
     "shipped": "a tick of each shipped agent",
+    "hostcalls": "calls of a component to its host",
     "warmjob": "a warm hello job",
     "rivals": "a warm hello job beside other ways to run a program",
     "wholejob": "a whole hello job",

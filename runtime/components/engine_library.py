@@ -20,6 +20,10 @@ VALUE_BYTES: Final = 32
 ENTRY_BYTES: Final = 48
 """A field of a record: its name in 16 bytes, and its value."""
 
+_M_MMAP_THRESHOLD: Final = -3
+_M_TRIM_THRESHOLD: Final = -1
+_KEPT_BYTES: Final = 8 << 20
+
 KINDS: Final = (
     *("BOOL", "S8", "U8", "S16", "U16", "S32", "U32", "S64", "U64", "F32", "F64", "CHAR", "STRING", "LIST"),
     *("RECORD", "TUPLE", "VARIANT", "ENUM", "OPTION", "RESULT", "FLAGS", "RESOURCE"),
@@ -88,6 +92,7 @@ def library() -> Library:
     from wasmtime import _bindings, _ffi
 
     _check(_bindings, _ffi)
+    _keep_freed_memory()
     # CDLL lets other threads run meanwhile, which costs more than these functions do; only a call into a guest is long.
     short, long = ctypes.PyDLL(_ffi.dll._name), ctypes.CDLL(_ffi.dll._name)  # noqa: SLF001 - the file's path
 
@@ -118,6 +123,19 @@ def library() -> Library:
         delete_host_handle=of(short, f"{part}resource_host_delete", None, a),
         delete_error=of(short, "wasmtime_error_delete", None, a),
     )
+
+
+def _keep_freed_memory() -> None:
+    """Has the heap keep what a list of 64 KiB needs meanwhile, 5 MiB.
+
+    Otherwise each such call gets it from the kernel anew, page by page, which takes as long as all the rest of it.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:
+        return  # not glibc
+    mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+    mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BYTES)
 
 
 def _check(bindings: Any, ffi: Any) -> None:  # noqa: ANN401 - modules
