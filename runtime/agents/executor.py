@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from runtime.agents.abi import AgentLinker
-from runtime.agents.breaker import CLOSED
 from runtime.agents.budget import Budget
 from runtime.agents.figures import Figures, Phase
 from runtime.agents.instance import Sandbox
@@ -26,16 +25,15 @@ from runtime.agents.records import AgentRecord
 from runtime.agents.roster import Roster
 from runtime.agents.running import Running
 from runtime.agents.sight import AgentRooms
-from runtime.agents.starts import ACTIVATION
+from runtime.agents.startup import Startup
 from runtime.agents.state import AgentStates
 from runtime.agents.statistics import Span, Statistics
 from runtime.clock import Clock
-from runtime.errors import OrlopError, UsageError
+from runtime.errors import UsageError
 from runtime.events import AgentDeactivated
 from runtime.rooms.members import agent_actor
 from runtime.rooms.tasks import TaskEvent
 from runtime.sandbox.engine import EpochTicker, agent_engine
-from runtime.sanitise import clean
 from runtime.vault import Vault
 
 __all__ = ["Executor"]
@@ -97,6 +95,7 @@ class Executor:
         )
         self._running = Running(parts, rooms, self._live, runner)
         self._runner = self._running.runner
+        self._startup = Startup(modules, self._running, self._live)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 
@@ -173,7 +172,7 @@ class Executor:
         async with self._running.door(key):
             live = self._live.get(key)
             if live is None:
-                await self._start(await self.modules.get(key), restored=False)
+                await self._startup.start(await self.modules.get(key), restored=False)
             elif live.held is not None:
                 live.tick_due = True
                 self._runner.wake(live)
@@ -291,20 +290,7 @@ class Executor:
         Returns:
             How many are active. Those that failed say so themselves.
         """
-        for one in await self.modules.damaged():
-            self._running.faulted(f"agent {clean(one.key.module_id, 80)}", one.error)
-        breakers = await self.modules.breakers()
-        records = await self.modules.list()
-        for record in records:
-            if record.key in self._live:
-                continue
-            breaker = breakers.get(record.key, CLOSED)
-            phase = Phase.TRIPPED if breaker.open else Phase.STARTING if record.active else Phase.OFF
-            self._running.figures[record.key] = Figures(phase=phase, breaker=breaker)
-            self._running.prober.plan(record.key, breaker)
-        wanted = [record for record in records if record.active and not breakers.get(record.key, CLOSED).open]
-        self._running.timetable.arm()
-        return sum(await asyncio.gather(*(self._restore(record) for record in wanted)))
+        return await self._startup.restore()
 
     async def shutdown(self) -> None:
         """Ends all calls, says that every agent is off, and frees everything; flags are kept for the next start."""
@@ -319,7 +305,7 @@ class Executor:
             for _ in range(self._ticker.deadline_ticks(self._limit_ms)):
                 self._engine.increment_epoch()  # every deadline is over
             await asyncio.sleep(_LOOK_S)
-        self._runner.summarise(ended=True)
+        self._runner.telling.summarise(ended=True)
         for key in self._live:
             self._running.detach(key)
             event = AgentDeactivated(room=key.room, agent=key.agent, reason="shutdown")
@@ -392,29 +378,3 @@ class Executor:
             events: in their order.
         """
         self._running.dispatch(room, events)
-
-    # --- inside -----------------------------------------------------------------------------------------------------
-
-    async def _restore(self, record: AgentRecord) -> bool:
-        async with self._running.door(record.key):
-            try:
-                if record.key not in self._live:  # somebody was faster
-                    record = await self.modules.get(record.key)
-                    if not record.active:
-                        return False
-                    await self._start(record, restored=True)
-            except OrlopError:
-                return False  # told by the agent's own events
-            return True
-
-    async def _start(self, record: AgentRecord, *, restored: bool) -> None:
-        figures = await self._running.fresh(record.key)
-        figures.phase = Phase.STARTING
-        live = self._running.new(record, figures)
-        try:
-            self._running.check_member(record.key)
-            await self._running.starts.activate(live, restored=restored)
-        except OrlopError as error:
-            figures.phase, figures.problem = Phase.FAILED, clean(error.why.removeprefix(ACTIVATION), 200)
-            raise
-        self._running.enlist(live)

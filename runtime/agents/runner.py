@@ -23,13 +23,13 @@ from runtime.agents.loader import ModuleLoader
 from runtime.agents.parts import Made, Parts, Watcher, failure_of, news
 from runtime.agents.records import save_breaker
 from runtime.agents.state import StateBrokenError, StateTooLargeError, set_aside
+from runtime.agents.telling import Telling
 from runtime.agents.view import event_json
 from runtime.errors import OrlopError, UnavailableError
 from runtime.events import AgentPaused, CoreError, Event
 from runtime.sandbox.outcome import Outcome
 from runtime.sanitise import clean
 from runtime.store import Transaction
-from runtime.summaries import TickSummaries, is_uneventful
 
 __all__ = ["Runner"]
 
@@ -48,8 +48,8 @@ class Runner:
         self._parts = parts
         self._watcher = watcher
         self.loader = ModuleLoader(parts.modules)
+        self.telling = Telling(parts.modules, parts.clock)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._summaries = TickSummaries()
         self.inside = 0
         """Calls that are queued or run in a lane."""
         self.stopping = False
@@ -115,7 +115,7 @@ class Runner:
             if live.figures.phase is Phase.ACTIVE:
                 live.figures.phase, live.figures.problem = Phase.PAUSED, reason
                 live.note(reason)
-                self._emit(AgentPaused(room=live.key.room, agent=live.key.agent, reason=reason))
+                self.telling.emit(AgentPaused(room=live.key.room, agent=live.key.agent, reason=reason))
             self._watcher.waits(live)
         elif live.figures.phase is Phase.PAUSED:
             live.figures.phase, live.figures.problem = Phase.ACTIVE, ""
@@ -135,7 +135,7 @@ class Runner:
             return
         ended = self._settle(live, order.trigger, made)
         if ended.uneventful:
-            self._tell(live, ended)
+            self.telling.completed(live, ended)
             return
         await self.keep(live, ended, made, 0 if order.pending is None else order.pending.hops)
 
@@ -354,37 +354,10 @@ class Runner:
             return
         reason = clean(str(error), 200)
         live.figures.phase, live.figures.problem = Phase.PAUSED, reason
-        self._emit(AgentPaused(room=live.key.room, agent=live.key.agent, reason=reason))
-        self._emit(
+        self.telling.emit(AgentPaused(room=live.key.room, agent=live.key.agent, reason=reason))
+        self.telling.emit(
             CoreError(where=f"agent {live.key.module_id}", error=reason, hint="the agent waits with what it did")
         )
-
-    def _tell(self, live: LiveAgent, ended: Ended) -> None:
-        event, now = ended.completed(), self._parts.clock.wall_ms()
-        live.figures.ran(Run(now, ended.trigger, ended.duration_us, True, ""))
-        if not is_uneventful(event):
-            self._emit(event)
-            return
-        self._parts.modules.store.emit(event, journal=False)
-        summary = self._summaries.add(event, now)
-        if summary is not None:
-            self._emit(summary)
-
-    def summarise(self, key: AgentKey | None = None, *, ended: bool = False) -> None:
-        """Journals the summaries of ticks in which nothing happened.
-
-        Args:
-            key: of this agent only; then all of them.
-            ended: all of them, not only those of minutes that are over.
-        """
-        if key is not None:
-            summaries = self._summaries.drain(key.room, key.agent)
-        elif ended:
-            summaries = self._summaries.drain()
-        else:
-            summaries = self._summaries.flush(self._parts.clock.wall_ms())
-        for summary in summaries:
-            self._emit(summary)
 
     def probed(self, breaker: Breaker) -> Breaker:
         """A breaker after an automatic probe that failed now.
@@ -411,21 +384,3 @@ class Runner:
             tx.emit(event)
 
         await asyncio.wrap_future(self._parts.modules.store.write(work))
-
-    async def say(self, event: Event, *, off: AgentKey | None = None) -> None:
-        """Stores an event that an answer waits for; what cannot be stored is told by the store.
-
-        Args:
-            event: what happened.
-            off: an agent whose flag is cleared with it.
-        """
-        try:
-            if off is None:
-                await asyncio.wrap_future(self._parts.modules.store.write(lambda tx: tx.emit(event)))
-            else:
-                await self._parts.modules.set_active(off, active=False, event=event)
-        except UnavailableError:
-            self._emit(event)
-
-    def _emit(self, event: Event) -> None:
-        self._parts.modules.store.emit(event)

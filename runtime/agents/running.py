@@ -174,7 +174,7 @@ class Running:
         live = self.live.remove(key)
         if live is None:
             return False
-        self.runner.summarise(key)
+        self.runner.telling.summarise(key)
         self.shifts.leave(key)
         self._waits.discard(key)
         live.figures.runner = ""
@@ -319,7 +319,7 @@ class Running:
             live = self.live.get(key)
             if live is not None:
                 self.runner.wake(live)
-        self.runner.summarise()
+        self.runner.telling.summarise()
         self._budget.statistics.flush()
 
     async def _probe_unasked(self, key: AgentKey) -> None:

@@ -65,7 +65,7 @@ class Starts:
                 raise FailedError(error.why, where=key.agent) from None
             reason = _plain(error)
             host = isinstance(error, UnavailableError)
-            await self._runner.say(
+            await self._runner.telling.say(
                 AgentFailed(room=key.room, agent=key.agent, reason=reason), off=None if host else key
             )
             if host:
@@ -124,7 +124,7 @@ class Starts:
         if not broken:
             return ()
         event = CoreError(where=f"agent {live.key.module_id}", error=broken, hint="the agent starts without a state")
-        await self._runner.say(event)
+        await self._runner.telling.say(event)
         return (f"{broken}; it counts as none",)
 
     async def _begin(self, live: LiveAgent, ended: Ended, made: Made, *, urgent: bool) -> None:
