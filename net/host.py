@@ -10,28 +10,26 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
 
 from net.admission import Admission
+from net.conduct import Conduct
 from net.dialler import Dialler
 from net.dialling import is_dialable
-from net.endpoint import Endpoint, HeldConnection
+from net.endpoint import HeldConnection
+from net.endpoints import Endpoints
 from net.errors import AddressError, ConnectionLostError, PeerFaultError, UnreachableError
-from net.fault_log import FaultLog
 from net.held import Held
-from net.host_events import Banned, Connected, DialFailed, Disconnected, HostEvent, Identified, Listening
+from net.host_events import Connected, DialFailed, Disconnected, HostEvent, Identified, Listening
 from net.identify import IDENTIFY, IDENTIFY_PUSH, Identify, says
 from net.identify_pushes import IdentifyPushes
 from net.limits import NetLimits
-from net.multiaddr import Multiaddr, Transport
+from net.multiaddr import Multiaddr
 from net.networks import told_places
 from net.peer_id import PeerId
 from net.ping import PING, PingAnswers
-from net.scores import Ban, Scores
 from net.sources import Sources
 from net.standing import Standing, Strangers
 from net.stream import Handler, Protocols, Stream
-from net.tcp import TcpEndpoint
-from net.unread import Unread
 from runtime.clock import Clock
-from runtime.errors import OrlopError, RefusedError, UsageError
+from runtime.errors import OrlopError, UsageError
 from runtime.identity import Identity
 from runtime.sanitise import clean
 
@@ -69,26 +67,39 @@ class Host:
         own_networks: Callable[[], Sequence[IPv4Network | IPv6Network]] = tuple,
     ) -> None:
         self.peer: Final = PeerId(identity.public)
-        self._identity = identity
-        self._limits = limits
         self._clock = clock
         self._tell = on_event
         self._standing = standing or Strangers()
         self._agent = agent
         self._own_networks = own_networks
         self._protocols = Protocols()
-        self._unread = Unread(limits)
-        self._endpoints: dict[Transport, Endpoint] = {}
         self._listening: list[Multiaddr] = []
         self._held = Held(self.peer, limits)
         self._sources = Sources(limits, own_networks, clock)
         self._admission = Admission(limits, self._sources)
-        self._scores = Scores(limits, self._sources)
-        self._faults = FaultLog(on_event, self._sources)
+        self._conduct = Conduct(
+            limits,
+            clock,
+            sources=self._sources,
+            standing=self._standing,
+            held=self._held,
+            close=lambda connection: self._begin(connection.close()),
+            tell=on_event,
+        )
+        self._endpoints = Endpoints(
+            identity,
+            limits,
+            clock,
+            protocols=self._protocols,
+            on_connection=self._came,
+            on_fault=self._on_fault,
+            admits=self._admits,
+            sources=self._sources,
+        )
         self._dialler = Dialler(
             limits,
             clock,
-            endpoint=self._endpoint,
+            endpoint=self._endpoints.of,
             keep=self._keep_dialled,
             discard=lambda late: self._begin(late.close()),
             failed=self._dial_failed,
@@ -149,7 +160,7 @@ class Host:
         self._fail_if_closed()
         if address.peer not in {None, self.peer} or address.relay is not None:
             raise AddressError("is the address of somebody else", where=str(address))
-        place = await self._endpoint(address.transport).listen(address.without_peer())
+        place = await self._endpoints.of(address.transport).listen(address.without_peer())
         self._listening.append(place)
         self._pushes.changed()
         self._tell(Listening(address=str(place.with_peer(self.peer))))
@@ -173,9 +184,9 @@ class Host:
         Returns:
             What sends them, by `send_datagram`.
         """
-        from net.quic.endpoint import QuicEndpoint  # noqa: PLC0415 - as in `_quic`
+        from net.quic.endpoint import QuicEndpoint  # noqa: PLC0415 - as in `Endpoints`
 
-        endpoint = self._endpoint("quic")
+        endpoint = self._endpoints.of("quic")
         assert isinstance(endpoint, QuicEndpoint)  # noqa: S101 - there is no other
         endpoint.on_datagram(first_byte, take)
         return endpoint
@@ -205,7 +216,7 @@ class Host:
         self._fail_if_closed()
         if peer == self.peer:
             raise UsageError("is this node itself", where=str(peer))
-        self._fail_if_banned(peer)
+        self._conduct.fail_if_banned(peer)
         held = self._held.usable(peer)
         if held is not None:
             return held
@@ -226,7 +237,7 @@ class Host:
         """
         self._fail_if_closed()
         place = address.without_peer()
-        connection = await self._endpoint(place.transport).dial(address.peer, place)
+        connection = await self._endpoints.of(place.transport).dial(address.peer, place)
         return self._keep_dialled(connection)
 
     async def open(
@@ -262,7 +273,7 @@ class Host:
         Raises:
             NetworkError: there is no socket to be had.
         """
-        for endpoint in self._endpoints.values():
+        for endpoint in self._endpoints:
             endpoint.rebind()
         self._pushes.changed()
 
@@ -272,16 +283,11 @@ class Host:
 
     def forgive(self, peer: PeerId) -> None:
         """Forgets what a peer has done: the operator has named it anew."""
-        self._scores.forgive(str(peer))
-        self.heed(peer)
+        self._conduct.forgive(peer)
 
     def heed(self, peer: PeerId) -> None:
         """Does at once what `standing` says of a peer now."""
-        for connection in self._held.of(peer):
-            if self._is_banned(peer):
-                self._begin(connection.close())
-            elif self._standing.is_listed(peer):
-                connection.trust()
+        self._conduct.heed(peer)
 
     def blame(self, fault: PeerFaultError, *, peer: PeerId | None, remote: Multiaddr | None) -> None:
         """Counts a fault against a peer, and ends its connections when it is one too many.
@@ -291,19 +297,14 @@ class Host:
             peer: who, when it is proven.
             remote: where it is, when that is known.
         """
-        now = self._clock.monotonic()
-        name = "" if peer is None else str(peer)
-        place, host = ("", "") if remote is None else (str(remote), remote.host)
-        self._faults.add(fault, peer=name, remote=place, host=host, now=now)
-        for ban in self._scores.add(fault.score, clean(fault.why), now, peer=name, host=host):
-            self._banned(ban, peer, now)
+        self._conduct.blame(fault, peer=peer, remote=remote)
 
     async def aclose(self) -> None:
         """Ends everything and waits for it; nothing of it is left."""
         self._closed = True
         self._pushes.close()
         await self._dialler.aclose()
-        await asyncio.gather(*(endpoint.aclose() for endpoint in self._endpoints.values()))
+        await asyncio.gather(*(endpoint.aclose() for endpoint in self._endpoints))
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -320,44 +321,11 @@ class Host:
             raise UnreachableError("has no place for one more connection", where=str(connection.peer))
         return connection
 
-    def _endpoint(self, transport: Transport) -> Endpoint:
-        endpoint = self._endpoints.get(transport)
-        if endpoint is None:
-            endpoint = self._endpoints[transport] = self._tcp() if transport == "tcp" else self._quic()
-        return endpoint
-
-    def _tcp(self) -> Endpoint:
-        return TcpEndpoint(
-            self._identity,
-            self._limits,
-            protocols=self._protocols,
-            unread=self._unread,
-            on_connection=self._came,
-            on_fault=self._on_fault,
-            admits=self._admits,
-            sources=self._sources,
-        )
-
-    def _quic(self) -> Endpoint:
-        from net.quic.endpoint import QuicEndpoint  # noqa: PLC0415 - costs much to import, and not every node needs it
-
-        return QuicEndpoint(
-            self._identity,
-            self._limits,
-            self._clock,
-            protocols=self._protocols,
-            unread=self._unread,
-            on_connection=self._came,
-            on_fault=self._on_fault,
-            admits=self._admits,
-            sources=self._sources,
-        )
-
     # --- inside: who gets in ------------------------------------------------------------------------------------------
 
     def _admits(self, host: str) -> bool:
         now = self._clock.monotonic()
-        if self._closed or self._scores.ban_of(now, host=host) is not None:
+        if self._closed or self._conduct.keeps_out(host):
             return False
         refusal = self._admission.judge(host, now, inbound=self._held.inbound_hosts(), connections=len(self._held))
         if refusal is not None:
@@ -366,7 +334,7 @@ class Host:
 
     def _came(self, connection: HeldConnection) -> None:
         """A peer has opened a connection and proven its key."""
-        if self._closed or self._is_banned(connection.peer) or not self._keep(connection):
+        if self._closed or self._conduct.is_banned(connection.peer) or not self._keep(connection):
             self._begin(connection.close())
 
     def _keep(self, connection: HeldConnection) -> bool:
@@ -402,26 +370,6 @@ class Host:
 
     def _on_fault(self, remote: Multiaddr, peer: PeerId | None, fault: PeerFaultError) -> None:
         self.blame(fault, peer=peer, remote=remote)
-
-    def _banned(self, ban: Ban, peer: PeerId | None, now: float) -> None:
-        spared = ban.kind == "peer" and peer is not None and self._standing.is_listed(peer)
-        self._tell(
-            Banned(kind=ban.kind, subject=ban.subject, reason=ban.reason, seconds=ban.until - now, spared=spared)
-        )
-        for connection in self._held:
-            of_prefix = self._scores.ban_of(now, host=connection.remote.host) is not None
-            if self._is_banned(connection.peer) or (of_prefix and not self._standing.is_listed(connection.peer)):
-                self._begin(connection.close())
-
-    def _is_banned(self, peer: PeerId) -> bool:
-        if self._standing.is_banned(peer):
-            return True
-        scored = self._scores.ban_of(self._clock.monotonic(), peer=str(peer)) is not None
-        return scored and not self._standing.is_listed(peer)
-
-    def _fail_if_banned(self, peer: PeerId) -> None:
-        if self._is_banned(peer):
-            raise RefusedError("is banned", where=str(peer), hint="see `orlop peers list`")
 
     def _fail_if_closed(self) -> None:
         if self._closed:

@@ -84,7 +84,7 @@ async def test_row_27_a_bogus_provider_is_skipped_for_ten_minutes(harbor: Harbor
     assert "answered with another key" in first.unproven[0].reason
     (fault,) = [event for event in await harbor.told(PeerFault) if event.rule == "bogus-provider"]
     assert (fault.peer, fault.address) == (str(BOGUS), "")
-    assert harbor.core.mesh.host._scores.score("peer", str(BOGUS), harbor.clock.monotonic()) == 5.0
+    assert harbor.core.mesh.host._conduct._scores.score("peer", str(BOGUS), harbor.clock.monotonic()) == 5.0
 
     harbor.clock.advance(599)
     (skipped,) = (await looked(harbor)).unproven
