@@ -63,6 +63,7 @@ class Child:
     Args:
         context: whose it is.
         line: to the spawner.
+        key: what the spawner knows it by.
         number: its number in its component.
         streams: its pipes; the writing end belongs to this from now on.
         allowed: whether a policy would start it.
@@ -78,6 +79,7 @@ class Child:
         context: Context,
         line: SpawnerLine,
         *,
+        key: int,
         number: int,
         streams: Streams,
         allowed: Callable[[Policy], Decision],
@@ -87,6 +89,7 @@ class Child:
         self.collected = False
         self._context = context
         self._line = line
+        self._key = key
         self._streams = streams
         self._allowed = allowed
         self._target = target
@@ -166,7 +169,7 @@ class Child:
         if not self._context.allow(decision := self._allowed(self._context.policy), self._target):
             raise ProcessRefusedError("permission-denied", decision.reason)
         wanted = checked_limits(limits, self._limits())
-        self._line.ask(self._context, "limits", {"id": self.number, "limits": {**wanted}})
+        self._line.ask(self._context, "limits", {"id": self._key, "limits": {**wanted}})
 
     @answering
     def get_resource_limits(self) -> ResourceLimits:
@@ -274,7 +277,7 @@ class Child:
         self.ask_to_signal(number)
         if self.result is not None:
             raise ProcessRefusedError("already-terminated", "it has ended")
-        self._line.ask(self._context, "signal", {"id": self.number, "signal": int(number), "group": group})
+        self._line.ask(self._context, "signal", {"id": self._key, "signal": int(number), "group": group})
 
     def ask_to_signal(self, number: int) -> None:
         """Checks that the policy allows a signal.
@@ -297,7 +300,7 @@ class Child:
 
     def kill_now(self, *, group: bool) -> None:
         """Kills it without waiting for an answer, also when the call's time is over."""
-        self._line.tell("signal", {"id": self.number, "signal": int(signal.SIGKILL), "group": group})
+        self._line.tell("signal", {"id": self._key, "signal": int(signal.SIGKILL), "group": group})
 
     def watch(self, tell: Callable[[ProcessEvent], None]) -> None:
         """Has somebody told of what happens to it; of its end at once where that is past."""
@@ -327,13 +330,13 @@ class Child:
         if self.result is not None:
             return None
         try:
-            usage = self._line.ask(self._context, "usage", {"id": self.number})["usage"]
+            usage = self._line.ask(self._context, "usage", {"id": self._key})["usage"]
         except ProcessLookupError:
             return None
         return usage if isinstance(usage, dict) else None
 
     def _limits(self) -> dict[str, int]:
-        limits = self._line.ask(self._context, "limits", {"id": self.number})["limits"]
+        limits = self._line.ask(self._context, "limits", {"id": self._key})["limits"]
         return {name: _number(value) for name, value in limits.items()} if isinstance(limits, dict) else {}
 
     def _read(self, ring: Ring | None, max_bytes: int, timeout: int) -> Output:

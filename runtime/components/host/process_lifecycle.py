@@ -127,19 +127,25 @@ class ProcessLifecycle:
         environment = self._child_environment(options, program)
         context.handles.room("child")
         self._check_number(program)
-        number = self._number + 1
+        number, key = self._number + 1, self._line.new_child()
         with self._directory(options.working_directory) as directory, child_pipes(options) as pipes:
             streams = Streams(pipes.input, _ring(options.stdout), _ring(options.stderr))
             child = Child(
-                context, self._line, number=number, streams=streams, allowed=program.allowed, target=program.target
+                context,
+                self._line,
+                key=key,
+                number=number,
+                streams=streams,
+                allowed=program.allowed,
+                target=program.target,
             )
-            self._line.listen(number, child)
+            self._line.listen(key, child)
             try:
                 self._line.ask(
                     context,
                     "spawn",
                     {
-                        "id": number,
+                        "id": key,
                         "arguments": [options.command, *options.arguments],
                         "environment": environment,
                         "limits": {**limits},
@@ -150,8 +156,8 @@ class ProcessLifecycle:
                 )
             except BaseException:
                 # It may have started just when the time was over.
-                self._line.forget(number)
-                self._line.tell("signal", {"id": number, "signal": int(signal.SIGKILL), "group": True})
+                self._line.forget(key)
+                self._line.tell("signal", {"id": key, "signal": int(signal.SIGKILL), "group": True})
                 raise
             self._number = number
             self._drain(pipes.output, streams.stdout, f"{number} stdout")

@@ -37,7 +37,7 @@ class Listener(Protocol):
         Args:
             status: its wait status.
             cpu_ms: CPU time, of what it waited for too.
-            peak_kib: the most memory that it had.
+            peak_kib: the most memory that it had; never below what the spawner has, as whose copy it began.
             at: nanoseconds since 1970.
         """
 
@@ -60,6 +60,7 @@ class SpawnerLine:
         self._line = line
         self._gone = False
         self._asked = 0
+        self._children = 0
         self._answers: dict[int, dict[str, object]] = {}
         self._waiting: set[int] = set()
         self._listeners: dict[int, Listener] = {}
@@ -128,6 +129,11 @@ class SpawnerLine:
                     return False
                 self.changed.wait(min(left, _SLICE_S))
             return True
+
+    def new_child(self) -> int:
+        """A number for a child that is about to be started, never used before on this line."""
+        self._children += 1
+        return self._children
 
     def listen(self, child: int, listener: Listener) -> None:
         """Has somebody hear of a child; before it is started."""

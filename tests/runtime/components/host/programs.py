@@ -20,7 +20,7 @@ from runtime.components.permissions import Policy
 from runtime.components.permissions.rules import SpawnRule
 from tests.runtime.components.host.frame import context_of, policy_of, value_of
 
-__all__ = ["SHELL", "Programs", "everything", "options", "programs_in", "runs", "spawner"]
+__all__ = ["LONG_MS", "SHELL", "Programs", "Spawner", "everything", "options", "programs_in", "runs", "spawner"]
 
 ROOT = Path(__file__).parents[4]
 SHELL = os.path.realpath("/bin/sh")
@@ -35,33 +35,56 @@ serve(socket.socket(fileno=int(sys.argv[2])))
 
 
 @dataclass
+class Spawner:
+    """A spawner and the line to it."""
+
+    line: SpawnerLine
+    process: "subprocess.Popen[bytes]"
+
+    def close(self) -> None:
+        """Ends it and all that it started."""
+        self.line.close()
+        self.process.wait(60)
+
+
+@dataclass
 class Programs:
     """Both interfaces of one instance, and the spawner behind them."""
 
     context: Context
-    line: SpawnerLine
     lifecycle: ProcessLifecycle
     signals: ProcessSignals
-    process: "subprocess.Popen[bytes]"
+    spawner: Spawner
+    shared: bool
+
+    @property
+    def line(self) -> SpawnerLine:
+        """To the spawner."""
+        return self.spawner.line
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The spawner."""
+        return self.spawner.process
 
     def start(self, script: str, *arguments: str, **changed: Any) -> Any:
         """A shell that runs a script."""
         return value_of(self.lifecycle.spawn(options(script, *arguments, **changed)))
 
     def close(self) -> None:
-        """Ends the instance and its spawner."""
+        """Ends the instance, and a spawner of its own."""
         self.context.close()
-        self.line.close()
-        self.process.wait(60)
+        if not self.shared:
+            self.spawner.close()
 
 
-def spawner(environment: Mapping[str, str] | None = None) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
+def spawner(environment: Mapping[str, str] | None = None) -> Spawner:
     """A spawner in an interpreter of its own: this one has threads, of which a fork has none."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-I", "-c", SERVE, str(ROOT), str(theirs.fileno())]
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
-    return ours, process
+    return Spawner(SpawnerLine(ours), process)
 
 
 def everything(**changed: Any) -> Policy:
@@ -81,6 +104,7 @@ def programs_in(
     limits: HostLimits | None = None,
     directories: Sequence[tuple[str, Path]] = (),
     environment: Mapping[str, str] | None = None,
+    by: Spawner | None = None,
     outside: Mapping[str, str] | None = None,
 ) -> Programs:
     """An instance.
@@ -90,15 +114,15 @@ def programs_in(
         limits: what it may have.
         directories: guest paths and the directories that are given there.
         environment: of the host, as the instance may read it.
-        outside: of the spawner itself.
+        by: a spawner that others use too.
+        outside: the environment of a spawner of its own.
     """
     context = context_of(policy or everything(), limits or HostLimits())
-    ours, process = spawner(outside)
-    line = SpawnerLine(ours)
+    started = by or spawner(outside)
     given = [(guest, os.open(path, os.O_PATH), "operator", False) for guest, path in directories]
     paths = Paths(context, Mounts(given, 0))
-    lifecycle = ProcessLifecycle(context, paths, line, environment or {}, 50)
-    return Programs(context, line, lifecycle, ProcessSignals(context, line), process)
+    lifecycle = ProcessLifecycle(context, paths, started.line, environment or {}, 50)
+    return Programs(context, lifecycle, ProcessSignals(context, started.line), started, by is not None)
 
 
 def options(script: str, *arguments: str, **changed: Any) -> SpawnOptions:

@@ -9,7 +9,7 @@ import pytest
 from runtime.components.bindings.ext_process_types import Exited, Signaled
 from runtime.components.permissions.rules import SpawnRule
 from tests.runtime.components.host.frame import RememberingCore, case_of, policy_of, value_of
-from tests.runtime.components.host.programs import LONG_MS, SHELL, Programs, programs_in
+from tests.runtime.components.host.programs import LONG_MS, SHELL, Programs, Spawner, programs_in, spawner
 
 WAITING = "echo ready; while :; do sleep 1000; done"
 TRAPPING = """
@@ -19,10 +19,18 @@ while :; do read -r line || sleep 0.01; done
 """
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Spawner]:
+    """A spawner for all tests that do not end it."""
+    started = spawner()
+    yield started
+    started.close()
+
+
 @pytest.fixture
-def programs() -> Iterator[Programs]:
+def programs(shared: Spawner) -> Iterator[Programs]:
     """An instance that may send every signal."""
-    programs = programs_in()
+    programs = programs_in(by=shared)
     yield programs
     programs.close()
 
@@ -209,8 +217,8 @@ SENDS: dict[str, Callable[[Programs, Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_without_its_permission_a_signal_is_denied_recorded_and_not_sent(name: str) -> None:
-    programs = programs_in(policy_of(spawn=[SpawnRule("process.spawn", 0, "permissions", SHELL, ("**",))]))
+def test_without_its_permission_a_signal_is_denied_recorded_and_not_sent(shared: Spawner, name: str) -> None:
+    programs = programs_in(policy_of(spawn=[SpawnRule("process.spawn", 0, "permissions", SHELL, ("**",))]), by=shared)
     try:
         child = ready(programs, TRAPPING)
         context = programs.context

@@ -22,19 +22,37 @@ from tests.runtime.components.host.programs import (
     LONG_MS,
     SHELL,
     Programs,
+    Spawner,
     everything,
     options,
     programs_in,
     runs,
+    spawner,
 )
 
 NO_LIMITS = ResourceLimits(None, None, None, None, None)
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Spawner]:
+    """A spawner for all tests that do not end it."""
+    started = spawner()
+    yield started
+    started.close()
+
+
 @pytest.fixture
-def programs() -> Iterator[Programs]:
+def programs(shared: Spawner) -> Iterator[Programs]:
     """An instance that may start any shell script."""
-    programs = programs_in(limits=HostLimits(children=8))
+    programs = programs_in(limits=HostLimits(children=8), by=shared)
+    yield programs
+    programs.close()
+
+
+@pytest.fixture
+def alone() -> Iterator[Programs]:
+    """An instance with a spawner of its own."""
+    programs = programs_in()
     yield programs
     programs.close()
 
@@ -497,24 +515,24 @@ def test_the_end_of_an_instance_ends_everything_that_was_started() -> None:
     assert programs.process.returncode == 0
 
 
-def test_a_worker_that_dies_leaves_nothing(programs: Programs) -> None:
-    child = programs.start("sleep 1000 & echo $!; setsid sleep 1000 & echo $!; wait")
+def test_a_worker_that_dies_leaves_nothing(alone: Programs) -> None:
+    child = alone.start("sleep 1000 & echo $!; setsid sleep 1000 & echo $!; wait")
     pids: list[int] = []
     while len(pids) < 2:
         pids += [int(pid) for pid in value_of(child.read_stdout(99, LONG_MS)).data.split()]
-    programs.line._line.shutdown(2)
-    assert programs.process.wait(60) == 0
+    alone.line._line.shutdown(2)
+    assert alone.process.wait(60) == 0
     assert gone(pids)
-    assert case_of(programs.lifecycle.spawn(options("true"))) == "io-error"
+    assert case_of(alone.lifecycle.spawn(options("true"))) == "io-error"
 
 
-def test_a_spawner_that_dies_takes_the_leaders_with_it(programs: Programs) -> None:
-    child = programs.start("echo $$; exec sleep 1000")
+def test_a_spawner_that_dies_takes_the_leaders_with_it(alone: Programs) -> None:
+    child = alone.start("echo $$; exec sleep 1000")
     pid = int(value_of(child.read_stdout(99, LONG_MS)).data)
-    programs.process.kill()
-    programs.process.wait()
+    alone.process.kill()
+    alone.process.wait()
     assert gone([pid])
-    assert case_of(programs.lifecycle.spawn(options("true"))) == "io-error"
+    assert case_of(alone.lifecycle.spawn(options("true"))) == "io-error"
     assert case_of(child.terminate()) == "io-error"
 
 
@@ -532,18 +550,18 @@ def test_many_arguments_are_refused_before_anything_is_started(programs: Program
     assert value_of(programs.start("exit 4").wait()).exit_status == Exited(4)
 
 
-def test_a_hundred_children_leave_no_descriptor_and_no_zombie(programs: Programs) -> None:
-    value_of(programs.start("true").join(LONG_MS))
+def test_a_hundred_children_leave_no_descriptor_and_no_zombie(alone: Programs) -> None:
+    value_of(alone.start("true").join(LONG_MS))
     before = len(list(Path("/proc/self/fd").iterdir()))
-    spawner = Path(f"/proc/{programs.process.pid}/fd")
-    held = len(list(spawner.iterdir()))
+    theirs = Path(f"/proc/{alone.process.pid}/fd")
+    held = len(list(theirs.iterdir()))
     for _ in range(100):
-        child = programs.start("echo x; echo y >&2", stdin="pipe")
+        child = alone.start("echo x; echo y >&2", stdin="pipe")
         value_of(child.join(LONG_MS))
-        programs.context.handles.drop(programs.context.handles.number_of(child))
+        alone.context.handles.drop(alone.context.handles.number_of(child))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
-    assert len(list(spawner.iterdir())) == held
-    assert Path(f"/proc/{programs.process.pid}/task/{programs.process.pid}/children").read_text() == ""
+    assert len(list(theirs.iterdir())) == held
+    assert Path(f"/proc/{alone.process.pid}/task/{alone.process.pid}/children").read_text() == ""
 
 
 def test_a_number_that_is_used_again_is_not_hit(programs: Programs) -> None:
