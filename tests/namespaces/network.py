@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -44,6 +45,14 @@ class Host:
                 raise OSError(ctypes.get_errno(), "setns")
         finally:
             os.close(descriptor)
+
+    def configured(self, **settings: object) -> "Host":
+        """The same, with these settings of `[p2p]`."""
+        folder = self.home / ".config/orlop"
+        folder.mkdir(parents=True)
+        lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
+        folder.joinpath("config.toml").write_text("[p2p]\n" + "".join(lines))
+        return self
 
     def listening(self, *places: str) -> Running:
         """A node on it that listens and is ready; whoever begins it ends it."""

@@ -1,6 +1,5 @@
 """Ten machines at one, and machines that find each other: by multicast on their network and in the DHT."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,15 +13,6 @@ pytestmark = pytest.mark.net
 
 HELLO = str(ROOT / "assets/jobs/hello/hello.wasm")
 Begins = Callable[..., Running]
-
-
-def configured(host: Host, **settings: object) -> Host:
-    """A machine with these settings of `[p2p]`."""
-    folder = host.home / ".config/orlop"
-    folder.mkdir(parents=True)
-    lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
-    folder.joinpath("config.toml").write_text("[p2p]\n" + "".join(lines))
-    return host
 
 
 def found(host: Host, peer: str) -> Any:
@@ -56,19 +46,19 @@ def test_ten_machines_are_connected_to_one(own_net: Network, begins: Begins) -> 
 
 def test_two_machines_on_one_network_find_each_other_by_multicast(own_net: Network, begins: Begins) -> None:
     ada, bob = own_net.host("ada"), own_net.host("bob")
-    node = begins(configured(ada, lan=ada.ip4), f"/ip4/{ada.ip4}/tcp/0")
+    node = begins(ada.configured(lan=ada.ip4), f"/ip4/{ada.ip4}/tcp/0")
     her = node.run("status")["peer_id"]
-    assert found(configured(bob, lan=bob.ip4), her)["transport"] == "tcp"
+    assert found(bob.configured(lan=bob.ip4), her)["transport"] == "tcp"
     (place,) = bob.orlop("peers", "show", her, "--json").json["places"]
     assert (place["source"], place["address"]) == ("lan", node.run("status")["listen"][0].rpartition("/p2p/")[0])
 
 
 def test_a_machine_finds_a_worker_through_a_third_one_and_has_it_run_a_job(own_net: Network, begins: Begins) -> None:
     first, ada, bob = (own_net.host(name) for name in ("first", "ada", "bob"))
-    (start,) = begins(configured(first, dht=True), f"/ip4/{first.ip4}/udp/0/quic-v1").run("status")["listen"]
-    node = begins(configured(ada, bootstrap=start), f"/ip4/{ada.ip4}/udp/0/quic-v1")
+    (start,) = begins(first.configured(dht=True), f"/ip4/{first.ip4}/udp/0/quic-v1").run("status")["listen"]
+    node = begins(ada.configured(bootstrap=start), f"/ip4/{ada.ip4}/udp/0/quic-v1")
     her = node.run("status")["peer_id"]
-    node.run("peers", "trust", configured(bob, bootstrap=start).peer(), "--jobs")
+    node.run("peers", "trust", bob.configured(bootstrap=start).peer(), "--jobs")
     assert found(bob, her)["transport"] == "quic"
     assert bob.orlop("peers", "show", her, "--json").json["places"][0]["source"] == "dht"
     assert bob.orlop("peers", "trust", her).code == 0
