@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from console.commands import Command
     from console.core import Core
     from runtime.components.preview import Preview
+    from runtime.components.running import Called
     from runtime.components.unit import Unit
-    from runtime.components.worker_process import Called
 
 __all__ = [
     "check",

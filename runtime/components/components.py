@@ -35,11 +35,11 @@ from runtime.components.permissions import Policy
 from runtime.components.permissions.grants import Grants
 from runtime.components.post import Post
 from runtime.components.preview import UNSIGNED, Preview, carried, look
+from runtime.components.running import Called
 from runtime.components.storage import Sealing
 from runtime.components.supervision import Group
 from runtime.components.supervisor import Supervisor, at_rest
 from runtime.components.unit import Fall, Housing, Unit
-from runtime.components.worker_process import Called
 from runtime.components.workers import Workers
 from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
 from runtime.events import CoreError, Event

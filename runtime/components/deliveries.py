@@ -8,7 +8,7 @@ from runtime.clock import Clock
 from runtime.components.export_values import callback_arguments, message_arguments, reply_of
 from runtime.components.mailbox import Callback, Letter
 from runtime.components.post import Box, Post
-from runtime.components.worker_process import Called
+from runtime.components.running import Called
 
 __all__ = ["Deliveries", "Enter"]
 

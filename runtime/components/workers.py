@@ -15,9 +15,10 @@ from runtime.components.errors import WorkerUnavailableError
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
 from runtime.components.placement import SHARED_SLOTS, Walls, walls_of
+from runtime.components.running import GRACE_S, CoreDesk, Running
 from runtime.components.worker.wire import Load, LoadLimits, MountPoint
 from runtime.components.worker.zygote import PROGRAM
-from runtime.components.worker_process import GRACE_S, CoreDesk, Running, WorkerProcess
+from runtime.components.worker_process import WorkerProcess
 from runtime.errors import UnavailableError
 from runtime.jobs.zygote_process import Ended, Forked, ZygoteProcess, sealed_module
 

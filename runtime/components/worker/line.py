@@ -1,5 +1,6 @@
 """The worker's end of the line to the core: frames out from any thread, answers to the thread that asked."""
 
+import os
 import queue
 import socket
 import threading
@@ -28,15 +29,17 @@ class Line:
         self._lock = threading.Lock()
 
     def say(self, message: FromWorker) -> None:
-        """Sends one message whole.
+        """Sends one message whole. When the core is gone, the process ends: nobody is left to work for.
 
         Raises:
             WireError: it is larger than a frame.
-            OSError: the core is gone.
         """
         frame = encode(message)
-        with self._lock:
-            self._channel.sendall(frame)
+        try:
+            with self._lock:
+                self._channel.sendall(frame)
+        except OSError:
+            os._exit(0)
 
 
 class SlotLine:

@@ -91,14 +91,16 @@ class _Worker:
 
     def load(self, load: Load, descriptors: Sequence[int]) -> None:
         """Has an instance made."""
-        self._slots[load.slot] = Slot(self._machinery, load, descriptors)
+        self._slots[load.slot] = Slot(self._machinery, load, descriptors, self._slots.pop)
 
     def take(self, message: ToWorker, descriptors: Sequence[int]) -> None:
         """Does what a message says. None of it waits for a guest."""
         if isinstance(message, Load):
             self.load(message, descriptors)
             return
-        slot = self._slots[message.slot]
+        slot = self._slots.get(message.slot)
+        if slot is None:
+            return  # it went while this was on its way
         match message:
             case Call():
                 slot.call(message)
@@ -107,7 +109,6 @@ class _Worker:
             case Stop():
                 slot.stop()
             case Unload():
-                del self._slots[message.slot]
                 slot.unload()
             case Answer():
                 slot.answer(message)

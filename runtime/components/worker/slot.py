@@ -4,7 +4,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -60,10 +60,14 @@ class Slot:
         machinery: of the worker.
         load: what is wanted.
         descriptors: the compiled component, then one per mount; they are the slot's from now on.
+        forget: called with its number when nothing of it is left.
     """
 
-    def __init__(self, machinery: Machinery, load: Load, descriptors: Sequence[int]) -> None:
+    def __init__(
+        self, machinery: Machinery, load: Load, descriptors: Sequence[int], forget: Callable[[int], object]
+    ) -> None:
         self._machinery = machinery
+        self._forget = forget
         self._load = load
         self._descriptors = list(descriptors)
         self._work: queue.SimpleQueue[Call | _Adopt | None] = queue.SimpleQueue()
@@ -107,40 +111,43 @@ class Slot:
         self._work.put(None)
 
     def _run(self) -> None:
+        load, say = self._load, self._machinery.line.say
         try:
-            self._live()
-        except OSError:
-            # The core is gone, and with it the worker: nobody is left to tell.
-            os._exit(0)
-
-    def _live(self) -> None:
-        limits = self._load.limits
-        mounts = Mounts(
-            [
-                (mount.guest, descriptor, _SOURCES[mount.source], mount.read_only)
-                for mount, descriptor in zip(self._load.mounts, self._descriptors[1:], strict=True)
-            ],
-            limits.filesystem,
-        )
-        hosts = Hosts(self._context, self._load, mounts, self._machinery.spawner)
-        instance = Instance(self._machinery.engine, self._machinery.ticker, limits, self._context)
+            mounts = self._mounts()
+        except OSError as error:
+            os.close(self._descriptors[0])
+            self._forget(load.slot)
+            say(Refused(load.slot, "host", f"its mounts cannot be read: {error.strerror}"))
+            say(Gone(load.slot))
+            return
+        hosts = Hosts(self._context, load, mounts, self._machinery.spawner)
+        instance = Instance(self._machinery.engine, self._machinery.ticker, load.limits, self._context)
         try:
-            outcome = self._instantiate(instance, hosts)
-            if outcome.kind != "returned":
-                self._machinery.line.say(Refused(self._load.slot, outcome.kind, outcome.detail))
-                return
-            self._machinery.line.say(Loaded(self._load.slot))
-            while (work := self._work.get()) is not None:
-                if isinstance(work, Call):
-                    self._call(instance, work)
-                else:
-                    self._context.adopt_policy()
+            self._live(instance, hosts)
         finally:
             self._context.close()
             hosts.close()
             instance.close()
             mounts.close()
-            self._machinery.line.say(Gone(self._load.slot))
+            self._forget(load.slot)
+            say(Gone(load.slot))
+
+    def _mounts(self) -> Mounts:
+        pairs = zip(self._load.mounts, self._descriptors[1:], strict=True)
+        given = [(mount.guest, fd, _SOURCES[mount.source], mount.read_only) for mount, fd in pairs]
+        return Mounts(given, self._load.limits.filesystem)
+
+    def _live(self, instance: Instance, hosts: Hosts) -> None:
+        outcome = self._instantiate(instance, hosts)
+        if outcome.kind != "returned":
+            self._machinery.line.say(Refused(self._load.slot, outcome.kind, outcome.detail))
+            return
+        self._machinery.line.say(Loaded(self._load.slot))
+        while (work := self._work.get()) is not None:
+            if isinstance(work, Call):
+                self._call(instance, work)
+            else:
+                self._context.adopt_policy()
 
     def _instantiate(self, instance: Instance, hosts: Hosts) -> Outcome:
         engine = self._machinery.engine

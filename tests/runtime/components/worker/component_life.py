@@ -9,8 +9,8 @@ from pathlib import Path
 from runtime.canonical import Json
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
+from runtime.components.running import Called, Running
 from runtime.components.worker.wire import LoadLimits
-from runtime.components.worker_process import Called, Running
 from runtime.components.workers import Start
 from runtime.sandbox.compile import Compiler
 

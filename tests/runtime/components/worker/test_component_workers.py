@@ -13,8 +13,8 @@ from runtime.canonical import Json
 from runtime.components.errors import ComponentRefusedError, WireError, WorkerUnavailableError
 from runtime.components.permissions import Policy
 from runtime.components.permissions.rules import PatternRule, Rules, StorageRule
+from runtime.components.running import Running
 from runtime.components.worker.wire import MountPoint
-from runtime.components.worker_process import Running
 from runtime.components.workers import HostMount, Start, Workers
 from runtime.sandbox.compile import Compiler
 from tests.runtime.components.worker.component_life import (

@@ -17,8 +17,9 @@ from runtime.components.errors import WorkerUnavailableError
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
 from runtime.components.permissions.rules import Rules, SpawnRule, StorageRule
+from runtime.components.running import Lost, Running
 from runtime.components.worker.wire import Answer, Ask, Ended, Gone, Load, Loaded, MountPoint, Stop, Tell, encode
-from runtime.components.worker_process import Lost, Running, WorkerProcess
+from runtime.components.worker_process import WorkerProcess
 from runtime.components.workers import HostMount, Workers
 from tests.open_twin import open_twin
 from tests.runtime.components.worker.component_life import (
