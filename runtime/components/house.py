@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,16 +26,25 @@ from runtime.components.workers import HostMount
 from runtime.errors import UnavailableError
 from runtime.events import CoreError, Event
 from runtime.sandbox.compile import Compiler
+from runtime.sandbox.componentcheck import check_component
 from runtime.sanitise import clean
 from runtime.shapes import ShapeError, from_wire
 from runtime.store import Store, Transaction
 from runtime.vault import Vault
 
-__all__ = ["LOG_LINES", "Code", "Folders", "Journal"]
+__all__ = ["LOG_LINES", "Code", "Compiled", "Folders", "Journal"]
 
 LOG_LINES: Final = 1000
 """Lines that are kept of each component's log."""
 _LOG_TEXT: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Native code, and how many memories it makes."""
+
+    code: bytes
+    memories: int
 
 
 class Code:
@@ -49,7 +59,7 @@ class Code:
         self._blobs = blobs
         self._compiler = compiler
 
-    async def __call__(self, installed: Installed) -> bytes:
+    async def __call__(self, installed: Installed) -> Compiled:
         """The code of an installed component.
 
         Args:
@@ -61,9 +71,9 @@ class Code:
         """
         return await asyncio.to_thread(self._compiled, installed)
 
-    def _compiled(self, installed: Installed) -> bytes:
+    def _compiled(self, installed: Installed) -> Compiled:
         wasm = self._blobs.read(installed.hash, limit=WASM_MAX)
-        return self._compiler().compile("component", wasm)
+        return Compiled(self._compiler().compile("component", wasm), check_component(wasm).memories)
 
 
 class Folders:

@@ -1,15 +1,12 @@
 """The limits that are in force for one component: its manifest's, after the operator's cuts."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from runtime.canonical import Json
 from runtime.components.manifest.model import Limits, Messaging
 from runtime.components.worker.wire import LoadLimits
 
 __all__ = ["Ceilings"]
-
-_MEMORIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +16,18 @@ class Ceilings:
     limits: Limits
     messaging: Messaging
 
-    def for_worker(self) -> LoadLimits:
-        """As a worker is told them."""
+    def for_worker(self, memories: int) -> LoadLimits:
+        """As a worker is told them.
+
+        Args:
+            memories: that the component makes.
+        """
         limits = self.limits
         return LoadLimits(
             memory=limits.memory,
             table_elements=limits.table_elements,
             instances=limits.instances,
-            memories=_MEMORIES,
+            memories=memories,
             fuel=limits.fuel,
             call_timeout_ms=limits.call_timeout,
             cpu_per_minute_ms=limits.cpu_per_minute,

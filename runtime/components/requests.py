@@ -5,7 +5,7 @@ A request that its sender forgets, or whose sender ends, is settled without a ca
 """
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from runtime.components.mailbox import Callback
@@ -134,6 +134,17 @@ class Requests:
             self._drop(number)
         asked = [number for number, one in self._open.items() if one.target == component]
         return [self._settle(number, Callback(number, None, failure)) for number in asked]
+
+    def rename(self, old: str, new: str) -> None:
+        """Another instance takes the place of an older one: what it asked is what that name asked.
+
+        Args:
+            old: its own name until now.
+            new: the name that both have.
+        """
+        for number in self._of.pop(old, set()):
+            self._open[number] = replace(self._open[number], sender=new)
+            self._of.setdefault(new, set()).add(number)
 
     def _settle(self, number: int, callback: Callback) -> Due:
         return Due(self._drop(number), callback)

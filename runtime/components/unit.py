@@ -22,6 +22,7 @@ from runtime.components.errors import WireError
 from runtime.components.export_values import error_of, execute_arguments, init_arguments
 from runtime.components.health import UNASKED, Health
 from runtime.components.host.context import ComponentId
+from runtime.components.house import Compiled
 from runtime.components.in_force import Ceilings
 from runtime.components.installed import Installed
 from runtime.components.lifecycle import ABSENT, Action, Life
@@ -29,7 +30,7 @@ from runtime.components.mailbox import Mailbox
 from runtime.components.manifest.against import check_metadata
 from runtime.components.permissions import Policy
 from runtime.components.post import Box, Post
-from runtime.components.worker_process import Called, Lost, Running
+from runtime.components.running import Called, Lost, Running
 from runtime.components.workers import HostMount, Start, Workers
 from runtime.errors import OrlopError, UsageError
 from runtime.events import Event
@@ -68,7 +69,7 @@ class Housing:
     workers: Workers
     post: Post
     clock: Clock
-    code: Callable[[Installed], Awaitable[bytes]]
+    code: Callable[[Installed], Awaitable[Compiled]]
     folders: Callable[[Installed, Policy], Awaitable[tuple[HostMount, ...]]]
     tidy: Callable[[Installed], Awaitable[None]]
     emit: Callable[[Event], None]
@@ -120,7 +121,7 @@ class Unit:
         self._environment = environment
         self._housing = housing
         self._number = number
-        self._code = b""
+        self._compiled: Compiled | None = None
         self._alone = False
         self._fall = Fall("")
         self._start: Start | None = None
@@ -260,17 +261,17 @@ class Unit:
                 self.want(event, self._fall.reason if event == "failed" else "")
 
     async def _verify(self) -> lifecycle.Event:
-        self._code = await self._housing.code(self.installed)
+        self._compiled = await self._housing.code(self.installed)
         return "verified"
 
     async def _load(self) -> lifecycle.Event:
         mounts = await self._housing.folders(self.installed, self.policy)
-        limits = self.ceilings.for_worker()
+        if self._compiled is None:
+            raise UsageError("its code is gone")
+        code, limits = self._compiled.code, self.ceilings.for_worker(self._compiled.memories)
         world = self.installed.manifest.component.world
         timeout = self.ceilings.limits.init_timeout
-        start = Start(
-            self.component, world, self._code, self.policy, limits, mounts, timeout, self._alone, self._environment
-        )
+        start = Start(self.component, world, code, self.policy, limits, mounts, timeout, self._alone, self._environment)
         self.seat = self._new_seat()
         self._housing.post.enter(self.seat.box)
         self.running = running = await self._housing.workers.start(start)
@@ -337,7 +338,7 @@ class Unit:
         if running is not None:
             await running.unload()
         await self._housing.tidy(self.installed)
-        self._code = b""
+        self._compiled = None
 
     async def _ask_supervisor(self) -> None:
         self._housing.fell(self, self._fall)

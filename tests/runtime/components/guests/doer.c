@@ -54,6 +54,10 @@ void orlop_component_lifecycle_init(const orlop_core_component_config_t *config,
   result->is_err = false;
   if (!config->config_data.is_some) return;
   orlop_string_t wish = {(const char *)config->config_data.some.data, config->config_data.some.size};
+  if (wish.size > 11 && wish.data[0] == '{') {   // {"wish":"…"} of a manifest
+    wish.data += 9;
+    wish.size -= 11;
+  }
   if (is(wish, "spin")) spin();
   if (is(wish, "trap")) __builtin_trap();
   if (is(wish, "fail")) {
