@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from runtime.components import workers as workers_module
-from runtime.components.errors import WorkerUnavailableError
+from runtime.components.errors import ComponentRefusedError, WorkerUnavailableError
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
 from runtime.components.permissions.rules import Rules, SpawnRule, StorageRule
@@ -109,6 +109,49 @@ async def test_calls_wait_once_the_processor_time_of_a_minute_is_used_up(workers
     assert not waiting.done()
     await workers.close()
     assert (await waiting).kind == "lost"
+
+
+async def test_an_instance_can_end_while_its_calls_wait_for_processor_time(workers: Workers, doer: bytes) -> None:
+    greedy = await workers.start(start_of(doer, cpu_per_minute_ms=1))
+    assert said(await execute(greedy, "work", b"30000000")) == "30000000"
+    waiting = asyncio.ensure_future(execute(greedy, "echo"))
+    await until(lambda: greedy.overran)
+    async with asyncio.timeout(WAIT_S):
+        await greedy.unload()
+    assert (await waiting).detail == "the instance was unloaded"
+
+
+async def test_a_call_whose_caller_gives_up_goes_on_and_the_next_waits_for_it(workers: Workers, doer: bytes) -> None:
+    running = await workers.start(start_of(doer))
+    impatient = asyncio.ensure_future(execute(running, "sleep", b"200"))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    assert said(await execute(running, "count")) == "1"
+    assert not running.lost.done()
+
+
+async def test_a_start_whose_caller_gives_up_leaves_nothing(workers: Workers, doer: bytes) -> None:
+    keeps = await workers.start(start_of(doer))
+    hasty = asyncio.ensure_future(workers.start(start_of(doer, instance=1)))
+    await asyncio.sleep(0)
+    hasty.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hasty
+    (worker,) = workers._workers.values()
+    await until(lambda: worker.slots == 1)
+    assert said(await execute(keeps, "echo", b"here")) == "here"
+
+
+async def test_a_refused_component_does_not_cost_its_neighbours_their_worker(workers: Workers, doer: bytes) -> None:
+    keeps = await workers.start(start_of(doer))
+    for number in range(1, 12):
+        with pytest.raises(ComponentRefusedError):
+            await workers.start(start_of(b"no code", instance=number))
+    again = await workers.start(start_of(doer, instance=1))
+    assert again.process_id == keeps.process_id
+    assert said(await execute(keeps, "echo", b"here")) == "here"
 
 
 # --- loss -----------------------------------------------------------------------------------------------------------
