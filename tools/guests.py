@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from runtime.agents.interface import NEEDS  # noqa: E402 - the checkout, wherever this is started from
 from runtime.agents.toolchain import AGENT_FLAGS, COMMON_FLAGS, COMPILER  # noqa: E402
-from runtime.components import wit  # noqa: E402
+from runtime.components import wit_reader  # noqa: E402
 from runtime.components.authoring.c_header import c_header  # noqa: E402
 from runtime.components.bindings.operations import VERSION, WORLDS  # noqa: E402
 from runtime.components.imports import misfits  # noqa: E402
@@ -156,7 +156,9 @@ def compile_guest(guest: Guest, folder: Path) -> bytes:
     env = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache / "global"), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")}
     flags = [*FLAGS[guest.kind], *COMMON_FLAGS, "-s"]
     if guest.kind == "component":
-        (folder / "orlop.h").write_text(c_header(wit.read((ROOT / WIT / "resolved.json").read_text()), guest.world))
+        (folder / "orlop.h").write_text(
+            c_header(wit_reader.read((ROOT / WIT / "resolved.json").read_text()), guest.world)
+        )
         flags += ["-I", str(folder)]
     command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(out), guest.source]
     run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)

@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from runtime.components.wit import WitError, read  # noqa: E402 - the checkout, wherever this is started from
+from runtime.components.wit import WitError  # noqa: E402 - the checkout, wherever this is started from
+from runtime.components.wit_reader import read  # noqa: E402 - as above
 from tools import wit_check, wit_python  # noqa: E402 - as above
 
 RESOLVED = f"{wit_check.WIT}/resolved.json"

@@ -22,8 +22,8 @@ from runtime.components.wit import (
     Type,
     Variant,
     Wit,
-    read,
 )
+from runtime.components.wit_reader import read
 
 RESOLVED = Path(__file__).resolve().parent.parent / "assets/wit/resolved.json"
 

@@ -29,10 +29,10 @@ from runtime.components.wit import (
     Variant,
     Wit,
     WitError,
-    read,
 )
+from runtime.components.wit_reader import read
 from tools import wit as generator
-from tools import wit_check, wit_python
+from tools import wit_check, wit_types, wit_writer
 
 ROOT = Path(__file__).resolve().parents[2]
 RESOLVED = (ROOT / "assets/wit/resolved.json").read_text()
@@ -283,11 +283,11 @@ def test_what_has_no_bindings_is_refused(old: str, new: str, why: str) -> None:
 
 def test_an_option_of_an_option_and_a_name_that_is_given_twice_are_refused() -> None:
     types = next(one for one in WIT.interfaces if one.id == "orlop:ext-filesystem/types@1.0.0")
-    writer = wit_python.Writer(WIT, types)
+    writer = wit_writer.Writer(WIT, types)
     with pytest.raises(WitError, match="option of an option"):
         writer.annotation(OptionOf(OptionOf(Primitive("u8"))))
     with pytest.raises(WitError, match="cannot be converted"):
         writer.annotation(Primitive("f32"))
     twice = dataclasses.replace(types, definitions=(*types.definitions, types.definitions[0]))
     with pytest.raises(WitError, match="names of classes appear twice"):
-        wit_python.case_names(twice)
+        wit_types.case_names(twice)

@@ -14,7 +14,8 @@ from typing import Final
 import assets
 from runtime.components.authoring.c_header import c_header
 from runtime.components.errors import ComponentError
-from runtime.components.wit import Wit, read
+from runtime.components.wit import Wit
+from runtime.components.wit_reader import read
 from runtime.errors import FailedError, UnavailableError, UsageError
 from runtime.sanitise import clean
 

@@ -38,9 +38,9 @@ from runtime.components.wit import (
     Type,
     Variant,
     Wit,
-    read,
 )
-from tools import wit_python
+from runtime.components.wit_reader import read
+from tools import wit_python, wit_types, wit_writer
 
 ROOT = Path(__file__).resolve().parents[3]
 TOOL = str(Path(sysconfig.get_path("scripts"), "wasm-tools"))
@@ -66,7 +66,7 @@ def named_types() -> list[Named]:
 @functools.cache
 def python(name: Named, identifier: str) -> object:
     """Something of the module of bindings in which a type is."""
-    module = f"runtime.components.bindings.{wit_python.module_of(name.package, name.interface)}"
+    module = f"runtime.components.bindings.{wit_writer.module_of(name.package, name.interface)}"
     return getattr(importlib.import_module(module), identifier)
 
 
@@ -109,11 +109,11 @@ def of_definition(name: Named, one: Definition) -> st.SearchStrategy[object]:
         case Flags(names):
             return st.frozensets(st.sampled_from(names))
         case Record(fields):
-            make = python(name, wit_python.camel(one.name))
+            make = python(name, wit_writer.camel(one.name))
             return st.builds(make, *(strategy(part.type) for part in fields))
         case Variant(cases):
             defining = next(i for i in wit().interfaces if (i.package, i.name) == (name.package, name.interface))
-            classes = wit_python.case_names(defining)
+            classes = wit_types.case_names(defining)
             made = [(python(name, classes[one.name, case.name]), case.type) for case in cases]
             return st.one_of(st.builds(make, *([strategy(kind)] if kind else [])) for make, kind in made)
         case _:
@@ -202,12 +202,12 @@ class Echo:
         with linker.root() as root:
             for interface in self.interfaces("mirror"):
                 code = module(wit_python.host_module(self.tree, interface, {}))
-                getattr(code, f"link_{wit_python.snake(interface.name)}")(root, hosts, calls)
+                getattr(code, f"link_{wit_writer.snake(interface.name)}")(root, hosts, calls)
         instance = linker.instantiate(store, Component(store.engine, self.component))
         found = {}
         for interface in self.interfaces("echo"):
             code = module(wit_python.guest_module(self.tree, interface))
-            exports = getattr(code, wit_python.camel(interface.name))
+            exports = getattr(code, wit_writer.camel(interface.name))
             found[interface.name] = exports(Guest(store, instance, interface.id))
         return found
 
@@ -218,7 +218,7 @@ class Echo:
     def call(self, exports: dict[str, object], kind: Named, value: object) -> object:
         """Has a value of a type given back."""
         interface = next(one for one in interfaces() if (one.package, one.name) == (kind.package, kind.interface))
-        return getattr(exports[named(interface, "echo")], f"echo_{wit_python.snake(kind.name)}")(value)
+        return getattr(exports[named(interface, "echo")], f"echo_{wit_writer.snake(kind.name)}")(value)
 
 
 class Mirror:

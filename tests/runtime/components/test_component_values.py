@@ -16,7 +16,7 @@ from runtime.components.errors import MismatchError, ValueRefusedError
 from runtime.components.values import Names
 from runtime.components.wit import Alias, Named, TupleOf
 from tests.runtime.components.echo import Frame, Mirror, echo, named_types, strategy, wit
-from tools import wit_python
+from tools import wit_writer
 
 QUICK = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -46,14 +46,14 @@ def test_what_is_written_for_the_engine_is_read_back_the_same(kind: Named, data:
     if isinstance(shape, Alias) and not isinstance(wit().resolved(kind), TupleOf):
         return  # has no conversion of its own
     module = importlib.import_module(
-        f"runtime.components.bindings.{wit_python.module_of(kind.package, kind.interface)}"
+        f"runtime.components.bindings.{wit_writer.module_of(kind.package, kind.interface)}"
     )
     value = data.draw(strategy(kind))
     place = ctypes.create_string_buffer(VALUE_BYTES)
     at = ctypes.addressof(place)
-    getattr(module, f"lower_{wit_python.snake(kind.name)}")(at, value)
+    getattr(module, f"lower_{wit_writer.snake(kind.name)}")(at, value)
     try:
-        assert getattr(module, f"lift_{wit_python.snake(kind.name)}")(lift.value_at(at)) == value
+        assert getattr(module, f"lift_{wit_writer.snake(kind.name)}")(lift.value_at(at)) == value
     finally:
         lower.discard(at)
 

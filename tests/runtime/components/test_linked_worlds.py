@@ -15,7 +15,7 @@ from runtime.components.bindings.core_component_lifecycle import ComponentLifecy
 from runtime.components.errors import ComponentError
 from runtime.components.guest_calls import Guest, exported_name
 from tests.runtime.components.echo import Frame, tool, wit
-from tools import wit_python
+from tools import wit_writer
 
 WITH_LIFECYCLE = [name for name in operations.WORLDS if not name.endswith("/imports")]
 LIFECYCLE = "orlop:core/component-lifecycle"
@@ -36,9 +36,9 @@ def linker_of(engine: wasmtime.Engine, interfaces: frozenset[str]) -> Linker:
     with linker.root() as root:
         for one in wit().interfaces:
             if one.functions and f"{one.package}/{one.name}" in interfaces:
-                name = wit_python.module_of(one.package, one.name)
+                name = wit_writer.module_of(one.package, one.name)
                 module = importlib.import_module(f"runtime.components.bindings.{name}")
-                getattr(module, f"link_{wit_python.snake(wit_python.host_of(one))}")(root, None, Frame())
+                getattr(module, f"link_{wit_writer.snake(wit_writer.host_of(one))}")(root, None, Frame())
     return linker
 
 
