@@ -1,6 +1,6 @@
 """One instance of a component: limits before it exists, a deadline before every entry, and no entry after a trap.
 
-Belongs to one thread. One call at a time: a guest that calls its host cannot be called back.
+Belongs to one thread, and has one call at a time: `Guest` turns away a call into a guest that has called its host.
 """
 
 import time
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from runtime.canonical import Json
 from runtime.components.bindings.core_component_lifecycle import ComponentLifecycle
-from runtime.components.errors import BusyError, MismatchError
+from runtime.components.errors import MismatchError
 from runtime.components.guest_calls import Guest, exported_name
 from runtime.components.host.context import Context
 from runtime.components.worker.conversion import LIFECYCLE, enter_export
@@ -62,7 +62,7 @@ class Instance:
         self._context = context
         self._store = wasmtime.Store(engine)
         self._lifecycle: ComponentLifecycle | None = None
-        self._entered = self._dead = False
+        self._dead = False
         limit_component_store(
             self._store,
             memory=limits.memory,
@@ -115,9 +115,6 @@ class Instance:
         self._store.close()
 
     def _enter(self, entry: Callable[[], _T], timeout_ms: int, *, instantiated: bool) -> tuple[_T | None, Outcome]:
-        if self._entered:
-            raise BusyError("a call into the component has not ended")
-        self._entered = True
         began = time.monotonic_ns()
         result: _T | None = None
         outcome = Outcome("returned")
@@ -131,6 +128,4 @@ class Instance:
             outcome = outcome_of(error, instantiated=instantiated)
             # After a refused argument the guest was not entered; after anything else it cannot be any more.
             self._dead = not isinstance(error, OrlopError) or isinstance(error, MismatchError)
-        finally:
-            self._entered = False
         return result, replace(outcome, duration_us=(time.monotonic_ns() - began) // 1000)

@@ -17,6 +17,7 @@ from runtime.components.running import Running
 from runtime.components.worker.wire import MountPoint
 from runtime.components.workers import HostMount, Start, Workers
 from runtime.sandbox.compile import Compiler
+from tests.runtime.components.test_linked_worlds import dummy
 from tests.runtime.components.worker.component_life import (
     LONG_MS,
     RememberingDesk,
@@ -318,6 +319,15 @@ async def test_a_component_that_cannot_be_instantiated_is_refused(workers: Worke
 async def test_code_that_is_none_is_refused(workers: Workers) -> None:
     with pytest.raises(ComponentRefusedError, match="compiled code is not usable"):
         await workers.start(start_of(b"no code"))
+
+
+@pytest.mark.parametrize("world", ["orlop:core/component", "orlop:worlds/with-filesystem", "orlop:worlds/with-process"])
+async def test_all_that_a_world_imports_is_linked(workers: Workers, world: str) -> None:
+    with Compiler(None) as compiler:
+        code = compiler.compile("component", dummy(world))
+    running = await workers.start(replace(start_of(code), world=world))
+    assert (await running.call("metadata", {}, LONG_MS)).trap == "UNREACHABLE"
+    await running.unload()
 
 
 # --- files and handles ----------------------------------------------------------------------------------------------
