@@ -270,7 +270,7 @@ def test_of_a_worker_that_is_killed_is_said_that_it_is_looked_for(busy: Busy) ->
     busy.ada.kill()
     line = busy.said(b"cannot be reached (")
     assert line.startswith(b"orlop: jobs run: spin.wasm: the worker cannot be reached (")
-    assert line.endswith(b"); looking for a way back for 30 s\n")
+    assert line.endswith(b"); looking for a way back for 60 s\n")
     busy.process.send_signal(signal.SIGTERM)
     _, talk = busy.process.communicate(timeout=60)
     assert busy.process.returncode == 143, talk

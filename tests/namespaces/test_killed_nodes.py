@@ -32,7 +32,7 @@ ENDS = {
     **dict.fromkeys(("noise 3", "yamux", "identify"), (CLOSED, RUNS)),  # it dials again, and may be early for that
     "offer": (RUNS, LATE),  # nothing was promised: it is offered anew
     **dict.fromkeys(("lease", "request", "module"), (GONE, LATE)),
-    "result": (RUNS,),
+    "result": (RUNS, LATE),
 }
 """How a requester ends whose worker was killed and begun anew: the exit code, and what it says."""
 
