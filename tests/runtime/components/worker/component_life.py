@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
 from runtime.canonical import Json
+from runtime.components import running as running_module
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
 from runtime.components.running import Called, Running
@@ -64,6 +67,12 @@ class RememberingDesk:
     def lines(self) -> list[Json]:
         """What components logged."""
         return [fields["message"] for _, kind, fields in self.heard if kind == "log"]
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the core wait for workers for as long as a busy machine may make them late."""
+    monkeypatch.setattr(running_module, "GRACE_S", 100.0)
+    monkeypatch.setattr(running_module, "_UNLOAD_S", 100.0)
 
 
 def compiled(name: str) -> bytes:

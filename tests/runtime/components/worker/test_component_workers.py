@@ -21,6 +21,7 @@ from tests.runtime.components.test_linked_worlds import dummy
 from tests.runtime.components.worker.component_life import (
     LONG_MS,
     RememberingDesk,
+    be_patient,
     compiled,
     config,
     execute,
@@ -33,6 +34,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MAY_STORE = Policy(
     Rules(storage=(StorageRule("storage.namespaces", 0, "permissions", "doer:notes", ("read", "write")),))
 )
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +298,6 @@ START = "(component (core module $m {} (start $f)) (core instance (instantiate $
 @pytest.mark.parametrize(
     ("component", "why"),
     [
-        (START.format("(func $f (loop (br 0)))"), "its start function: over its deadline"),
         (START.format("(func $f unreachable)"), "its start function: unreachable instruction executed"),
         (START.format("(func $f (call $f))"), "its start function: call stack exhausted"),
         (START.format("(memory 257) (func $f)"), "its memory begins above its limit"),
@@ -311,8 +316,14 @@ START = "(component (core module $m {} (start $f)) (core instance (instantiate $
     ],
 )
 async def test_a_component_that_cannot_be_instantiated_is_refused(workers: Workers, component: str, why: str) -> None:
-    start = replace(start_of(text(component)), timeout_ms=300)
+    start = replace(start_of(text(component)), timeout_ms=LONG_MS)
     with pytest.raises(ComponentRefusedError, match=why):
+        await workers.start(start)
+
+
+async def test_a_loop_in_a_start_function_is_stopped_by_its_deadline(workers: Workers) -> None:
+    start = replace(start_of(text(START.format("(func $f (loop (br 0)))"))), timeout_ms=50)
+    with pytest.raises(ComponentRefusedError, match="its start function: over its deadline"):
         await workers.start(start)
 
 

@@ -12,20 +12,24 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runtime.components import running as running_module
 from runtime.components import workers as workers_module
 from runtime.components.errors import ComponentRefusedError, WorkerUnavailableError
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
-from runtime.components.permissions.rules import Rules, SpawnRule, StorageRule
+from runtime.components.permissions.ports import PortRange
+from runtime.components.permissions.rules import HostRule, Rules, SpawnRule, StorageRule
 from runtime.components.running import Lost, Running
 from runtime.components.worker.wire import Answer, Ask, Ended, Gone, Load, Loaded, MountPoint, Stop, Tell, encode
 from runtime.components.worker_process import WorkerProcess
 from runtime.components.workers import HostMount, Workers
+from runtime.jobs import landlock
 from tests.open_twin import open_twin
 from tests.runtime.components.worker.component_life import (
     LIMITS,
     LONG_MS,
     RememberingDesk,
+    be_patient,
     compiled,
     execute,
     said,
@@ -33,6 +37,11 @@ from tests.runtime.components.worker.component_life import (
 )
 
 WAIT_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -184,12 +193,13 @@ async def test_a_worker_of_one_component_is_lost_by_its_fault(workers: Workers, 
 
 
 async def test_a_call_that_does_not_come_back_costs_the_worker_and_names_who_it_was(
-    workers: Workers, doer: bytes
+    workers: Workers, doer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(running_module, "GRACE_S", 0.5)
     stuck, neighbour = await workers.start(start_of(doer)), await workers.start(start_of(doer, instance=1))
     os.kill(stuck.process_id, signal.SIGSTOP)
     called = await execute(stuck, "echo", timeout_ms=10)
-    assert called == type(called)("lost", "execute of acme/doer@1.0.0#0 was 2 s over its deadline")
+    assert called == type(called)("lost", "execute of acme/doer@1.0.0#0 was 0.5 s over its deadline")
     async with asyncio.timeout(WAIT_S):
         assert await stuck.lost == Lost(called.detail, innocent=False)
         assert (await neighbour.lost).innocent
@@ -336,7 +346,7 @@ async def test_a_worker_that_says_what_it_may_not_is_killed(desk: RememberingDes
     liar.theirs.sendall(frame)
     await until(lambda: liar.process.poll() is not None)
     liar.end()
-    lost = await running.lost
+    lost = running.lost.result()
     assert lost.why.startswith("the worker broke the rules of the wire: ")
     assert why in lost.why
 
@@ -427,6 +437,24 @@ async def test_a_worker_with_files_that_was_taken_over_reaches_its_mounts_only(
     mounts = (HostMount(MountPoint("/data", "operator", read_only=False), given),)
     running = await workers.start(replace(start_of(doer), mounts=mounts))
     assert said(await execute(running, "who-am-i")) == "done PermissionError PermissionError"
+
+
+async def test_a_worker_with_the_network_that_was_taken_over_reaches_the_ports_of_its_rules_only(
+    workers: Workers, doer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dial(port: int) -> str:
+        return f"lambda: socket.create_connection(('127.0.0.1', {port}), 60).close()"
+
+    with socket.create_server(("127.0.0.1", 0)) as allowed, socket.create_server(("127.0.0.1", 0)) as other:
+        port = allowed.getsockname()[1]
+        names = "lambda: socket.getaddrinfo('localhost', 80)"
+        listen = "lambda: socket.create_server(('127.0.0.1', 0)).close()"
+        acts = f"{names}, {dial(port)}, {dial(other.getsockname()[1])}, {listen}, lambda: open('/etc/passwd'), os.fork,"
+        take_over(monkeypatch, acts)
+        rule = HostRule("network.outbound", 0, "permissions", "127.0.0.1", (PortRange(port, port),))
+        running = await workers.start(start_of(doer, policy=Policy(Rules(hosts=(rule,)))))
+        ports = "PermissionError PermissionError" if landlock.abi() >= 4 else "done done"
+        assert said(await execute(running, "who-am-i")) == f"done done {ports} PermissionError PermissionError"
 
 
 @pytest.mark.parametrize("act", ["socket.socket", "lambda: os.execv('/bin/true', ['true'])", "lambda: os.kill(1, 0)"])
