@@ -163,6 +163,21 @@ async def _peers(core: "Core") -> Json:
     return [to_wire(peer_row(core, entry)) for entry in await asyncio.wrap_future(core.store.read(listed))]
 
 
+async def _components(core: "Core") -> Json:
+    from console.component_rows import component_row
+
+    components = await core.known_components()
+    return [to_wire(component_row(components, unit)) for unit in components.units()]
+
+
 _READ: Mapping[str, Callable[["Core"], Awaitable[Json]]] = MappingProxyType(
-    {"node": _node, "rooms": _rooms, "agents": _agents, "jobs": _jobs, "receipts": _receipts, "peers": _peers}
+    {
+        "node": _node,
+        "rooms": _rooms,
+        "agents": _agents,
+        "jobs": _jobs,
+        "receipts": _receipts,
+        "peers": _peers,
+        "components": _components,
+    }
 )

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from console.client import Json, Snapshot
+from console.component_folds import fold_component
 from console.row_folds import (
     TERMINAL,
     AgentFigures,
@@ -26,8 +27,8 @@ from console.row_folds import (
     submitted_row,
     uploaded_row,
 )
-from console.rows import AgentRow, JobRow, NodeRow, PeerRow, ReceiptRow, RoomRow
-from runtime import events
+from console.rows import AgentRow, ComponentRow, JobRow, NodeRow, PeerRow, ReceiptRow, RoomRow
+from runtime import component_events, events
 from runtime.codec import from_wire
 from runtime.errors import RefusedError
 from runtime.events import Record
@@ -37,7 +38,7 @@ __all__ = ["LIMIT", "TERMINAL", "TOPICS", "AgentKey", "Changes", "View"]
 AgentKey = tuple[str, str]
 """Room and agent."""
 
-TOPICS = ("node", "rooms", "agents", "jobs", "receipts", "peers")
+TOPICS = ("node", "rooms", "agents", "jobs", "receipts", "peers", "components")
 """All topics of `CoreClient.snapshot`."""
 
 LIMIT = 1_000
@@ -61,7 +62,7 @@ _OF_PEERS = (
 
 _RUNNING = ("active", "starting", "probing")
 
-_Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow, PeerRow)
+_Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow, PeerRow, ComponentRow)
 
 
 @dataclass(slots=True)
@@ -74,11 +75,12 @@ class Changes:
     jobs: set[str] = field(default_factory=set)
     receipts: set[str] = field(default_factory=set)
     peers: set[str] = field(default_factory=set)
+    components: set[str] = field(default_factory=set)
     stale: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         """Whether anything changed."""
-        rows = self.rooms or self.agents or self.jobs or self.receipts or self.peers
+        rows = self.rooms or self.agents or self.jobs or self.receipts or self.peers or self.components
         return bool(self.node or rows or self.stale)
 
 
@@ -96,6 +98,7 @@ class View:
         self._jobs: dict[str, JobRow] = {}
         self._receipts: dict[str, ReceiptRow] = {}
         self._peers: dict[str, PeerRow] = {}
+        self._components: dict[str, ComponentRow] = {}
         self._figures: dict[AgentKey, AgentFigures] = {}
         self._output: dict[str, dict[str, int]] = {}
         self._true_at = dict.fromkeys(TOPICS, 0)
@@ -108,6 +111,7 @@ class View:
             "jobs": self._fold_jobs,
             "receipts": self._fold_receipts,
             "peers": self._fold_peers,
+            "components": self._fold_components,
         }
 
     @property
@@ -134,6 +138,11 @@ class View:
     def peers(self) -> Mapping[str, PeerRow]:
         """Peers by PeerId."""
         return MappingProxyType(self._peers)
+
+    @property
+    def components(self) -> Mapping[str, ComponentRow]:
+        """Components by name, namespace included."""
+        return MappingProxyType(self._components)
 
     @property
     def active(self) -> int:
@@ -167,6 +176,7 @@ class View:
         jobs = _parsed(JobRow, topics.get("jobs"))
         receipts = _parsed(ReceiptRow, topics.get("receipts"))
         peers = _parsed(PeerRow, topics.get("peers"))
+        components = _parsed(ComponentRow, topics.get("components"))
         changes = Changes()
         if node is not None:
             self.node = node
@@ -190,6 +200,10 @@ class View:
             changes.peers |= self._peers.keys()
             self._peers = {row.peer: row for row in peers}
             changes.peers |= self._peers.keys()
+        if components is not None:
+            changes.components |= self._components.keys()
+            self._components = {row.component: row for row in components}
+            changes.components |= self._components.keys()
         self._catch_up(frozenset(topics), snapshot.seq, changes)
         return changes
 
@@ -320,6 +334,21 @@ class View:
             changes.peers.add(event.peer)
         if isinstance(event, events.PeerNamed) or (isinstance(event, events.PeerBanned) and not event.banned):
             changes.stale.add("peers")  # it tells no note, and not whether there was a lie before the ban
+
+    def _fold_components(self, record: Record, changes: Changes) -> None:
+        event = record.event
+        if isinstance(event, component_events.ComponentInstalled):
+            changes.stale.add("components")  # it tells no limits
+        before = self._components.get(getattr(event, "component", ""))
+        if before is None:
+            return
+        if isinstance(event, component_events.ComponentUninstalled):
+            del self._components[before.component]
+            changes.components.add(before.component)
+            return
+        after = self._components[before.component] = fold_component(before, event)
+        if after != before:
+            changes.components.add(before.component)
 
     def _put_agent(self, row: AgentRow, changes: Changes) -> None:
         key = (row.room, row.agent)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.client import Json, Snapshot
-from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow
+from console.rows import AgentRow, ComponentRow, JobRow, NodeRow, ReceiptRow
 from console.view import LIMIT, Changes, View
-from runtime import events
+from runtime import component_events, events
 from runtime.agents.trust import SHIPPED
 from runtime.codec import to_wire
 from runtime.errors import RefusedError
@@ -18,7 +18,7 @@ from runtime.events import Event, Record
 
 ROOM = "a" * 32
 HASH = "sha256:" + "1" * 64
-TOPICS = ("rooms", "agents", "jobs", "receipts", "peers")
+TOPICS = ("rooms", "agents", "jobs", "receipts", "peers", "components")
 PEER = "12D3KooWBiLeB9Qn575rSEFdWgvwXwRfTdN8XFrCEpXWcWjbNDWa"
 
 
@@ -79,6 +79,7 @@ def taken(view: View, seq: int, topics: Sequence[str] = TOPICS) -> Snapshot:
         "jobs": [to_wire(row) for row in reversed(view.jobs.values())],
         "receipts": [to_wire(row) for row in reversed(view.receipts.values())],
         "peers": [to_wire(row) for row in view.peers.values()],
+        "components": [to_wire(row) for row in view.components.values()],
     }
     return Snapshot(seq, {topic: values[topic] for topic in topics})
 
@@ -276,6 +277,7 @@ def rows(view: View) -> tuple[object, ...]:
         dict(view.jobs),
         dict(view.receipts),
         dict(view.peers),
+        dict(view.components),
         +view.agent_states,
         +view.job_states,
     )
@@ -424,3 +426,40 @@ def test_a_fault_of_somebody_unknown_makes_no_row() -> None:
     view = started_empty()
     view.apply(records(events.PeerFault(peer="", address="/ip4/192.0.2.1/tcp/1", rule="bad-frame", reason="x")))
     assert view.peers == {}
+
+
+def component() -> ComponentRow:
+    return ComponentRow(
+        component="acme/mirror", version="1.0.0", description="", hash=HASH, world="orlop:worlds/full",
+        mark="unsigned", state="installed", reason="", status="unknown", detail="", restarts=0, calls=0, denied=0,
+        mailbox=0, mailbox_max=256, memory_max=1, storage_max=1, handles_max=1, cpu_max_ms=1, rules_version=1,
+    )  # fmt: skip
+
+
+def test_a_components_life() -> None:
+    view = started_empty()
+    view.load(Snapshot(0, {"components": [to_wire(component())]}))
+    name = "acme/mirror"
+    happened: list[tuple[Event, str, object]] = [
+        (
+            component_events.ComponentState(
+                component=name, version="1.0.0", state="failed", reason="trap: unreachable", restarts=2
+            ),
+            "reason",
+            "trap: unreachable",
+        ),
+        (component_events.ComponentHealth(component=name, status="degraded", detail="slow"), "detail", "slow"),
+        (component_events.ComponentMeasured(component=name, calls=3, denied=1, mailbox=2), "mailbox", 2),
+        (component_events.ComponentPolicy(component=name, version=4, granted=(), revoked=()), "rules_version", 4),
+    ]
+    for seq, (event, field, value) in enumerate(happened, 1):
+        assert view.apply(records(event, start=seq)).components == {name}
+        assert getattr(view.components[name], field) == value
+    row = view.components[name]
+    assert (row.state, row.restarts, row.status, row.calls, row.denied) == ("failed", 2, "degraded", 3, 1)
+    installed = component_events.ComponentInstalled(
+        component="acme/other", version="1", hash=HASH, world="w", mark="unsigned", previous=""
+    )
+    assert view.apply(records(installed, start=9)).stale == {"components"}
+    gone = view.apply(records(component_events.ComponentUninstalled(component=name), start=10))
+    assert (gone.components, dict(view.components)) == ({name}, {})
