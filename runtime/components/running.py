@@ -169,7 +169,7 @@ class Running:
         # A caller that gives up does not end the call: the guest is in it until it comes back.
         task = asyncio.get_running_loop().create_task(self._in_turn(export, arguments, timeout_ms))
         self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        task.add_done_callback(self._settled)
         return await asyncio.shield(task)
 
     def replace_policy(self, policy: Policy) -> None:
@@ -248,6 +248,11 @@ class Running:
             self._gone.set_result(None)
         if self._called is not None and not self._called.done():
             self._called.set_result(self._lost_call())
+
+    def _settled(self, task: asyncio.Task[Called]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.exception()  # the caller has it, unless it gave up: then nobody needs it
 
     async def _in_turn(self, export: str, arguments: Mapping[str, Json], timeout_ms: int) -> Called:
         async with self._turn:
