@@ -24,7 +24,6 @@ from runtime.shapes import to_wire
 
 if TYPE_CHECKING:
     from console.core import Core
-    from runtime.jobs.rows import JobRecord
 
 __all__ = ["cancel", "list_jobs", "logs", "run", "show"]
 
@@ -51,7 +50,7 @@ async def list_jobs(core: "Core", call: Call) -> Result:
     limit = number(COMMANDS["jobs list"], call.args, "limit") or 0
     rows = await core.jobs.rows(state=call.text("state") or "", submitter=call.text("submitter") or "", limit=limit)
     names = await _names(core)
-    return Result(ok=True, value={"v": 1, "items": [_named(row, names) for row in rows]})
+    return Result(ok=True, value={"v": 1, "items": [_named(to_wire(row), names) for row in rows]})
 
 
 async def show(core: "Core", call: Call) -> Result:
@@ -72,7 +71,7 @@ async def show(core: "Core", call: Call) -> Result:
     }
     value: dict[str, Json] = {
         "v": 1,
-        **_named(record, await _names(core)),
+        **_named(to_wire(record), await _names(core)),
         "manifest": manifest,
         "limits": limits,
         "usage": usage,
@@ -88,10 +87,10 @@ async def _names(core: "Core") -> Mapping[str, str]:
     return await asyncio.wrap_future(core.store.read(reading.names))
 
 
-def _named(record: "JobRecord", names: Mapping[str, str]) -> dict[str, Json]:
+def _named(row: dict[str, Json], names: Mapping[str, str]) -> dict[str, Json]:
     """The row, and what the operator calls who runs the job and who gave it; empty for this node."""
-    given_by = names.get(giver(record.submitter), "")
-    return {**to_wire(record), "where_name": names.get(record.where, ""), "submitter_name": given_by}
+    where, by = str(row["where"]), giver(str(row["submitter"]))
+    return {**row, "where_name": names.get(where, ""), "submitter_name": names.get(by, "")}
 
 
 async def cancel(core: "Core", call: Call) -> Result:
