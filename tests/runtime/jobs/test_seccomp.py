@@ -60,6 +60,13 @@ def test_calls_of_the_table_are_allowed_and_nothing_else(machine: Machine) -> No
             assert answer(code, number, machine.audit) == expected
 
 
+@machines
+def test_what_a_worker_needs_beyond_the_table_is_allowed_to_it_alone(machine: Machine) -> None:
+    number = max(machine.plain.values()) + 50
+    assert answer(program(machine, PID), number, machine.audit) == KILL
+    assert answer(program(machine, PID, [number]), number, machine.audit) == ALLOW
+
+
 @given(number=st.integers(0, 2**32 - 1), audit=st.integers(0, 2**32 - 1), arguments=st.lists(st.integers(0, 2**64 - 1)))
 def test_the_filter_always_ends_in_one_of_four_answers(number: int, audit: int, arguments: list[int]) -> None:
     for machine in MACHINES.values():
