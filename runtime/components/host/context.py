@@ -5,7 +5,6 @@ the deadline of the call that the guest is in, and turns a fault of the host int
 """
 
 import contextlib
-import os
 import select
 import time
 import traceback
@@ -145,8 +144,8 @@ class Context:
         try:
             answer = work()
             outcome = _outcome(answer)
-        except Exception:  # noqa: BLE001 - an exception would go through the engine and end the instance
-            self._report_fault(op, traceback.format_exc())
+        except Exception as error:  # noqa: BLE001 - an exception would go through the engine and end the instance
+            self._report_fault(op, error)
             answer, outcome = failed("internal"), "internal"
         facts = Facts(
             op,
@@ -240,8 +239,10 @@ class Context:
     def _send_audit(self, records: Sequence[dict[str, Json]]) -> None:
         self.core.notify("audit", {"records": list(records)})
 
-    def _report_fault(self, op: str, text: str) -> None:
-        self.core.notify("fault", {"op": op, "pid": os.getpid(), "traceback": text[-8192:]})
+    def _report_fault(self, op: str, error: Exception) -> None:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{last.filename.rpartition('/')[2]}:{last.lineno} in {last.name}"
+        self.core.notify("fault", {"op": op, "trace": f"{type(error).__name__}: {error} ({where})"})
 
 
 def _outcome(answer: object) -> str:
