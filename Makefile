@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests test-term test-rooms test-sdk test-kit test-lang test-interop test-net fuzz clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests test-term test-rooms test-sdk test-kit test-lang test-interop test-net fuzz soak clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -123,6 +123,9 @@ sim: .venv/.dev  ## 1,000 seeded runs of rooms over a hostile transport, some te
 
 fuzz: .venv/.dev  ## changed inputs for all that reads strangers' bytes, some 20 s; ARGS='--runs 1000000 --target identify'
 	@$(PY) -m tests.net.fuzz $(ARGS)
+
+soak: .venv/.dev  ## ten nodes for 20 minutes: jobs, kills, and what each of them holds; ARGS='--seconds 60 --nodes 4'
+	@$(PY) -m tests.net.soak $(ARGS)
 
 clean:  ## remove what was built; keeps .demo
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
