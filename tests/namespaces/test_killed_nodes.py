@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ LEASED = ("offer", "lease")
 KEPT = ("request", "module")
 """Whoever dies after these may come back for five minutes, and until then what it sent is kept."""
 
-CLOSED, GONE, RUNS = (125, "closed"), (125, "the worker: there is no such job"), (0, "")
+CLOSED, GONE, RUNS = (125, "closed|broke"), (125, "the worker: there is no such job"), (0, "")
 LATE = (125, "the worker was lost")
 """On a machine that needs longer to begin a node than its requester waits."""
 ENDS = {
@@ -34,7 +35,7 @@ ENDS = {
     **dict.fromkeys(("lease", "request", "module"), (GONE, LATE)),
     "result": (RUNS, LATE),
 }
-"""How a requester ends whose worker was killed and begun anew: the exit code, and what it says."""
+"""How a requester ends whose worker was killed and begun anew: the exit code, and what is found in what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def test_a_requester_whose_worker_is_killed_ends_as_is_written(pair: Pair, step:
         pair.begin()
         out, talk = process.communicate(timeout=2 * SECONDS)
     code = process.returncode
-    assert any(code == known and words in talk.decode() for known, words in ENDS[step]), (code, talk)
+    assert any(code == known and re.search(words, talk.decode()) for known, words in ENDS[step]), (code, talk)
     if code == 0:
         assert all(one["ok"] is not False for one in json.loads(out)["verification"]["steps"])
     names = [row["name"] for row in pair.node.run("jobs", "list")["items"]]
@@ -158,5 +159,5 @@ def test_the_requester_of_a_job_that_ran_in_a_worker_that_was_killed_hears_that_
     pair.begin()
     out, talk = process.communicate(timeout=2 * SECONDS)
     assert (process.returncode, out) == (125, b"word"), talk
-    assert talk.endswith(b"the worker lost it; the job can be run again\n")
+    assert b"the worker lost it" in talk
     assert pair.node.run("jobs", "list")["items"][0]["state"] == "lost"
