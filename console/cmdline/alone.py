@@ -176,6 +176,18 @@ def _install_component(line: Line) -> Result | None:
     return None
 
 
+def _bindings(line: Line) -> Result:
+    from console.cmdline import streams
+    from console.verbs.bindings import written
+
+    result = written(line.args)
+    header = result.value.get("header") if isinstance(result.value, Mapping) else None
+    if line.options.json or not isinstance(header, str):
+        return result
+    streams.print_text(header)
+    return Result(ok=True)
+
+
 def _verify(line: Line) -> Result | None:
     from console.cmdline.verify import verify_file
 
@@ -208,6 +220,7 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "components check": _check_component,
         "components inspect": _inspect_component,
         "components install": _install_component,
+        "components bindings": _bindings,
     }
 )
 """By name; one that returns None is for the core after all."""

@@ -86,6 +86,12 @@ def _uninstalled(value: Item) -> str:
     return f"{clean(text(value, 'component'), 140)} is gone\n"
 
 
+def _bindings(value: Item) -> str:
+    return (
+        f"{clean(text(value, 'world'), 80)} for {text(value, 'language')} is in {clean(text(value, 'folder'), 200)}\n"
+    )
+
+
 COMPONENTS: Mapping[str, Callable[[Item], str]] = {
     "components check": _checked,
     "components inspect": _inspected,
@@ -97,4 +103,5 @@ COMPONENTS: Mapping[str, Callable[[Item], str]] = {
     "components logs": _logs,
     "components permissions": _permissions,
     "components uninstall": _uninstalled,
+    "components bindings": _bindings,
 }

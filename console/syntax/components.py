@@ -2,10 +2,12 @@
 
 from console.commands import Arg, Command, Confirm, Kind
 from console.syntax.parts import flag, option
+from runtime.components.bindings.operations import WORLDS
 
 __all__ = ["COMMANDS"]
 
 _FOLDER = Arg(name="folder", kind=Kind.FOLDER, help="the component's folder, with its Component.toml", required=True)
+_WORLDS = tuple(sorted(name for name in WORLDS if not name.endswith("/imports")))
 _NAME = Arg(name="component", kind=Kind.COMPONENT, help="its name, with or without namespace", required=True)
 
 COMMANDS: tuple[Command, ...] = (
@@ -160,5 +162,42 @@ COMMANDS: tuple[Command, ...] = (
         needs="component",
         detail="It has to be stopped. Folders of yours that it was given stay as they are.",
         examples=("orlop components uninstall word-count --yes",),
+    ),
+    Command(
+        name="components bindings",
+        help="Write what a component of a world needs in its language, such as a C header.",
+        handler="console.verbs.bindings:bindings",
+        args=(
+            Arg(
+                name="world",
+                kind=Kind.CHOICE,
+                help="what it may import and has to export",
+                required=True,
+                choices=_WORLDS,
+            ),
+            option(
+                "lang",
+                Kind.CHOICE,
+                "what it is written in",
+                metavar="c|python|js",
+                default="c",
+                choices=("c", "python", "js"),
+            ),
+            option(
+                "into",
+                Kind.NAME,
+                "the folder for it, which must be new or empty; a C header is printed without one",
+                metavar="FOLDER",
+            ),
+        ),
+        state=False,
+        detail=(
+            "The C header is made by orlop. For Python componentize-py is asked and for JavaScript jco, which their"
+            " authors have. The worlds are described in docs/reference/components-wit.md."
+        ),
+        examples=(
+            "orlop components bindings orlop:worlds/with-filesystem > orlop.h",
+            "orlop components bindings orlop:worlds/full --lang python --into bindings",
+        ),
     ),
 )

@@ -157,6 +157,7 @@ SCRIPT = (
     Step("agents show nothing", 1),
     Step("agents new Night_Watch", 1),
     Step("agents build nowhere", 2),
+    Step("components bindings orlop:core/component --lang js", 2),
     Step(f"jobs run {HELLO} --stdin -", 0, b"Hello, harbor"),
     Step(f"jobs run {HELLO} --stdin - --json", 134, b"\xff"),
     Step("jobs list"),

@@ -19,7 +19,15 @@ from runtime.components.wit_reader import read
 from runtime.errors import FailedError, UnavailableError, UsageError
 from runtime.sanitise import clean
 
-__all__ = ["LANGUAGES", "BindingsError", "ToolMissingError", "bindings_in_c", "our_wit", "write_bindings"]
+__all__ = [
+    "LANGUAGES",
+    "BindingsError",
+    "ToolMissingError",
+    "bindings_in_c",
+    "fresh_folder",
+    "our_wit",
+    "write_bindings",
+]
 
 _SAID_CHARS: Final = 500
 
@@ -98,16 +106,35 @@ def write_bindings(language: str, world: str, folder: Path) -> None:
     if tool is None:
         raise UsageError(f"there are bindings in {', '.join(LANGUAGES)}", where=language)
     our_wit().world(world)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise UsageError("the folder is not empty", where=str(folder), hint="name a new one")
     program = shutil.which(tool.program) or shutil.which(tool.program, path=str(Path(sys.executable).parent))
     if program is None:
         raise ToolMissingError(f"{tool.program} is not installed", hint=f"{tool.package}, and again")
-    parts = {"wit": str(assets.path("wit")), "world": world, "folder": str(folder)}
+    parts = {"wit": str(assets.path("wit")), "world": world, "folder": str(fresh_folder(folder))}
     command = [program, *(part.format(**parts) for part in tool.command)]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - found above
     if run.returncode:
+        shutil.rmtree(folder, ignore_errors=True)  # it was empty, so what is there now is half of something
         raise BindingsError(_said(run.stderr + run.stdout), where=tool.program)
+
+
+def fresh_folder(folder: Path) -> Path:
+    """Makes a folder for files that take the place of no others.
+
+    Args:
+        folder: which; an empty one may be there.
+
+    Raises:
+        UsageError: it holds something, or cannot be made.
+    """
+    where = clean(str(folder), _SAID_CHARS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        holds = any(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"is no folder: {(error.strerror or 'it cannot be made').lower()}", where=where) from error
+    if holds:
+        raise UsageError("the folder is not empty", where=where, hint="name a new one")
+    return folder
 
 
 def _said(output: bytes) -> str:

@@ -76,10 +76,11 @@ def test_a_tool_gets_the_wit_the_world_and_the_folder(tmp_path: Path, programs: 
     ],
 )
 def test_a_tool_that_fails_is_quoted_on_one_harmless_line(tmp_path: Path, programs: Path, body: str, why: str) -> None:
-    program(programs, "jco", body)
+    program(programs, "jco", f'touch "$6/half"; {body}')
     with pytest.raises(BindingsError) as raised:
         write_bindings("js", FULL, tmp_path / "out")
     assert str(raised.value) == f"jco: {why}"
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_written_over(tmp_path: Path, programs: Path) -> None:
@@ -87,6 +88,13 @@ def test_nothing_is_written_over(tmp_path: Path, programs: Path) -> None:
     (tmp_path / "mine").touch()
     with pytest.raises(UsageError, match="the folder is not empty; name a new one"):
         write_bindings("js", FULL, tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, programs: Path) -> None:
+    program(programs, "jco", "exit 0")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="file/out: is no folder: not a directory"):
+        write_bindings("js", FULL, tmp_path / "file/out")
 
 
 def test_a_language_or_world_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
