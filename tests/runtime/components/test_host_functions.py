@@ -267,3 +267,35 @@ def test_a_guest_with_another_wit_ends_and_nothing_is_followed_or_written(
     assert isinstance(run, Func)
     with pytest.raises(wasmtime.WasmtimeError):
         run(store)
+
+
+FLOOD = """
+(component
+  (import "host" (instance $host (export "take" (func (param "data" (list u8))))))
+  (core module $memory (memory (export "memory") 1024))
+  (core instance $memory (instantiate $memory))
+  (alias core export $memory "memory" (core memory $bytes))
+  (core func $take (canon lower (func $host "take") (memory $bytes)))
+  (core module $guest
+    (import "host" "take" (func $take (param i32 i32)))
+    (func (export "run") (param i32) (call $take (i32.const 0) (local.get 0))))
+  (core instance $guest (instantiate $guest (with "host" (instance (export "take" (func $take))))))
+  (func (export "run") (param "size" u32) (canon lift (core func $guest "run"))))
+"""
+
+
+def test_a_list_that_would_fill_the_hosts_memory_ends_the_guest_before_the_host_is_asked() -> None:
+    """In the engine an element of a list takes 48 bytes, whatever it is in the guest; it allows 128 MiB a call."""
+    taken = []
+    store = wasmtime.Store()
+    linker = Linker(store.engine)
+    with linker.root() as root, root.add_instance("host") as part:
+        host_functions.add_function(part, "take", lambda _context, values, _at: taken.append(values[0][1]), 1, 0)
+    instance = linker.instantiate(store, Component(store.engine, FLOOD))
+    run = instance.get_func(store, "run")
+    assert isinstance(run, Func)
+    run(store, 1 << 20)
+    assert taken == [1 << 20]
+    with pytest.raises(wasmtime.WasmtimeError, match="too much data is being copied between the host and the guest"):
+        run(store, 8 << 20)
+    assert taken == [1 << 20]
