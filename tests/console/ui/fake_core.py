@@ -87,6 +87,7 @@ class FakeCore:
             "jobs": [to_wire(row) for row in self.jobs],
             "receipts": [to_wire(row) for row in self.receipts],
             "peers": [to_wire(row) for row in self.peers],
+            "components": [],
         }
         future: Future[Snapshot] = Future()
         future.set_result(Snapshot(self.seq, {topic: every[topic] for topic in topics}))
