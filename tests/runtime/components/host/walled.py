@@ -49,6 +49,7 @@ def within(work: Callable[[], None]) -> None:
     """Does something and ends this process, with 1 when it fails."""
     status = 1
     try:
+        walls.become_worker()
         work()
         status = 0
     except BaseException:  # noqa: BLE001 - a copy of the program must not go on
