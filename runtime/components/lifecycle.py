@@ -84,11 +84,6 @@ class Life:
         """Whether steps towards running are being taken."""
         return self.aim == "run" and self.state in {"installed", "stopped", "verified", "loaded", "initialised"}
 
-    @property
-    def lives(self) -> bool:
-        """Whether a worker holds it, or may hold it in a moment."""
-        return self.state in {"loaded", "initialised", "running", "suspended", "stopping"} or self.starting
-
 
 ABSENT: Final = Life()
 """A component that is not installed."""

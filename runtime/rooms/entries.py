@@ -52,7 +52,7 @@ SEQ_MAX: Final = 2**63 - 1
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}", re.ASCII)
 _KIND: Final = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
-_ACTOR_CHARACTERS: Final = 160
+_ACTOR_CHARACTERS: Final = 200
 _FIELDS: Final = frozenset({"v", "room", "author", "seq", "prev", "ts", "actor", "kind", "content", "sig"})
 
 

@@ -142,11 +142,15 @@ def task_event_of(entry: SignedEntry) -> TaskEvent | None:
 
 
 def message_of(entry: SignedEntry) -> Message | None:
-    """The message in an entry of that kind; only members say something, in their own name."""
+    """The message in an entry of that kind; members say something in their own name, and components in theirs."""
     text = entry.content.get("text")
-    if not isinstance(text, str) or not 1 <= len(text) <= MESSAGE_CHARACTERS or entry.actor != entry.author:
+    if not isinstance(text, str) or not 1 <= len(text) <= MESSAGE_CHARACTERS or not _speaks(entry):
         return None
-    return Message(entry.ts_ms, entry.author, entry.id, text)
+    return Message(entry.ts_ms, entry.actor, entry.id, text)
+
+
+def _speaks(entry: SignedEntry) -> bool:
+    return entry.actor == entry.author or entry.actor.startswith("component:")
 
 
 def _opening(entry: SignedEntry) -> Opening | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from runtime.errors import OrlopError
+from runtime.rooms.members import is_program
 from runtime.rooms.payload import OWN_WORDS
 from runtime.rooms.tasks import CREATIONS, EMPTY, Folding, Task, TaskEvent, TaskState
 
@@ -178,7 +179,7 @@ def _counts(event: TaskEvent, tasks: Mapping[str, Task]) -> bool:
         return task is None
     if task is None:
         return False
-    by_agent = event.actor_id.startswith("agent:")
+    by_agent = is_program(event.actor_id)
     if by_agent and event.type == "task_status_changed" and not OWN_WORDS.isdisjoint(event.task or ()):
         return task.created_by.rpartition("@")[0] == event.actor_id.rpartition("@")[0]
     return True

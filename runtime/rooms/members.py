@@ -1,5 +1,6 @@
 """Members of a room, self included."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +14,9 @@ __all__ = [
     "NAME_CHARACTERS",
     "Member",
     "agent_actor",
+    "component_actor",
     "cut_name",
+    "is_program",
     "member_to_json",
     "parse_members",
     "resolve_member",
@@ -22,6 +25,8 @@ __all__ = [
 
 NAME_CHARACTERS: Final = 32
 """Characters of a display name at most."""
+
+_COMPONENT: Final = re.compile(r"component:[a-z0-9-]{1,64}/[a-z0-9-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +122,27 @@ def agent_actor(room: str, name: str, runner: str) -> str:
     return f"agent:{room}:{name}@{runner}"
 
 
+def component_actor(name: str, runner: str) -> str:
+    """The actor id of a component, which names the member on whose node it runs.
+
+    Args:
+        name: `namespace/name`.
+        runner: identity key of the member.
+    """
+    return f"component:{name}@{runner}"
+
+
+def is_program(actor: str) -> bool:
+    """Whether an actor is an agent or a component, for which a member answers."""
+    return actor.startswith(("agent:", "component:"))
+
+
 def runner_of(actor: str, room: str) -> str:
-    """Who answers for an actor of this room: an agent's runner, else the actor itself; empty for a malformed one."""
-    if not actor.startswith("agent:"):
+    """Who answers for an actor of this room: a program's runner, else the actor itself; empty for a malformed one."""
+    if not is_program(actor):
         return actor
     head, _, runner = actor.rpartition("@")
+    if head.startswith("component:"):
+        return runner if _COMPONENT.fullmatch(head) else ""
     prefix, _, name = head.rpartition(":")
     return runner if prefix == f"agent:{room}" and name else ""

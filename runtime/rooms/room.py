@@ -253,12 +253,13 @@ class Rooms(LivingRooms):
             self._tell_entries(tx, room, entries)
             return SubmitResult(tuple(admitted), tuple(rejected))
 
-    def say(self, room: str, text: str, *, cause: int | None = None) -> "Future[Message]":
-        """Posts a message of this node's member.
+    def say(self, room: str, text: str, *, actor: str | None = None, cause: int | None = None) -> "Future[Message]":
+        """Posts a message of this node's member, or of a component that runs here.
 
         Args:
             room: its id.
             text: 1 to 16,384 characters, and at most 32 KiB with all that belongs to it.
+            actor: who says it; this node's member when absent.
             cause: seq of the event that led to this.
 
         Returns:
@@ -271,7 +272,7 @@ class Rooms(LivingRooms):
             raise UsageError(f"a message has 1 to {MESSAGE_CHARACTERS} characters")
         if any("\ud800" <= char <= "\udfff" for char in text):
             raise UsageError("the message is not valid Unicode")
-        return self._store.write(lambda tx: self._post(tx, room, text, cause))
+        return self._store.write(lambda tx: self._post(tx, room, text, actor or "", cause))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -310,13 +311,13 @@ class Rooms(LivingRooms):
             tx.emit(task_changed(context.room, admitted, before, after, cause))
         return entry, admitted
 
-    def _post(self, tx: Transaction, room: str, text: str, cause: int | None) -> Message:
+    def _post(self, tx: Transaction, room: str, text: str, actor: str, cause: int | None) -> Message:
         with self._held.lock:
             held = self._held.fresh(tx, room)
-            entry = self._append(tx, held, Said("message", {"text": text}))
-            tx.emit(MessagePosted(room=room, id=entry.id, author=entry.author, text=text, cause=cause))
+            entry = self._append(tx, held, Said("message", {"text": text}, actor))
+            tx.emit(MessagePosted(room=room, id=entry.id, author=entry.actor, text=text, cause=cause))
             self._tell_entries(tx, room, [entry])
-            return Message(entry.ts_ms, entry.author, entry.id, text)
+            return Message(entry.ts_ms, entry.actor, entry.id, text)
 
 
 def _seen_ms(tasks: Mapping[str, Task], draft: TaskDraft) -> int:

@@ -11,6 +11,7 @@ from console.ui.text.causes import split_cause
 from console.ui.text.peer_events import said_of_peer
 from runtime import events
 from runtime.events import Event, Record
+from runtime.rooms.members import is_program
 from runtime.sanitise import clean
 
 __all__ = ["COLUMNS", "log_row", "loudness"]
@@ -162,4 +163,4 @@ def _fields(event: Event) -> str:
 
 
 def _actor(actor: str) -> str:
-    return actor.rpartition(":")[2].partition("@")[0] if actor.startswith("agent:") else short_id(actor, 9)
+    return actor.rpartition(":")[2].partition("@")[0] if is_program(actor) else short_id(actor, 9)

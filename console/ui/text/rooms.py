@@ -11,6 +11,7 @@ from console.ui.figures import clock, date_of, short_id
 from console.ui.sheet import Line, Span, line
 from console.ui.text.documents import Object, integer, objects, text, texts
 from console.ui.text.tasks import KEY_SHOWN, actor_name, members_by_key
+from runtime.rooms.members import is_program
 from runtime.sanitise import clean
 
 __all__ = ["ROOM_COLUMNS", "Unread", "banner", "chat_lines", "left", "link_mark", "room_line", "room_row"]
@@ -144,7 +145,7 @@ def chat_lines(document: Json, unread: Sequence[Unread] = ()) -> list[Line]:
 
 def _said(message: Object) -> Line:
     name = text(message, "name", limit=40) or actor_name(text(message, "author", limit=200), {})
-    ink = "agent" if text(message, "author").startswith("agent:") else "link"
+    ink = "agent" if is_program(text(message, "author")) else "link"
     at = clock(integer(message, "ts_ms"))[:5]
     return line((f"{at} ", "dim"), (f"{name:<10} ", ink), text(message, "text", limit=4_000), indent=17)
 

@@ -7,6 +7,7 @@ from console.table_rows import Column, Row
 from console.ui.figures import age, bar, due, short_id
 from console.ui.sheet import BLANK, Line, Span, field, heading, line
 from console.ui.text.documents import Object, flag, integer, objects, text, texts
+from runtime.rooms.members import is_program
 
 __all__ = [
     "DONE_SECTION",
@@ -60,7 +61,7 @@ def members_by_key(document: Json) -> Mapping[str, str]:
 
 def actor_name(key: str, names: Mapping[str, str]) -> str:
     """A member's name, an agent's, or the beginning of a key."""
-    if key.startswith("agent:"):
+    if is_program(key):
         return "◆ " + key.rpartition(":")[2].partition("@")[0]
     return names.get(key) or short_id(key, KEY_SHOWN)
 
