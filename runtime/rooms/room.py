@@ -272,7 +272,7 @@ class Rooms(LivingRooms):
             raise UsageError(f"a message has 1 to {MESSAGE_CHARACTERS} characters")
         if any("\ud800" <= char <= "\udfff" for char in text):
             raise UsageError("the message is not valid Unicode")
-        return self._store.write(lambda tx: self._post(tx, room, text, actor or "", cause))
+        return self._store.write(lambda tx: self._post(tx, room, text, cause, actor or ""))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -311,7 +311,7 @@ class Rooms(LivingRooms):
             tx.emit(task_changed(context.room, admitted, before, after, cause))
         return entry, admitted
 
-    def _post(self, tx: Transaction, room: str, text: str, actor: str, cause: int | None) -> Message:
+    def _post(self, tx: Transaction, room: str, text: str, cause: int | None, actor: str = "") -> Message:
         with self._held.lock:
             held = self._held.fresh(tx, room)
             entry = self._append(tx, held, Said("message", {"text": text}, actor))
