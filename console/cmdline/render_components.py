@@ -56,6 +56,35 @@ def _listed(value: Item) -> str:
     return table(_COMPONENTS, items_of(value, "items"), empty="no components")
 
 
+def _shown(value: Item) -> str:
+    names = ("component", "version", "description", "state", "reason", "status", "detail", "restarts", "world", "mark")
+    added = items_of(value, "added")
+    told = [
+        facts([(name, word(name)(value)) for name in names if text(value, name)]),
+        _permissions({**value, "version": value.get("rules_version"), "added": [_rule(one) for one in added]}),
+    ]
+    for title, name in (("denied", "denials"), ("asked of the host", "audit")):
+        lines = [_request(one, text(value, "component")) for one in items_of(value, name)]
+        told.append(f"{title}\n" + ("".join(lines) or "  nothing\n"))
+    return "".join(told) + "log\n" + (_logs({"items": value.get("log")}) or "  nothing\n")
+
+
+def _rule(one: Item) -> str:
+    return f"{text(one, 'text')}  {text(one, 'rule')}"
+
+
+def _request(one: Item, component: str) -> str:
+    times = f", {text(one, 'calls')} times" if one.get("calls") != 1 else ""
+    said = f"  {moment('ts_ms')(one)}  {clean(text(one, 'op'), 80)} {clean(text(one, 'target'), 200)}{times}"
+    if one.get("type") != "component.denied":
+        return f"{said}: {clean(text(one, 'outcome'), 60)}\n"
+    line = f", Component.toml:{text(one, 'line')}" if one.get("line") else ""
+    rule = clean(text(one, "rule"), 100) or "no rule allows it"
+    remedy = clean(text(one, "remedy"), 300)
+    way = f"\n      orlop components permissions {clean(component, 140)} {remedy}" if remedy else ""
+    return f"{said}: denied, {rule}{line}{way}\n"
+
+
 def _ran(value: Item) -> str:
     if "output" in value:
         return payload_of(value).decode("utf-8", "surrogateescape")
@@ -96,6 +125,7 @@ COMPONENTS: Mapping[str, Callable[[Item], str]] = {
     "components check": _checked,
     "components inspect": _inspected,
     "components list": _listed,
+    "components show": _shown,
     "components run": _ran,
     "components stop": _state,
     "components suspend": _state,

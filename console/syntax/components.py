@@ -40,7 +40,7 @@ COMMANDS: tuple[Command, ...] = (
         handler="console.verbs.components:install",
         args=(
             _FOLDER,
-            option("grant", Kind.NAME, "agree to this rule only; may be repeated", metavar="RULE", many=True),
+            option("grant", Kind.NAME, "agree to this rule only, or none; may be repeated", metavar="RULE", many=True),
             option(
                 "dir",
                 Kind.DIRECTORY,
@@ -70,6 +70,14 @@ COMMANDS: tuple[Command, ...] = (
         help="List the components that are installed.",
         handler="console.verbs.components:list_components",
         examples=("orlop components list", "orlop components list --json"),
+    ),
+    Command(
+        name="components show",
+        help="Show all that is known of a component, with what it asked for and what was denied.",
+        handler="console.verbs.component_show:show",
+        args=(_NAME,),
+        needs="component",
+        examples=("orlop components show word-count", "orlop components show word-count --json"),
     ),
     Command(
         name="components run",

@@ -13,7 +13,7 @@ from console.dispatch import fault_of
 from console.exit_codes import ExitCode
 from console.verbs.reading import read_all
 from console.verbs.values import number
-from runtime.components.consent import AskedLine, asked_lines
+from runtime.components.consent import asked_lines
 from runtime.components.folder import Folder, read_folder
 from runtime.components.manifest.migrate import migrate
 from runtime.components.permissions.grants import Grants
@@ -23,6 +23,7 @@ from runtime.sanitise import clean
 if TYPE_CHECKING:
     from console.commands import Command
     from console.core import Core
+    from runtime.components.installed import Installed
     from runtime.components.preview import Preview
     from runtime.components.running import Called
     from runtime.components.unit import Unit
@@ -45,6 +46,8 @@ __all__ = [
 
 _INPUT_MAX: Final = 1 << 20
 _STDIN: Final = "-"
+_NOTHING: Final = "none"
+"""Of what is asked, nothing is granted."""
 
 
 # --- folders --------------------------------------------------------------------------------------------------------
@@ -71,9 +74,13 @@ def checked(directory: int, *, migrating: bool) -> Result:
     return Result(ok=True, value={"v": 1, "component": seen.manifest.package.full_name, "hash": seen.hash})
 
 
-async def inspect(_core: "Core", call: Call) -> Result:
-    """`components inspect`."""
-    return await asyncio.to_thread(inspected, _folder(call))
+async def inspect(core: "Core", call: Call) -> Result:
+    """`components inspect`, compared with what is installed here."""
+    components = await core.known_components()
+    folder = await asyncio.to_thread(read_folder, _folder(call))
+    seen = await asyncio.to_thread(components.preview, folder)
+    before = None if seen.before is None else components.unit(seen.manifest.package.full_name).installed
+    return Result(ok=True, value=_preview(seen, before))
 
 
 def inspected(directory: int) -> Result:
@@ -85,7 +92,7 @@ def inspected(directory: int) -> Result:
     Raises:
         OrlopError: what is wrong with it.
     """
-    return Result(ok=True, value=_preview(preview(read_folder(directory))))
+    return Result(ok=True, value=_preview(preview(read_folder(directory)), None))
 
 
 def preview(folder: Folder) -> "Preview":
@@ -100,12 +107,11 @@ async def install(core: "Core", call: Call) -> Result:
     from runtime.components.components import Install
 
     folder = await asyncio.to_thread(read_folder, _folder(call))
-    granted = call.many("grant")
     components = await core.known_components()
     done = await components.install(
         Install(
             folder=folder,
-            granted=[f"permissions.{one.removeprefix('permissions.')}" for one in granted] if granted else None,
+            granted=_granted(call.many("grant")),
             mounts=_mounts(call),
             upgrade=call.flag("upgrade"),
             unsigned=call.flag("unsigned"),
@@ -243,6 +249,13 @@ def _folder(call: Call) -> int:
     return descriptor
 
 
+def _granted(given: Sequence[str]) -> list[str] | None:
+    """The rules that are agreed to; None for all that is asked."""
+    if not given:
+        return None
+    return [f"permissions.{one.removeprefix('permissions.')}" for one in given if one != _NOTHING]
+
+
 def _manifest_text(directory: int) -> bytes:
     from runtime.components.folder import read_manifest_file
 
@@ -293,27 +306,48 @@ def _state(unit: "Unit", state: str) -> Result:
     return Result(ok=True, value={"v": 1, "component": unit.name, "state": state})
 
 
-def _preview(seen: "Preview") -> dict[str, Json]:
-    package = seen.manifest.package
+def _preview(seen: "Preview", before: "Installed | None") -> dict[str, Json]:
+    from runtime.components.preview import carried
+    from runtime.shapes import to_wire
+
+    package, manifest = seen.manifest.package, seen.manifest
+    grants, new = carried(manifest, before)
+    lines, past = asked_lines(manifest), asked_lines(before.manifest) if before is not None else ()
+    known = {line.text for line in lines}
     return {
         "v": 1,
         "component": package.full_name,
         "version": package.version,
         "description": clean(package.description),
-        "world": seen.manifest.component.world,
+        "world": manifest.component.world,
         "hash": seen.hash,
         "mark": seen.mark,
+        "before": seen.before,
         "imports": list(seen.imports),
         "asked": [
-            {"rule": line.rule, "level": line.level, "text": line.text, "why": line.why, "reason": line.reason}
-            for line in asked_lines(seen.manifest)
+            {
+                "rule": line.rule,
+                "level": line.level,
+                "text": line.text,
+                "why": line.why,
+                "reason": line.reason,
+                "new": line.rule in new,
+                "in_force": bool(line.rule) and line.rule not in grants.withheld,
+            }
+            for line in lines
         ],
+        "gone": [line.text for line in past if line.rule and line.text not in known],
+        "mounts": [
+            {
+                "guest": mount.guest,
+                "source": mount.source,
+                "read_only": mount.read_only,
+                "host": clean(before.mounts.get(mount.guest, "") if before else "", 300),
+            }
+            for mount in manifest.mounts
+        ],
+        "cuts": [to_wire(cut) for cut in seen.cuts],
     }
-
-
-def _asked(line: AskedLine, grants: Grants) -> dict[str, Json]:
-    in_force = line.rule not in grants.withheld
-    return {"rule": line.rule, "text": line.text, "level": line.level, "in_force": in_force}
 
 
 def _in_force(grants: Grants) -> list[Json]:
