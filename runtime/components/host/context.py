@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from runtime.canonical import Json
+from runtime.components.host.alarms import Alarms
 from runtime.components.host.audit import AuditLog, Facts, Verdict
 from runtime.components.host.handles import HandleTable
 from runtime.components.permissions import Decision, Policy
@@ -88,6 +89,7 @@ class Context:
     Attributes:
         handles: what it holds open.
         audit: its records.
+        alarms: what is to be done later; run before each operation, in waits, and between calls.
         deadline: monotonic seconds at which the running call is over.
     """
 
@@ -108,6 +110,7 @@ class Context:
             {"file": limits.open_files, "socket": limits.sockets, "child": limits.children}, limits.handles
         )
         self.audit = AuditLog(self._send_audit)
+        self.alarms = Alarms()
         self.deadline = float("inf")
         self._next_policy: Policy | None = None
         self._running = _Running()
@@ -139,6 +142,7 @@ class Context:
         """
         if self._next_policy is not None:
             self.adopt_policy()
+        self.alarms.run()
         running = self._running = _Running()
         began, start = time.time_ns() // 1000, time.perf_counter_ns()
         try:
@@ -230,6 +234,7 @@ class Context:
             ready = poll.poll(max(0.0, min(left, _SLICE_S)) * 1000)
             if ready or left <= 0 or self.stopping():
                 return ready
+            self.alarms.run()
 
     def close(self) -> None:
         """Ends all that the instance holds and sends the last records."""

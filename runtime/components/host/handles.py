@@ -157,6 +157,15 @@ class HandleTable:
         for number in sorted(self._entries, reverse=True):
             self.drop(number)
 
+    def hold(self, kind: HandleKind, change: int) -> None:
+        """Counts what is open among its kind and has no handle, as a connection that a pool keeps.
+
+        Args:
+            kind: what it is.
+            change: 1 for one more, -1 for one less.
+        """
+        self._live[kind] = self.count(kind) + change
+
     def count(self, kind: HandleKind) -> int:
         """How many are open of a kind."""
         return self._live.get(kind, 0)

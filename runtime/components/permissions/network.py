@@ -139,8 +139,20 @@ class NetworkRules:
 
     def any_rule(self) -> Decision:
         """Whether there is a rule for connecting or listening at all, as for making a socket."""
-        found = next(iter((*self._outbound, *self._inbound)), None)
-        return found.decision if found else Decision(False, None, "no rule")
+        return _any((*self._outbound, *self._inbound))
+
+    def any_outbound(self) -> Decision:
+        """Whether there is a rule for connecting at all, as for making a pool."""
+        return _any(self._outbound)
+
+    def any_inbound(self) -> Decision:
+        """Whether there is a rule for listening at all."""
+        return _any(self._inbound)
+
+    def denied_peer(self, ip: str | Address, port: int) -> Decision | None:
+        """The deny rule for an address that speaks to the component; None when there is none."""
+        address = _address(ip)
+        return Decision.never("invalid host: not an address") if address is None else self._denied(address, port)
 
     def _names(self, name: str, port: int) -> Iterator[_Compiled]:
         for one in self._outbound:
@@ -165,6 +177,11 @@ class NetworkRules:
 def _compile(rule: HostRule) -> _Compiled:
     decision = Decision.against(rule.id) if rule.denies else Decision.by(rule.id)
     return _Compiled(HostPattern(rule.host), rule.ports, rule, decision)
+
+
+def _any(rules: Sequence[_Compiled]) -> Decision:
+    found = next(iter(rules), None)
+    return found.decision if found else Decision(False, None, "no rule")
 
 
 def _address(ip: str | Address) -> Address | None:

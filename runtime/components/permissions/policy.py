@@ -154,6 +154,19 @@ class Policy:
         """Whether there is any rule for connecting or listening, as making a socket needs."""
         return self._answer(lambda rules: rules.network.any_rule(), "network.outbound")
 
+    def any_outbound(self) -> Decision:
+        """Whether there is any rule for connecting."""
+        return self._answer(lambda rules: rules.network.any_outbound(), "network.outbound")
+
+    def any_inbound(self) -> Decision:
+        """Whether there is any rule for listening."""
+        return self._answer(lambda rules: rules.network.any_inbound(), "network.inbound")
+
+    def denied_peer(self, ip: str | Address, port: int) -> Decision | None:
+        """What deny rules say about an address that speaks to the component; None when they say nothing."""
+        decision = self._compiled.network.denied_peer(ip, port)
+        return None if decision is None else self._with_line(decision, "network.deny")
+
     # Programs.
 
     def spawn(self, command: str, arguments: Sequence[str], resolved: str | None = None) -> Decision:

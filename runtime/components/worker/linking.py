@@ -15,21 +15,27 @@ from runtime.components.bindings.core_storage import link_storage
 from runtime.components.bindings.core_types import ResourceLimits
 from runtime.components.bindings.ext_filesystem_filesystem import link_filesystem
 from runtime.components.bindings.ext_filesystem_metadata import link_metadata
+from runtime.components.bindings.ext_network_connection import link_connection
+from runtime.components.bindings.ext_network_socket import link_socket
 from runtime.components.bindings.ext_process_lifecycle import link_lifecycle
 from runtime.components.bindings.ext_process_signals import link_signals
 from runtime.components.bindings.operations import WORLDS
+from runtime.components.host.connections import Connections
 from runtime.components.host.context import Context
 from runtime.components.host.file_trees import Metadata
 from runtime.components.host.filesystem import Filesystem
 from runtime.components.host.jobs import ComponentJobs
 from runtime.components.host.messaging import Messaging
 from runtime.components.host.mounts import Mounts
+from runtime.components.host.names import Names
 from runtime.components.host.paths import Paths
 from runtime.components.host.permission_checks import PermissionChecks
 from runtime.components.host.process_lifecycle import ProcessLifecycle
 from runtime.components.host.process_signals import ProcessSignals
+from runtime.components.host.reach import Reach
 from runtime.components.host.rooms import ComponentRooms
 from runtime.components.host.services import Services
+from runtime.components.host.sockets import Sockets
 from runtime.components.host.spawner_line import SpawnerLine
 from runtime.components.host.storage import Storage
 from runtime.components.worker.wire import Load, LoadLimits
@@ -78,8 +84,16 @@ class Hosts:
         if "orlop:ext-filesystem/filesystem" in world:
             link_filesystem(root, Filesystem(context, self._paths), context)
             link_metadata(root, Metadata(context, self._paths), context)
+        if "orlop:ext-network/socket" in world:
+            self._link_network(root)
         if "orlop:ext-process/lifecycle" in world:
             self._link_processes(root)
+
+    def _link_network(self, root: "wasmtime.component.LinkerInstance") -> None:
+        context, reach = self._context, Reach(self._context)
+        sockets = Sockets(context, reach)
+        link_socket(root, sockets, context)
+        link_connection(root, Connections(context, sockets, reach, Names(context)), context)
 
     def _link_processes(self, root: "wasmtime.component.LinkerInstance") -> None:
         # Without a rule there is no spawner to ask, and the policy denies everything before one would be.

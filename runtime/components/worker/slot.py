@@ -143,11 +143,20 @@ class Slot:
             self._machinery.line.say(Refused(self._load.slot, outcome.kind, outcome.detail))
             return
         self._machinery.line.say(Loaded(self._load.slot))
-        while (work := self._work.get()) is not None:
+        while (work := self._next()) is not None:
             if isinstance(work, Call):
                 self._call(instance, work)
             else:
                 self._context.adopt_policy()
+
+    def _next(self) -> Call | _Adopt | None:
+        """What is to be done next; meanwhile, what the instance's alarms are for."""
+        alarms = self._context.alarms
+        while True:
+            try:
+                return self._work.get(timeout=alarms.seconds())
+            except queue.Empty:
+                alarms.run()
 
     def _instantiate(self, instance: Instance, hosts: Hosts) -> Outcome:
         engine = self._machinery.engine

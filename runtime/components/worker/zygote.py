@@ -19,8 +19,12 @@ PROGRAM = (
 """What its interpreter is given."""
 
 
+_IDNA = ("idna", "idna.idnadata", "idna.uts46data")
+"""Behind its walls a worker cannot import any more, and rules for hosts are compiled there."""
+
+
 def _prepare() -> Work:
-    for name in ("wasmtime", "wasmtime.component", "encodings.idna", "encodings.utf_8", "ssl"):
+    for name in ("wasmtime", "wasmtime.component", "encodings.idna", "encodings.utf_8", "ssl", *_IDNA):
         importlib.import_module(name)
     confinement()  # asked of the kernel once
     return work
