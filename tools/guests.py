@@ -31,6 +31,7 @@ from runtime.components.authoring.c_header import c_header  # noqa: E402
 from runtime.components.bindings.operations import VERSION, WORLDS  # noqa: E402
 from runtime.components.imports import misfits  # noqa: E402
 from runtime.sandbox.componentcheck import check_component  # noqa: E402
+from tools.guest_calls import calls_header  # noqa: E402
 
 MAX_AGENT_BYTES = 512_000
 MAX_PAGES = 160
@@ -96,6 +97,7 @@ GUESTS = (
     Guest("agent", "tests/assets/kit/reader.c"),
     component("tests/runtime/components/guests/doer.c", "orlop:core/component"),
     component("tests/runtime/components/guests/filer.c", "orlop:worlds/with-filesystem"),
+    component("tests/runtime/components/guests/puppet.c", "orlop:worlds/full"),
     component("tests/runtime/components/guests/starter.c", "orlop:worlds/with-process"),
 )
 
@@ -156,9 +158,9 @@ def compile_guest(guest: Guest, folder: Path) -> bytes:
     env = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache / "global"), "ZIG_LOCAL_CACHE_DIR": str(cache / "local")}
     flags = [*FLAGS[guest.kind], *COMMON_FLAGS, "-s"]
     if guest.kind == "component":
-        (folder / "orlop.h").write_text(
-            c_header(wit_reader.read((ROOT / WIT / "resolved.json").read_text()), guest.world)
-        )
+        header = c_header(wit_reader.read((ROOT / WIT / "resolved.json").read_text()), guest.world)
+        (folder / "orlop.h").write_text(header)
+        (folder / "calls.h").write_text(calls_header(header))
         flags += ["-I", str(folder)]
     command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(out), guest.source]
     run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
