@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from console.commands import Command
-from console.syntax import agents, components, jobs, kit, life, lock, node, peers, receipts, rooms, sharing
+from console.syntax import agents, boot, components, jobs, kit, life, lock, node, peers, receipts, rooms, sharing
 
 __all__ = ["COMMANDS", "GROUPS", "VERBS", "find", "nearest"]
 
@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             receipts.COMMANDS,
             peers.COMMANDS,
             components.COMMANDS,
+            boot.COMMANDS,
             lock.COMMANDS,
             node.COMMANDS,
         )
@@ -41,6 +42,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "receipts": "Signed receipts of jobs.",
         "peers": "Other nodes: who is known, and what they are trusted with.",
         "components": "WebAssembly components with permissions for files, network and processes.",
+        "boot": "Releases that machines boot: keys, signatures, checks.",
         "pin": "The PIN that unlocks a running orlop.",
     }
 )

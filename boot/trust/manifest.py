@@ -17,6 +17,7 @@ __all__ = [
     "ARCHES",
     "CHANNELS",
     "MANIFEST_DOMAIN",
+    "SIZE_MAX",
     "Arch",
     "Artifact",
     "BootManifest",
@@ -37,7 +38,7 @@ OUTER: Final = frozenset({"schema_version", "payload", "created_at", "expires_at
 _PAYLOAD: Final = frozenset({"kind", "manifest_version", "channel", "arch", "release", "cmdline", "artifacts"})
 _NEEDED: Final = ("kernel", "initramfs")
 _ARTIFACTS_MAX: Final = 16
-_SIZE_MAX: Final = 8 << 30
+SIZE_MAX: Final = 8 << 30
 _VERSION_MAX: Final = 2**53 - 1
 _CMDLINE_MAX: Final = 1024
 
@@ -136,4 +137,4 @@ def _artifact(name: str, value: Json) -> Artifact:
     )
     fields = Fields(value, f"payload.artifacts.{name}", frozenset({"size", "sha256"}))
     sha256 = fields.text("sha256", "[0-9a-f]{64}", "64 lower-case hexadecimal characters")
-    return Artifact(fields.integer("size", 1, _SIZE_MAX), sha256)
+    return Artifact(fields.integer("size", 1, SIZE_MAX), sha256)

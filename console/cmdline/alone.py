@@ -188,6 +188,30 @@ def _bindings(line: Line) -> Result:
     return Result(ok=True)
 
 
+def _boot_keygen(line: Line) -> Result:
+    from console.cmdline.boot import keygen
+
+    return keygen(line)
+
+
+def _boot_sign(line: Line) -> Result:
+    from console.cmdline.boot import sign
+
+    return sign(line)
+
+
+def _boot_rotate(line: Line) -> Result:
+    from console.cmdline.boot import rotate
+
+    return rotate(line)
+
+
+def _boot_verify(line: Line) -> Result:
+    from console.cmdline.boot import verify
+
+    return verify(line)
+
+
 def _verify(line: Line) -> Result | None:
     from console.cmdline.verify import verify_file
 
@@ -217,6 +241,10 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "rooms relay": _relay,
         "rooms verify": _compare,
         "receipts verify": _verify,
+        "boot keygen": _boot_keygen,
+        "boot sign": _boot_sign,
+        "boot rotate": _boot_rotate,
+        "boot verify": _boot_verify,
         "components check": _check_component,
         "components inspect": _inspect_component,
         "components install": _install_component,

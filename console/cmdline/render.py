@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from console.client import Json
 from console.cmdline.render_agents import AGENTS
+from console.cmdline.render_boot import BOOT
 from console.cmdline.render_components import COMPONENTS
 from console.cmdline.render_jobs import JOBS
 from console.cmdline.render_lock import LOCK
@@ -220,6 +221,7 @@ def _changed(value: Item) -> str:
 
 _RENDERERS: Mapping[str, Callable[[Item], str]] = {
     **AGENTS,
+    **BOOT,
     **COMPONENTS,
     **JOBS,
     **LOCK,
