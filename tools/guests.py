@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -46,6 +47,7 @@ FLAGS = {
     ),
 }
 WIT = "assets/wit"
+KIT = "assets/components/kit"
 LIFECYCLE = "orlop:core/component-lifecycle"
 
 
@@ -63,6 +65,8 @@ class Guest:
     """The `agent.toml` from which its manifest is made; empty for a guest without one."""
     world: str = ""
     """Of a component, in full."""
+    shipped: bool = False
+    """A component with a Component.toml beside it, which says its hash."""
 
     @property
     def output(self) -> str:
@@ -85,6 +89,11 @@ def component(source: str, world: str) -> Guest:
     return Guest("component", source, world=world)
 
 
+def example(name: str, world: str = "orlop:core/component") -> Guest:
+    """A component that is shipped."""
+    return Guest("component", f"assets/components/{name}/{name}.c", world=world, shipped=True)
+
+
 GUESTS = (
     agent("auto-balance"),
     agent("digest"),
@@ -93,6 +102,12 @@ GUESTS = (
     agent("overdue"),
     agent("triage"),
     agent("unblock"),
+    example("greeter", "orlop:worlds/with-network"),
+    example("listener"),
+    example("overseer", "orlop:worlds/with-process"),
+    example("ticker"),
+    example("tide-gauge"),
+    example("word-count", "orlop:worlds/with-filesystem"),
     Guest("job", "assets/jobs/hello/hello.c"),
     Guest("agent", "tests/assets/kit/reader.c"),
     component("tests/runtime/components/guests/doer.c", "orlop:core/component"),
@@ -161,7 +176,7 @@ def compile_guest(guest: Guest, folder: Path) -> bytes:
         header = c_header(wit_reader.read((ROOT / WIT / "resolved.json").read_text()), guest.world)
         (folder / "orlop.h").write_text(header)
         (folder / "calls.h").write_text(calls_header(header))
-        flags += ["-I", str(folder)]
+        flags += ["-I", str(folder), "-I", KIT]
     command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(out), guest.source]
     run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if run.returncode:
@@ -198,7 +213,19 @@ def build(guest: Guest, folder: Path) -> dict[str, bytes]:
     files = {guest.output: wasm}
     if guest.metadata:
         files[guest.manifest] = manifest(wasm, (ROOT / guest.metadata).read_text(), needed)
+    if guest.shipped:
+        path = str(Path(guest.source).with_name("Component.toml"))
+        files[path] = with_hash((ROOT / path).read_text(), wasm)
     return files
+
+
+def with_hash(text: str, wasm: bytes) -> bytes:
+    """A Component.toml that says the hash of this component."""
+    line = f'sha256 = "{hashlib.sha256(wasm).hexdigest()}"'
+    found, count = re.subn(r'^sha256 = "[0-9a-f]*"$', line, text, count=1, flags=re.MULTILINE)
+    if not count:
+        raise BuildError('Component.toml has no line sha256 = "…"')
+    return found.encode()
 
 
 def settle(path: str, data: bytes, *, write: bool) -> bool:
