@@ -25,6 +25,7 @@ class WorkerTerms:
         unasked_s: how long after that a stream without one is kept, so that a late one is refused in words.
         heartbeat_s: how often a silent worker says that it lives.
         keep_s: how long a job goes on without its requester, and a half-sent module is kept.
+        ended: how many jobs that have ended are kept in mind so long; of the others the store knows.
     """
 
     jobs: int = 64
@@ -39,6 +40,7 @@ class WorkerTerms:
     unasked_s: float = 10.0
     heartbeat_s: float = 10.0
     keep_s: float = 300.0
+    ended: int = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

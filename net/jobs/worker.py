@@ -94,9 +94,12 @@ class JobWorker:
             clock=clock,
             terms=terms,
             forget=self._forget,
+            rests=self._rest,
             tell=on_step,
         )
         self._held: dict[str, WorkerJob] = {}
+        self._resting: dict[str, WorkerJob] = {}
+        """Those that have ended and whose requesters are gone, the oldest first."""
 
     async def serve(self, connection: Connection, stream: Stream) -> None:
         """Serves one stream; a `net.stream.Handler`.
@@ -115,6 +118,7 @@ class JobWorker:
         for job in self._held.values():
             job.close()
         self._held.clear()
+        self._resting.clear()
         self._parts.close()
 
     def blame(self, key: str, fault: PeerFaultError) -> None:
@@ -278,8 +282,17 @@ class JobWorker:
         self.blame(key, PeerFaultError("spoke of a job that is not its own", rule="no-lease", score=5))
 
     def _forget(self, job: WorkerJob) -> None:
+        self._resting.pop(job.job, None)
         if self._held.get(job.job) is job:
             del self._held[job.job]
+
+    def _rest(self, job: WorkerJob) -> None:
+        self._resting.pop(job.job, None)
+        self._resting[job.job] = job
+        if len(self._resting) > self._terms.ended:
+            oldest = next(iter(self._resting.values()))
+            oldest.let_go()
+            self._forget(oldest)
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.wrap_future(self._store.read(query))

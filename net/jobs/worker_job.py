@@ -36,6 +36,7 @@ class WorkerParts:
     clock: Clock
     terms: WorkerTerms
     forget: Callable[["WorkerJob"], None]
+    rests: Callable[["WorkerJob"], None]
     tell: TellStep
 
 
@@ -302,6 +303,8 @@ class WorkerJob:
     def _later(self) -> None:
         self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._shared.terms.keep_s, self._give_up)
+        if self._stage == "ended":
+            self._shared.rests(self)
 
     def _unclaimed(self) -> None:
         """Nobody asked in time."""
@@ -341,6 +344,10 @@ class WorkerJob:
         if isinstance(self._module, ModulePart):
             self._module.incoming.close()
         self._ended(Result(self.job, "refused", truncated=False, receipt=None))
+
+    def let_go(self) -> None:
+        """It has ended, and is kept in mind no longer."""
+        self._timer.cancel()
 
     def close(self) -> None:
         """The worker ends; the node's jobs end by themselves."""

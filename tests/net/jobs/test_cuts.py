@@ -32,6 +32,7 @@ from tests.net.jobs.job_peers import (
     open_peers,
     open_worker,
 )
+from tests.net.nodes import until
 from tests.runtime.jobs.jobs_node import HELLO, guest
 
 TALKS = guest(
@@ -217,6 +218,26 @@ async def test_after_its_end_output_and_result_still_come_as_often_as_asked(peer
         assert await again.word() == Resumed("done", len(TALKS))
         await again.send(Kind.STDIN, b"what it does not want any more")
         assert await again.rest() == (b"hellohello", b"", first)
+
+
+async def test_of_many_that_have_ended_few_are_kept_in_mind_and_all_are_told(
+    tmp_path: Path, compiler: Compiler
+) -> None:
+    async with open_peers(tmp_path, compiler, terms=replace(CALM, ended=2)) as peers:
+        told = []
+        for _ in range(4):
+            talk, accepted = await running(peers, TALKS)
+            await talk.send(Kind.STDIN, b"")
+            told.append((accepted, await talk.until(Result)))
+            assert await talk.next() is None
+        await until(lambda: len(peers.worker._held) == 2)
+        for accepted, result in told:
+            again = await peers.talk()
+            await again.say(Resume(accepted.job_id, accepted.lease, 0, 5))
+            resumed = await again.word()
+            assert isinstance(resumed, Resumed)
+            assert resumed.state == "done"
+            assert await again.rest() == (b"hellohello", b"", result)
 
 
 async def test_a_second_stream_takes_the_place_of_the_first(peers: Peers) -> None:
