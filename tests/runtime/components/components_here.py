@@ -29,7 +29,15 @@ GUESTS = Path(__file__).parent / "guests"
 DOER = (GUESTS / "doer.wasm").read_bytes()
 
 
-def author(place: Path, more: str = "", *, namespace: str = "local", wasm: bytes = DOER, first: str = "") -> Folder:
+def author(  # noqa: PLR0913 - what a manifest has
+    place: Path,
+    more: str = "",
+    *,
+    namespace: str = "local",
+    wasm: bytes = DOER,
+    first: str = "",
+    name: str = "doer",
+) -> Folder:
     """The folder of a component that does what it is told.
 
     Args:
@@ -38,12 +46,13 @@ def author(place: Path, more: str = "", *, namespace: str = "local", wasm: bytes
         namespace: of its package.
         wasm: the component.
         first: lines that stand before its tables.
+        name: what the component calls itself.
     """
     place.mkdir(parents=True, exist_ok=True)
-    (place / "doer.wasm").write_bytes(wasm)
+    (place / f"{name}.wasm").write_bytes(wasm)
     (place / "Component.toml").write_text(
-        f'schema = 1\n{first}[package]\nname = "doer"\nnamespace = "{namespace}"\nversion = "1.0.0"\n[component]\n'
-        f'file = "doer.wasm"\nsha256 = "{hashlib.sha256(wasm).hexdigest()}"\n' + more
+        f'schema = 1\n{first}[package]\nname = "{name}"\nnamespace = "{namespace}"\nversion = "1.0.0"\n[component]\n'
+        f'file = "{name}.wasm"\nsha256 = "{hashlib.sha256(wasm).hexdigest()}"\n' + more
     )
     return folder(place)
 

@@ -11,7 +11,7 @@ static bool is(orlop_string_t operation, const char *text) {
 
 #include "calls.h"
 
-enum { ARENA = 1 << 18, RESULT = 1024, VALUES = 32, HEARD = 512 };
+enum { ARENA = 1 << 18, RESULT = 1024, VALUES = 32, HEARD = 4096 };
 
 // What is given lies here; the first RESULT bytes are for what comes back.
 static _Alignas(16) uint8_t arena[ARENA];
@@ -87,6 +87,7 @@ void orlop_component_lifecycle_execute(orlop_string_t operation, orlop_bytes_t i
 void orlop_component_lifecycle_init(const orlop_core_component_config_t *config,
                                     orlop_result_unit_core_component_error_t *result) {
   (void)config;
+  hear("init\n", 5);
   result->is_err = false;
 }
 
@@ -115,15 +116,19 @@ void orlop_component_lifecycle_handle_callback(uint64_t request_id, const orlop_
 }
 
 void orlop_component_lifecycle_metadata(orlop_core_component_metadata_t *result) {
+  hear("metadata\n", 9);
   *result = (orlop_core_component_metadata_t){.name = ORLOP_STRING("puppet"), .version = ORLOP_STRING("1.0.0")};
 }
 
 void orlop_component_lifecycle_health(orlop_core_health_report_t *result) {
+  hear("health\n", 7);
   *result = (orlop_core_health_report_t){ORLOP_CORE_HEALTH_STATUS_HEALTHY, ORLOP_STRING("")};
 }
 
 void orlop_component_lifecycle_shutdown(orlop_core_shutdown_reason_t reason,
                                         orlop_result_unit_core_component_error_t *result) {
   (void)reason;
+  orlop_option_list_core_field_t none = {.is_some = false};
+  orlop_services_log(ORLOP_CORE_LOG_LEVEL_INFO, ORLOP_STRING("shutdown"), &none);
   result->is_err = false;
 }
