@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from console import demo
+from console import demo, gauge
 from console.core import Core, CoreOptions
 from runtime.agents.keys import AgentKey
+from runtime.component_events import ComponentRestarting, ComponentState
 from runtime.events import Record
 from runtime.rooms.drafts import TaskDraft
 from runtime.rooms.view import RoomView
@@ -89,6 +90,40 @@ async def test_what_changed_is_put_right(core: Core) -> None:
     assert (tasks["t-mine"].status, tasks["t-mine"].assignee) == ("in_progress", me)
     assert await states(core) == dict.fromkeys(demo.AGENTS, "active")
     assert len(view(core).messages) == 2
+
+
+async def test_its_component_breaks_down_and_is_begun_anew(core: Core) -> None:
+    again = asyncio.Event()
+    loop, seen = asyncio.get_running_loop(), list[Record]()
+
+    def sink(records: Sequence[Record]) -> None:
+        seen.extend(records)
+        if any(
+            isinstance(one.event, ComponentState) and one.event.restarts and one.event.state == "running"
+            for one in seen
+        ):
+            loop.call_soon_threadsafe(again.set)
+
+    subscription = core.journal.subscribe(core.journal.last_seq(), sink)
+    await gauge.live(core)
+    await asyncio.wait_for(again.wait(), 120)
+    subscription.close()
+    (fallen,) = [one.event for one in seen if isinstance(one.event, ComponentRestarting)]
+    assert (fallen.members, fallen.reason) == ((gauge.NAME,), "trap: unreachable instruction executed")
+    (unit,) = (await core.known_components()).units()
+    assert unit.name == gauge.NAME
+
+
+async def test_its_component_runs_again_whatever_was_done_to_it(core: Core) -> None:
+    await gauge.live(core)
+    components = await core.known_components()
+    await components.stop(gauge.NAME)
+    await gauge.live(core)
+    assert components.unit(gauge.NAME).life.state == "running"
+    await components.stop(gauge.NAME)
+    await components.uninstall(gauge.NAME)
+    await gauge.live(core)
+    assert components.unit(gauge.NAME).life.state == "running"
 
 
 async def test_the_crew_works_and_its_receipts_verify(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
