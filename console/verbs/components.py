@@ -104,7 +104,7 @@ def preview(folder: Folder) -> "Preview":
 
 async def install(core: "Core", call: Call) -> Result:
     """`components install`; the operator was asked by the face."""
-    from runtime.components.components import Install
+    from runtime.components.installer import Install
 
     folder = await asyncio.to_thread(read_folder, _folder(call))
     components = await core.known_components()
@@ -234,9 +234,8 @@ async def permissions(core: "Core", call: Call) -> Result:
 async def uninstall(core: "Core", call: Call) -> Result:
     """`components uninstall`."""
     components = await core.known_components()
-    unit = components.unit(call.need("component"))
-    await components.uninstall(unit.name)
-    return Result(ok=True, value={"v": 1, "component": unit.name, "uninstalled": True})
+    name = await components.uninstall(call.need("component"))
+    return Result(ok=True, value={"v": 1, "component": name, "uninstalled": True})
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------

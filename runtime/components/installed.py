@@ -17,12 +17,12 @@ from runtime.components.manifest.model import Manifest
 from runtime.components.manifest.read import read_manifest
 from runtime.components.permissions.errors import PatternError
 from runtime.components.permissions.grants import Grants
-from runtime.errors import NotFoundError, OrlopError
+from runtime.errors import OrlopError
 from runtime.sanitise import clean
 from runtime.shapes import ShapeError
 from runtime.store import Transaction
 
-__all__ = ["Installed", "find", "list_installed", "read_all", "remember_aim", "remove", "save"]
+__all__ = ["Installed", "is_wanted", "read_all", "remember_aim", "remember_grants", "remove", "save"]
 
 _COLUMNS: Final = Columns(
     "components",
@@ -126,48 +126,44 @@ def remember_aim(tx: Transaction, name: str, *, wanted: bool, given_up: tuple[st
     tx.execute(sql, (int(wanted), json.dumps(given_up), name))
 
 
-def list_installed(connection: sqlite3.Connection) -> list[str]:
-    """The names of all that are installed, sorted; also of those whose rows are damaged.
+def remember_grants(tx: Transaction, name: str, grants: Grants) -> None:
+    """Keeps what a component may do.
 
     Args:
-        connection: of the store.
-    """
-    return [str(row[0]) for row in connection.execute("SELECT component FROM components ORDER BY component")]
-
-
-def find(connection: sqlite3.Connection, name: str) -> Installed:
-    """One component.
-
-    Args:
-        connection: of the store.
+        tx: the transaction.
         name: `namespace/name`.
-
-    Raises:
-        NotFoundError: it is not installed.
-        RowDamagedError: what is stored of it is damaged.
+        grants: the new ones.
     """
-    row = connection.execute(f"SELECT {_COLUMNS.names} FROM components WHERE component = ?", (name,)).fetchone()  # noqa: S608 - constants
-    if row is None:
-        raise NotFoundError(f"no component `{clean(name, 140)}`", hint="orlop components list shows what is installed")
-    return _installed(row)
+    tx.execute("UPDATE components SET grants = ? WHERE component = ?", (json.dumps(grants.to_json()), name))
 
 
-def read_all(connection: sqlite3.Connection) -> tuple[list[Installed], list[RowDamagedError]]:
+def is_wanted(tx: Transaction, name: str) -> bool:
+    """Whether a component is to run at the next start.
+
+    Args:
+        tx: the transaction.
+        name: `namespace/name`.
+    """
+    row = tx.one("SELECT wanted FROM components WHERE component = ?", (name,))
+    return row is not None and bool(row[0])
+
+
+def read_all(connection: sqlite3.Connection) -> tuple[list[Installed], dict[str, RowDamagedError]]:
     """All components; one that is damaged hides no other.
 
     Args:
         connection: of the store.
 
     Returns:
-        Those that can be read, and what is wrong with the others.
+        Those that can be read, and what is wrong with the others, by name.
     """
     found: list[Installed] = []
-    damaged: list[RowDamagedError] = []
+    damaged: dict[str, RowDamagedError] = {}
     for row in connection.execute(f"SELECT {_COLUMNS.names} FROM components ORDER BY component"):  # noqa: S608 - constants
         try:
             found.append(_installed(row))
         except RowDamagedError as error:
-            damaged.append(error)
+            damaged[str(row[0])] = error
     return found, damaged
 
 

@@ -133,7 +133,8 @@ class Post:
         if old is not None and old is not box:
             self.requests.rename(box.key, box.name)
             del self._boxes[box.key]
-            box.key, box.mailbox = box.name, old.mailbox
+            box.key = box.name
+            box.mailbox, old.mailbox = old.mailbox, box.mailbox
             self._boxes[box.name] = box
         box.mailbox.open = True
         if box.mailbox.waiting:

@@ -4,12 +4,14 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from runtime.clock import Clock
 from runtime.component_events import ComponentGivenUp, ComponentRestarting
+from runtime.components.housing import Fall
 from runtime.components.lifecycle import Life
 from runtime.components.supervision import Failure, Group, Round, Rules, Watch, begun, failed
-from runtime.components.unit import Fall, Unit
+from runtime.components.unit import Unit
 from runtime.errors import OrlopError
 from runtime.events import CoreError, Event
 from runtime.sanitise import clean
@@ -30,7 +32,7 @@ class Supervisor:
         units: all of them, by name; as it is at each moment.
         clock: tells the time.
         emit: says that something happened.
-        given_up: keeps that a component was given up: its name, the reasons and the event.
+        given_up: keeps that a group was given up: its members, who fell last, the reasons and the event.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Supervisor:
         units: Mapping[str, Unit],
         clock: Clock,
         emit: Callable[[Event], None],
-        given_up: Callable[[str, tuple[str, ...], Event], None],
+        given_up: Callable[[tuple[str, ...], str, tuple[str, ...], Event], None],
     ) -> None:
         self._groups = groups
         self._group_of = {member: name for name, group in groups.items() for member in group.members}
@@ -49,6 +51,8 @@ class Supervisor:
         self._keep_given_up = given_up
         self._watches: dict[str, Watch] = {}
         self._rounds: dict[str, asyncio.Task[None]] = {}
+        self._due: dict[str, set[str]] = {}
+        self._closed = False
 
     def fell(self, unit: Unit, fall: Fall) -> None:
         """A unit failed: decides by its group's rules what follows, and begins it.
@@ -57,6 +61,8 @@ class Supervisor:
             unit: which; its life is `failed`.
             fall: why.
         """
+        if self._closed:
+            return
         name, group = self._key(unit.name), self._group(unit)
         failure = Failure(
             member=unit.name,
@@ -77,10 +83,32 @@ class Supervisor:
         Args:
             component: its name.
         """
-        self._watches.pop(self._key(component), None)
+        key = self._key(component)
+        watch = self._watches.pop(key, None)
+        if watch is not None and watch.round is not None:  # others of its group wait for it
+            self._watches[key] = Watch(round=watch.round)
+
+    def spare(self, component: str) -> bool:
+        """An operator stops a component: it does not come back with its group.
+
+        Args:
+            component: its name.
+
+        Returns:
+            Whether it would have.
+        """
+        key = self._key(component)
+        due, watch = self._due.get(key, set()), self._watches.get(key, Watch())
+        was_due = component in due or (watch.round is not None and component in watch.round.start)
+        due.discard(component)
+        if watch.round is not None:
+            start = tuple(one for one in watch.round.start if one != component)
+            self._watches[key] = replace(watch, round=replace(watch.round, start=start))
+        return was_due
 
     async def close(self) -> None:
         """Restarts nothing any more."""
+        self._closed = True
         rounds = list(self._rounds.values())
         for task in rounds:
             task.cancel()
@@ -115,7 +143,7 @@ class Supervisor:
         told = ComponentGivenUp(
             component=fallen.name, group=self._group_of.get(fallen.name, ""), reasons=tuple(reasons)
         )
-        self._keep_given_up(fallen.name, reasons, told)
+        self._keep_given_up(group.members, fallen.name, reasons, told)
 
     def _prepare(self, name: str, fallen: Unit, plan: Round, reason: str) -> None:
         """Stops those that go down with it; the round begins when it is due, once for all failures until then."""
@@ -141,12 +169,13 @@ class Supervisor:
 
         def ended(done: asyncio.Task[None]) -> None:
             self._rounds.pop(name, None)
+            self._due.pop(name, None)
             error = None if done.cancelled() else done.exception()
             if error is not None:
                 why = clean(f"{type(error).__name__}: {error}", 300)
                 self._emit(CoreError(where=f"restart of {name}", error=why))
             watch = self._watches.get(name)
-            if not done.cancelled() and watch is not None and watch.round is not None:  # somebody fell meanwhile
+            if not self._closed and watch is not None and watch.round is not None:  # somebody fell meanwhile
                 self._begin(name, self._carry_out(name, max(0.0, watch.round.due - self._clock.monotonic())))
 
         task.add_done_callback(ended)
@@ -158,9 +187,19 @@ class Supervisor:
         if watch is None or watch.round is None:
             return
         plan, self._watches[name] = watch.round, begun(watch)
+        due = self._due[name] = set(plan.start)
+        known = self._groups.get(name)
+        apart = known is not None and known.strategy == "one-for-one"
         for unit in filter(None, map(self._units.get, plan.start)):
-            await unit.until(at_rest)
-            with suppress(OrlopError):  # an operator stopped it, or started it, meanwhile
-                unit.want("retry" if unit.life.state == "failed" else "start")
-            if (await unit.until(lambda life: not life.starting)).state != "running":
+            if not await self._again(unit, due) and not apart:
                 return
+
+    async def _again(self, unit: Unit, due: set[str]) -> bool:
+        """Starts a member that an operator did not stop meanwhile; whether it runs then."""
+        await unit.until(lambda life: at_rest(life) or life.starting or life.state in {"running", "suspended"})
+        if unit.name in due and at_rest(unit.life) and unit.life.state != "given-up":
+            due.discard(unit.name)
+            with suppress(OrlopError):  # it was uninstalled meanwhile
+                unit.want("retry" if unit.life.state == "failed" else "start")
+        life = await unit.until(lambda life: not life.starting)
+        return life.state in {"running", "suspended"}

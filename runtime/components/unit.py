@@ -6,74 +6,43 @@ again is the supervisor's to say.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final, Literal
 
 from runtime.canonical import Json
-from runtime.clock import Clock
 from runtime.component_events import ComponentHealth, ComponentState
-from runtime.components import health as feeling
 from runtime.components import lifecycle
 from runtime.components.answers import Seat
+from runtime.components.checkup import IDLE, Checkup
+from runtime.components.chores import Chores
 from runtime.components.deliveries import Deliveries
 from runtime.components.errors import WireError
 from runtime.components.export_values import error_of, execute_arguments, init_arguments
+from runtime.components.fresh import Fresh
 from runtime.components.health import UNASKED, Health
 from runtime.components.host.context import ComponentId
 from runtime.components.house import Compiled
+from runtime.components.housing import Fall, Housing
 from runtime.components.in_force import Ceilings
 from runtime.components.installed import Installed
 from runtime.components.lifecycle import ABSENT, Action, Life
-from runtime.components.mailbox import Mailbox
 from runtime.components.manifest.against import check_metadata
 from runtime.components.permissions import Policy
-from runtime.components.post import Box, Post
+from runtime.components.post import Box
 from runtime.components.running import Called, Lost, Running
-from runtime.components.workers import HostMount, Start, Workers
+from runtime.components.seating import returned, seat_of
+from runtime.components.workers import Start
 from runtime.errors import OrlopError, UsageError
-from runtime.events import Event
+from runtime.events import CoreError
 from runtime.sanitise import clean
 
-__all__ = ["Fall", "Housing", "ShutdownReason", "Unit"]
+__all__ = ["ShutdownReason", "Unit"]
 
 _REASON_MAX: Final = 300
 
 ShutdownReason = Literal["stopping", "restarting", "upgrading", "permission-change", "limit"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fall:
-    """An end that nobody asked for."""
-
-    reason: str
-    innocent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Housing:
-    """What a unit needs of the house.
-
-    Attributes:
-        workers: make instances.
-        post: carries messages.
-        clock: tells the time.
-        code: compiled code of an installed component, whose bytes were hashed just now.
-        folders: what it sees of the file system; makes what is missing.
-        tidy: empties what is temporary of its folders.
-        emit: says that something happened.
-        fell: asks the supervisor about a fall.
-    """
-
-    workers: Workers
-    post: Post
-    clock: Clock
-    code: Callable[[Installed], Awaitable[Compiled]]
-    folders: Callable[[Installed, Policy], Awaitable[tuple[HostMount, ...]]]
-    tidy: Callable[[Installed], Awaitable[None]]
-    emit: Callable[[Event], None]
-    fell: Callable[["Unit", Fall], None]
 
 
 class Unit:
@@ -81,14 +50,13 @@ class Unit:
 
     Args:
         installed: what it is.
+        policy: its permissions.
         ceilings: its limits.
-        environment: variables that it is given at `init`.
         housing: the house.
         number: of the instance; 0, and 1 of one that takes another's place.
 
     Attributes:
         life: where it is.
-        health: what it said last.
         reason: why it failed or stopped last, one line.
         restarts: how often it came again since an operator started it.
         calls: into it, since its start.
@@ -101,7 +69,6 @@ class Unit:
         installed: Installed,
         policy: Policy,
         ceilings: Ceilings,
-        environment: Mapping[str, str],
         housing: Housing,
         *,
         number: int = 0,
@@ -110,7 +77,6 @@ class Unit:
         self.policy = policy
         self.ceilings = ceilings
         self.life: Life = ABSENT
-        self.health: Health = UNASKED
         self.reason = ""
         self.restarts = 0
         self.calls = 0
@@ -118,7 +84,6 @@ class Unit:
         self.seat: Seat | None = None
         self.running: Running | None = None
         self.shutdown_reason: ShutdownReason = "stopping"
-        self._environment = environment
         self._housing = housing
         self._number = number
         self._compiled: Compiled | None = None
@@ -128,9 +93,9 @@ class Unit:
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         self._waiting: list[tuple[Callable[[Life], bool], asyncio.Future[Life]]] = []
         self._deliveries: Deliveries | None = None
-        self._busy_since: float | None = None
-        self._last_call = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._checkup: Checkup | None = None
+        self._fresh = Fresh(housing.workers, self._initialise)
+        self._chores = Chores(lambda why: self._broke(Fall(why)))
         self._actor = asyncio.get_running_loop().create_task(self._act())
         self.life = lifecycle.step(ABSENT, "install")[0]
 
@@ -144,6 +109,11 @@ class Unit:
         """Who it is while it runs."""
         package = self.installed.manifest.package
         return ComponentId(package.namespace, package.name, package.version, self._number)
+
+    @property
+    def health(self) -> Health:
+        """What it said last."""
+        return self._checkup.health if self._checkup is not None else UNASKED
 
     # --- what others ask of it --------------------------------------------------------------------------------------
 
@@ -205,7 +175,9 @@ class Unit:
         arguments = execute_arguments(operation, given, self.calls, timeout, source)
         if self.installed.manifest.component.stateful:
             return await self._enter(self.running, "execute", arguments, timeout)
-        return await self._execute_afresh(arguments, timeout)
+        if self._start is None:
+            return Called("lost", "the component stopped")
+        return await self._fresh.execute(self._start, arguments, timeout)
 
     def replace_policy(self, policy: Policy) -> None:
         """From now on this holds. Where the walls of its worker do not let through what it allows, it restarts."""
@@ -215,7 +187,10 @@ class Unit:
         if self.running is None or self._start is None:
             return
         self.running.replace_policy(policy)
-        if not self._start.holds(policy) and self.life.state in {"running", "suspended"}:
+        self._fresh.replace_policy(policy)
+        if self._start.holds(policy):
+            self._start = replace(self._start, policy=policy, environment=self._environment())
+        elif self.life.state in {"running", "suspended"}:
             self.shutdown_reason = "permission-change"
             self.want("restart", "what it was granted needs another worker")
 
@@ -223,6 +198,15 @@ class Unit:
         """Something came for it."""
         if self._deliveries is not None:
             self._deliveries.wake()
+
+    def put_back(self, life: Life) -> None:
+        """What was to become of it did not happen.
+
+        Args:
+            life: where it was before, at rest.
+        """
+        self.life = life
+        self._say_state()
 
     async def end(self) -> None:
         """Lets go of everything; the unit is of no use afterwards."""
@@ -247,6 +231,7 @@ class Unit:
             "shutdown": self._shut_down,
             "clean": self._clean,
             "ask-supervisor": self._ask_supervisor,
+            "delete": self._clean,
         }
         while True:
             action = await self._actions.get()
@@ -255,10 +240,19 @@ class Unit:
             try:
                 event = await carry_out[action]()
             except OrlopError as error:
-                event = "failed"
-                self._fall = Fall(clean(str(error), _REASON_MAX))
+                event, self._fall = "failed", self._fall_of(clean(str(error), _REASON_MAX))
+            except Exception as error:  # noqa: BLE001 - a fault of ours ends one component, and whoever waits hears
+                why = clean(f"{type(error).__name__}: {error}", _REASON_MAX)
+                self._housing.emit(CoreError(where=f"component {self.name}", error=why))
+                event, self._fall = "failed", self._fall_of(f"host: {why}")
             if event is not None and self.life.state == before:
                 self.want(event, self._fall.reason if event == "failed" else "")
+
+    def _fall_of(self, reason: str) -> Fall:
+        """What failed in a step of its start, by its own fault or with its worker."""
+        lost = None if self.running is None else self.running.lost
+        innocent = lost is not None and lost.done() and not lost.cancelled() and lost.result().innocent
+        return Fall(reason, innocent=innocent)
 
     async def _verify(self) -> lifecycle.Event:
         self._compiled = await self._housing.code(self.installed)
@@ -271,14 +265,24 @@ class Unit:
         code, limits = self._compiled.code, self.ceilings.for_worker(self._compiled.memories)
         world = self.installed.manifest.component.world
         timeout = self.ceilings.limits.init_timeout
-        start = Start(self.component, world, code, self.policy, limits, mounts, timeout, self._alone, self._environment)
-        self.seat = self._new_seat()
+        environment = self._environment()
+        start = Start(self.component, world, code, self.policy, limits, mounts, timeout, self._alone, environment)
+        self.seat = seat_of(
+            self.component,
+            self.installed,
+            self.policy,
+            self.ceilings,
+            state=self.life.state,
+            health=self.health,
+        )
         self._housing.post.enter(self.seat.box)
         self.running = running = await self._housing.workers.start(start)
         self._start = start
-        self._deliveries = self._new_deliveries(running, self.seat.box)
+        self._deliveries = deliveries = self._new_deliveries(running, self.seat.box)
+        asked = self.installed.manifest.lifecycle
+        self._checkup = Checkup(running, deliveries, asked, self._housing.clock, self._felt)
         running.lost.add_done_callback(lambda lost: self._lost(running, lost))
-        said = self._returned(await self._enter(running, "metadata", {}, self.ceilings.limits.call_timeout))
+        said = returned(await self._enter(running, "metadata", {}, self.ceilings.limits.call_timeout))
         if isinstance(said, Mapping):
             check_metadata(self.installed.manifest, str(said.get("name")), str(said.get("version")))
         return "loaded"
@@ -289,14 +293,15 @@ class Unit:
 
     async def _initialise(self, running: Running) -> None:
         config, limits = self.installed.manifest.config, self.ceilings.for_guest()
-        arguments = init_arguments(config, self._environment, limits, self.restarts)
+        arguments = init_arguments(config, self._environment(), limits, self.restarts)
         ended = await self._enter(running, "init", arguments, self.ceilings.limits.init_timeout)
-        error = error_of(self._returned(ended))
+        error = error_of(returned(ended))
         if error is not None:
             raise UsageError(f"init: {error[0]}: {error[1]}")
 
     async def _first_health(self) -> lifecycle.Event:
-        await self._ask_health()
+        if self._checkup is not None:
+            await self._checkup.ask()
         if self.health.status == "unhealthy":
             raise UsageError(f"it says that it is unhealthy: {self.health.detail}")
         return "healthy"
@@ -304,10 +309,11 @@ class Unit:
     async def _open_mailbox(self) -> None:
         if self.seat is not None:
             self._housing.post.open(self.seat.box)
-        self._last_call = self._housing.clock.monotonic()
         if self._deliveries is not None:
-            self._keep(self._deliveries.run())
-        self._keep(self._watch_health())
+            self._chores.begin(self._deliveries.run())
+        if self._checkup is not None:
+            self._checkup.left()
+            self._chores.begin(self._watch(self._checkup))
 
     async def _pause(self) -> None:
         if self._deliveries is not None:
@@ -318,7 +324,7 @@ class Unit:
             self._deliveries.resume()
 
     async def _close_mailbox(self) -> None:
-        self._end_tasks()
+        self._chores.cancel()
         if self.seat is not None:
             self._housing.post.close(self.seat.box, "target-gone", self._housing.clock.wall_ms())
 
@@ -330,13 +336,15 @@ class Unit:
         return "ended"
 
     async def _clean(self) -> None:
-        self._end_tasks()
+        self._chores.cancel()
         seat, self.seat = self.seat, None
         if seat is not None:
             self._housing.post.close(seat.box, "target-failed", self._housing.clock.wall_ms())
         running, self.running, self._start, self._deliveries = self.running, None, None, None
         if running is not None:
             await running.unload()
+        await self._fresh.end()
+        self._checkup = None
         await self._housing.tidy(self.installed)
         self._compiled = None
 
@@ -345,38 +353,16 @@ class Unit:
 
     # --- while it runs ----------------------------------------------------------------------------------------------
 
-    async def _watch_health(self) -> None:
-        """Asks again and again; stops what was idle for too long."""
-        asked = self.installed.manifest.lifecycle
-        while True:
-            await asyncio.sleep(asked.health_interval / 1000)
-            now = self._housing.clock.monotonic()
-            if asked.idle_timeout is not None and now - self._last_call > asked.idle_timeout / 1000:
-                self.shutdown_reason = "limit"
-                self._came("stop", f"idle for {round(now - self._last_call)} s")
-                return
-            if self._deliveries is not None:
-                await self._deliveries.unpaused()
-            if self._busy_since is not None:
-                self._feel(feeling.busy(self.health, now - self._busy_since))
-            else:
-                await self._ask_health()
-            if self.health.bad >= asked.health_failures:
-                self._broke(Fall(f"unhealthy {self.health.bad} times: {self.health.detail}"))
-                return
+    async def _watch(self, checkup: Checkup) -> None:
+        """Ends what is too ill, and stops what nobody needs."""
+        found = await checkup.watch(self._ended_badly)
+        if found == IDLE:
+            self.shutdown_reason = "limit"
+            self._came("stop", "nobody called it for its idle_timeout")
+        elif found:
+            self._broke(Fall(found))
 
-    async def _ask_health(self) -> None:
-        timeout = self.installed.manifest.lifecycle.health_timeout
-        ended = await self._instance().call("health", {}, timeout)
-        if ended.returned and isinstance(ended.value, Mapping):
-            status, detail = str(ended.value.get("status")), str(ended.value.get("detail"))
-            self._feel(feeling.answered(self.health, feeling.status_of(status), detail))
-        else:
-            self._feel(feeling.silent(self.health, ended.detail or ended.kind))
-            self._ended_badly(ended)
-
-    def _feel(self, after: Health) -> None:
-        before, self.health = self.health, after
+    def _felt(self, before: Health, after: Health) -> None:
         if self.seat is not None:
             self.seat.health = after
         if (before.status, before.detail) != (after.status, after.detail):
@@ -386,22 +372,27 @@ class Unit:
 
     async def _enter(self, running: Running, export: str, arguments: Mapping[str, Json], timeout_ms: int) -> Called:
         """Calls an export; a guest that did not come back by itself has failed."""
-        now = self._housing.clock.monotonic()
-        self._busy_since = now
+        checkup = self._checkup
+        if checkup is not None:
+            checkup.entered()
         try:
             ended = await running.call(export, arguments, timeout_ms)
         except WireError as error:
             return Called("host", clean(error.why))
         finally:
-            self._busy_since, self._last_call = None, self._housing.clock.monotonic()
+            if checkup is not None:
+                checkup.left()
         if running is self.running:
             self._ended_badly(ended)
             self._move_if_greedy(running)
         return ended
 
-    def _ended_badly(self, ended: Called) -> None:
-        if not ended.returned and ended.kind != "lost":
+    def _ended_badly(self, ended: Called) -> bool:
+        """Whether a call was the end of its instance."""
+        badly = not ended.returned and ended.kind != "lost"
+        if badly:
             self._broke(Fall(f"{ended.kind}: {ended.detail or ended.trap}"))
+        return badly
 
     def _broke(self, fall: Fall) -> None:
         """It failed while it ran; what fails in a step of its start is that step's event."""
@@ -424,42 +415,16 @@ class Unit:
         with suppress(lifecycle.LifecycleError):  # something else was faster
             self.want(event, reason)
 
-    async def _execute_afresh(self, arguments: Mapping[str, Json], timeout_ms: int) -> Called:
-        """In an instance that nobody used before and nobody will after."""
-        if self._start is None:
-            return Called("lost", "the component stopped")
-        fresh = await self._housing.workers.start(self._start)
-        try:
-            await self._initialise(fresh)
-            return await fresh.call("execute", arguments, timeout_ms)
-        finally:
-            await fresh.unload()
-
-    def _returned(self, ended: Called) -> Json:
-        """What a call of the start came back with.
-
-        Raises:
-            UsageError: it did not come back.
-        """
-        if not ended.returned:
-            raise UsageError(f"{ended.kind}: {ended.detail or ended.trap}")
-        return ended.value
-
     # --- the rest ---------------------------------------------------------------------------------------------------
+
+    def _environment(self) -> dict[str, str]:
+        """Variables that it may read now, and those of its manifest."""
+        return {**self._housing.variables(self.policy), **self.installed.manifest.environment}
 
     def _instance(self) -> Running:
         if self.running is None:
             raise UsageError("its instance is gone")
         return self.running
-
-    def _new_seat(self) -> Seat:
-        messaging = self.ceilings.messaging
-        mailbox = Mailbox(messaging.mailbox, messaging.overflow)
-        box = Box(self.name, self.policy, mailbox, self.ceilings.limits.message, messaging.pending_requests)
-        description = self.installed.manifest.package.description
-        return Seat(
-            self.component, box, self.policy, self.ceilings.limits.storage, description, self.life.state, self.health
-        )
 
     def _new_deliveries(self, running: Running, box: Box) -> Deliveries:
         async def enter(export: str, arguments: dict[str, Json], timeout_ms: int) -> Called:
@@ -485,20 +450,3 @@ class Unit:
         for waits in due:
             if not waits.done():
                 waits.set_result(self.life)
-
-    def _keep(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_ended)
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._broke(Fall(clean(f"{type(error).__name__}: {error}", _REASON_MAX)))
-
-    def _end_tasks(self) -> None:
-        ours = asyncio.current_task()
-        for task in self._tasks:
-            if task is not ours:
-                task.cancel()

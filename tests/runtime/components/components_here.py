@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from runtime.blobs import Blobs
 from runtime.clock import SystemClock
-from runtime.components.components import Components, Install
+from runtime.components.components import Components
 from runtime.components.folder import Folder, read_folder
 from runtime.components.house import Folders
 from runtime.components.installed import Installed
+from runtime.components.installer import Install
 from runtime.components.supervision import Group
 from runtime.components.unit import Unit
 from runtime.events import Event, Record
