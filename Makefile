@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests test-term test-rooms test-sdk test-kit test-lang test-interop test-net fuzz soak clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-sdk test-kit test-lang test-interop test-net fuzz soak clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -85,6 +85,9 @@ docs-check: .venv/.dev  ## the generated pages are up to date
 
 guests: .venv/.guests  ## build the guests from source and compare them with the shipped bytes
 	@$(PY) tools/guests.py build --check
+
+guests-python: .venv/.guests  ## build the components in Python into build/components
+	@$(PY) tools/guests.py python
 
 test-term: .venv/.dev  ## tests in a real terminal (tmux); installs it when run as root
 	@tools/need tmux

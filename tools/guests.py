@@ -3,6 +3,9 @@
 `build --check` fails on any difference in a module or a manifest; `build --write` replaces them. The compiler is
 `ziglang`, pinned, because another version makes other bytes; its caches lie under `build/`. Components are made of core
 modules by `wasm-tools`, pinned too, with the header that `orlop components bindings` writes.
+
+`python` builds those in Python into `build/components/`: they have 18 MB and other bytes at each build, so that there is
+nothing to check in or to compare.
 """
 
 import argparse
@@ -114,7 +117,12 @@ GUESTS = (
     component("tests/runtime/components/guests/filer.c", "orlop:worlds/with-filesystem"),
     component("tests/runtime/components/guests/puppet.c", "orlop:worlds/full"),
     component("tests/runtime/components/guests/starter.c", "orlop:worlds/with-process"),
+    component("tests/runtime/components/guests/fetcher.c", "orlop:worlds/with-network"),
 )
+
+
+PYTHON = (("common-words", "orlop:worlds/with-filesystem"),)
+"""Components in Python: a folder of `assets/components`, with a module named like it, and its world."""
 
 
 def permissions(imports: Sequence[str]) -> frozenset[str]:
@@ -199,6 +207,36 @@ def wasm_tools(*arguments: str) -> None:
         raise BuildError(f"is no component:\n{run.stderr.strip()}")
 
 
+def build_python(name: str, world: str) -> Path:
+    """Builds a component in Python into a folder of its own below `build/components`, and gives that."""
+    source, made = ROOT / "assets/components" / name, ROOT / "build/components" / name
+    made.mkdir(parents=True, exist_ok=True)
+    out = made / f"{name}.wasm"
+    program = str(Path(sysconfig.get_path("scripts"), "componentize-py"))
+    command = [
+        program,
+        "-d",
+        WIT,
+        "-w",
+        world,
+        "componentize",
+        "--stub-wasi",
+        "-p",
+        str(source),
+        name.replace("-", "_"),
+    ]
+    try:
+        run = subprocess.run([*command, "-o", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise BuildError("componentize-py is not installed; run make guests-python") from None
+    if run.returncode:
+        raise BuildError(f"is no component:\n{run.stderr.strip()}")
+    wasm = out.read_bytes()
+    check_module(Guest("component", str(source), world=world), wasm)
+    (made / "Component.toml").write_bytes(with_hash((source / "Component.toml").read_text(), wasm))
+    return made
+
+
 def difference(path: str, old: bytes, new: bytes) -> str:
     """Both hashes and sizes, and where the first difference is."""
     at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
@@ -249,17 +287,11 @@ def compiler_version() -> str:
     return run.stdout.strip() if run.returncode == 0 else "not installed"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    verbs = parser.add_subparsers(required=True)
-    mode = verbs.add_parser("build").add_mutually_exclusive_group(required=True)
-    mode.add_argument("--check", action="store_true", help="fail on a difference")
-    mode.add_argument("--write", action="store_true", help="replace what differs")
-    write = parser.parse_args(arguments).write
+def build_all(*, write: bool) -> bool:
+    """Builds all that is checked in; False when something differs, or cannot be built."""
     if (found := compiler_version()) != COMPILER:
         print(f"orlop: guests: ziglang {COMPILER} is needed: it is {found}; run make guests", file=sys.stderr)
-        return 1
+        return False
     same = True
     with tempfile.TemporaryDirectory() as folder:
         for guest in GUESTS:
@@ -269,7 +301,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except BuildError as error:
                 print(f"orlop: guests: {guest.source}: {error}", file=sys.stderr)
                 same = False
-    return 0 if same else 1
+    return same
+
+
+def build_all_python() -> bool:
+    """Builds all that is in Python; False when something cannot be built."""
+    built = True
+    for name, world in PYTHON:
+        try:
+            print(build_python(name, world).relative_to(ROOT))
+        except BuildError as error:
+            print(f"orlop: guests: {name}: {error}", file=sys.stderr)
+            built = False
+    return built
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    mode = verbs.add_parser("build").add_mutually_exclusive_group(required=True)
+    mode.add_argument("--check", action="store_true", help="fail on a difference")
+    mode.add_argument("--write", action="store_true", help="replace what differs")
+    verbs.add_parser("python")
+    given = parser.parse_args(arguments)
+    done = build_all_python() if given.verb == "python" else build_all(write=given.write)
+    return 0 if done else 1
 
 
 if __name__ == "__main__":
