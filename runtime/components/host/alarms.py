@@ -3,8 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 __all__ = ["Alarms"]
+
+_LOOK_S: Final = 3600.0
+"""Guests may ask for times that no clock of the system takes."""
 
 
 @dataclass(slots=True)
@@ -28,9 +32,9 @@ class Alarms:
         self._due.pop(id(whose), None)
 
     def seconds(self) -> float | None:
-        """Until the next is due, never negative; None when there is none."""
+        """Until it is worth looking again, never negative, at most an hour; None when there is no alarm."""
         first = min((at for at, _ in self._due.values()), default=None)
-        return None if first is None else max(0.0, first - time.monotonic())
+        return None if first is None else min(max(0.0, first - time.monotonic()), _LOOK_S)
 
     def run(self) -> None:
         """Does what is due."""

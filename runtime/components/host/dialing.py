@@ -40,7 +40,9 @@ def dial(own: OpenSocket, to: Endpoint, way: Way, until: float) -> None:
         own.state, own.peer, own.way = "connecting", to, way
         if link.manner.non_blocking:
             raise NetworkRefusedError("would-block", "connecting; poll until it is writable")
-        if not link.wait(select.POLLOUT, until):
+        answered = link.wait(select.POLLOUT, until)
+        own.after_wait()
+        if not answered:
             own.begin_anew()
             raise NetworkRefusedError("connection-timeout", f"{to} did not answer in time")
         own.settle()

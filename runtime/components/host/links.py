@@ -119,7 +119,9 @@ class Link:
         left = until - time.monotonic()
         if self.idle is not None:
             left = min(left, self.last + self.idle - time.monotonic())
-        return self._context.wait(self.sock.fileno(), events, max(0, math.ceil(left * 1000)))
+        happened = self._context.wait(self.sock.fileno(), events, max(0, math.ceil(left * 1000)))
+        # An alarm may have closed it meanwhile.
+        return happened if self.sock.fileno() >= 0 else 0
 
     def receive(self, size: int, until: float) -> bytes | None:
         """Some bytes of a stream.

@@ -4,13 +4,14 @@ Requests beyond those of `runtime.jobs.forking`: `"alone"`, whether the worker i
 """
 
 import importlib
+from typing import Final
 
 from runtime.components.worker.process import work
 from runtime.jobs.confine import confinement
 from runtime.jobs.forking import Work, serve_forks
 from runtime.process import keep_memory_private
 
-__all__ = ["PROGRAM", "main"]
+__all__ = ["IMPORTED", "PROGRAM", "main"]
 
 PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -19,12 +20,15 @@ PROGRAM = (
 """What its interpreter is given."""
 
 
-_IDNA = ("idna", "idna.idnadata", "idna.uts46data")
-"""Behind its walls a worker cannot import any more, and rules for hosts are compiled there."""
+IMPORTED: Final = (
+    *("wasmtime", "wasmtime.component", "encodings.idna", "encodings.utf_8", "ssl"),
+    *("idna", "idna.idnadata", "idna.uts46data", "encodings.punycode"),
+)
+"""What is imported where it is first used: behind its walls a worker cannot import any more."""
 
 
 def _prepare() -> Work:
-    for name in ("wasmtime", "wasmtime.component", "encodings.idna", "encodings.utf_8", "ssl", *_IDNA):
+    for name in IMPORTED:
         importlib.import_module(name)
     confinement()  # asked of the kernel once
     return work

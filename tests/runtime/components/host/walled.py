@@ -1,9 +1,11 @@
-"""A program: does every operation on files, and starts a program, each in a process with a worker's walls around it.
+"""A program: does every operation on files, starts a program and uses the network, each within a worker's walls.
 
 Run with a directory of its own; it prints the names of what did not work, and how.
 """
 
+import importlib
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,16 +13,31 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from runtime.components.host.connections import Connections
 from runtime.components.host.file_trees import Metadata
 from runtime.components.host.filesystem import Filesystem
 from runtime.components.host.mounts import Mounts
+from runtime.components.host.names import Names
 from runtime.components.host.paths import Paths
 from runtime.components.host.process_lifecycle import ProcessLifecycle
 from runtime.components.host.process_signals import ProcessSignals
+from runtime.components.host.reach import Reach
+from runtime.components.host.sockets import Sockets
 from runtime.components.host.spawner import fork_spawner
 from runtime.components.host.spawner_line import SpawnerLine
 from runtime.components.worker import walls
-from tests.runtime.components.host.frame import Files, context_of, policy_of, value_of
+from runtime.components.worker.zygote import IMPORTED
+from runtime.jobs import landlock
+from tests.runtime.components.host.frame import Files, case_of, context_of, policy_of, value_of
+from tests.runtime.components.host.network import (
+    LOOPBACK,
+    Authority,
+    allowing,
+    at,
+    network_in,
+    tls_options,
+    tls_server,
+)
 from tests.runtime.components.host.programs import LONG_MS, everything, options
 from tests.runtime.components.host.test_filesystem_operations import ALL, CHANGES, LOOKS, furnish
 from tests.runtime.components.host.test_open_files import opened
@@ -28,11 +45,13 @@ from tests.runtime.components.host.test_open_files import opened
 
 def main(place: str) -> None:
     """Tries everything."""
+    for name in IMPORTED:
+        importlib.import_module(name)
     tries: dict[str, Callable[[Path], None]] = {
         name: lambda data, work=work: on_files(data, work) for name, work in (CHANGES | LOOKS).items()
     }
     tries |= {"copy.new": lambda data: on_files(data, copy_beside), "file": lambda data: on_files(data, with_a_file)}
-    tries["process"] = with_a_program
+    tries |= {"process": with_a_program, "network": with_sockets, "names": with_names, "tls": with_tls}
     for number, (name, work) in enumerate(tries.items()):
         data = Path(place) / str(number) / "data"
         data.mkdir(parents=True)
@@ -58,11 +77,14 @@ def within(work: Callable[[], None]) -> None:
         os._exit(status)
 
 
-def wall_in(data: Path) -> int:
-    """Leaves this process one directory, and returns its descriptor."""
+def wall_in(data: Path, *ports: int) -> int:
+    """Leaves this process one directory, and TCP ports to reach, and returns the directory's descriptor."""
     descriptor = os.open(data, os.O_PATH)
     mount = SimpleNamespace(read_only=False)
-    load: Any = SimpleNamespace(mounts=[mount], network=False, connect_ports=(), listen_ports=(), spawns=True)
+    listen = None if ports else ()
+    load: Any = SimpleNamespace(
+        mounts=[mount], network=bool(ports), connect_ports=ports, listen_ports=listen, spawns=True
+    )
     walls.close_in(load, [descriptor])
     return descriptor
 
@@ -119,6 +141,73 @@ def with_a_program(data: Path) -> None:
     value_of(child.join(LONG_MS))
     context.close()
     line.close()
+
+
+def with_sockets(data: Path) -> None:
+    """Sockets that listen, connect, speak and are asked all that can be asked, and a port that is not reached."""
+    peer = socket.create_server((LOOPBACK, 0))
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind((LOOPBACK, 0))
+    beyond = socket.create_server((LOOPBACK, 0))
+    wall_in(data, peer.getsockname()[1])
+    network = network_in(allowing((LOOPBACK, -1), inbound=[(LOOPBACK, 0)]))
+    connections = network.connections
+    own = network.tcp()
+    value_of(own.set_socket_options(value_of(own.get_socket_options())))
+    value_of(connections.enable_keep_alive(own, 5))
+    value_of(connections.connect_with_retry(own, at(peer), 2, 1, LONG_MS))
+    other, _ = peer.accept()
+    value_of(own.send_all(b"hello", LONG_MS))
+    other.sendall(other.recv(5))
+    value_of(own.poll(frozenset({"readable"}), LONG_MS))
+    assert value_of(own.receive(5, LONG_MS)).data == b"hello"
+    value_of(connections.get_connection_stats(own))
+    value_of(connections.get_connection_info(own))
+    assert value_of(connections.is_connected(own))
+    value_of(own.shutdown("both"))
+    pool: Any = value_of(connections.create_pool(1, LONG_MS, LONG_MS))
+    value_of(pool.pool_acquire(at(peer), LONG_MS))
+    serving = network.tcp()
+    value_of(serving.bind(at(LOOPBACK)))
+    value_of(serving.listen(1))
+    assert case_of(serving.accept(1)) == "timeout"
+    dgram = network.udp()
+    value_of(dgram.send_to(b"ping", at(datagrams)))
+    datagrams.sendto(*datagrams.recvfrom(9))
+    value_of(dgram.receive_from(9, LONG_MS))
+    # What the policy alone would let through.
+    assert case_of(connections.connect(network.tcp(), at(beyond), LONG_MS)) in expected_beyond()
+    network.close()
+
+
+def expected_beyond() -> set[str]:
+    """What comes of a port that the kernel's wall does not name; without such a wall it answers."""
+    return {"permission-denied"} if landlock.handled(landlock.abi())[1] else set()
+
+
+def with_names(data: Path) -> None:
+    """The resolver of this machine, asked for this machine only, and names in other scripts."""
+    wall_in(data, 53)
+    context = context_of(allowing(("localhost", 443), (LOOPBACK, 443), ("bücher.example", 443)))
+    reach = Reach(context)
+    connections = Connections(context, Sockets(context, reach), reach, Names(context))
+    assert value_of(connections.resolve_hostname("localhost", LONG_MS)).addresses
+    assert value_of(connections.reverse_lookup(at(LOOPBACK, 443), LONG_MS))
+    assert case_of(connections.resolve_hostname("other.example", LONG_MS)) == "permission-denied"
+    context.close()
+
+
+def with_tls(data: Path) -> None:
+    """A handshake, with the anchors of this machine."""
+    with tls_server(Authority(data).server(), lambda _: None) as listening:
+        wall_in(data, listening.getsockname()[1])
+        network = network_in(allowing((LOOPBACK, -1)))
+        own = network.tcp()
+        value_of(network.connections.connect(own, at(listening), LONG_MS))
+        answer: Any = network.connections.upgrade_to_tls(own, tls_options(), LONG_MS)
+        assert case_of(answer) == "tls-error", answer
+        assert "issuer" in answer.error.reason
+        network.close()
 
 
 if __name__ == "__main__":
