@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from console.client import Json
+from console.component_groups import GROUPS, ComponentGroup, group_row, groups_table, read_groups
 from console.component_settings import ComponentsConfig
 from console.job_settings import JobsConfig
 from console.p2p_settings import P2pConfig
@@ -47,6 +48,7 @@ __all__ = [
     "keeping",
     "key_map_file",
     "load",
+    "rows",
     "set_value",
 ]
 
@@ -98,6 +100,8 @@ class Config:
     ui: UiConfig = field(default_factory=UiConfig)
     notify: tuple["NotifyRule", ...] = ()
     """What is told of events, and how; in the order of the files."""
+    groups: Mapping[str, ComponentGroup] = field(default_factory=lambda: MappingProxyType({}))
+    """Components that are supervised together, by the name of their group."""
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Where each key that is not at its default came from."""
 
@@ -180,18 +184,20 @@ def load(
     """
     values: dict[str, tuple[Value, str]] = {}
     rules: list[NotifyRule] = []
+    groups: Mapping[str, ComponentGroup] = {}
     # Not `Path.is_dir`, which raises where a folder above cannot be searched: who needs the directory says so itself.
     extra = sorted(config_d.glob("*.toml")) if config_d is not None and os.path.isdir(config_d) else []  # noqa: PTH112
     for path in ([file] if file is not None else []) + extra:
         read = read_toml(path, what="configuration")
         values.update(_values(read))
         rules += _rules(read)
+        groups = read_groups(read, groups)
     for key in KEYS.values():
         if key.variable in environ:
             values[key.name] = (_from_text(key, environ[key.variable], key.variable), key.variable)
     for name, text in options.items():
         values[name] = (_from_text(find(name), text, name), "option")
-    return _build(values, tuple(rules))
+    return _build(values, tuple(rules), groups)
 
 
 def set_value(config_d: Path, name: str, given: str) -> Setting:
@@ -215,7 +221,8 @@ def set_value(config_d: Path, name: str, given: str) -> Setting:
     held = {known: held for known, (held, _) in _values(file).items()} if file else {}
     held[name] = value
     tables: dict[str, object] = {_NOTIFY: file.tables[_NOTIFY]} if file and _NOTIFY in file.tables else {}
-    sections: dict[str, object] = {}
+    groups = groups_table(file) if file else None
+    sections: dict[str, object] = {"components": {"groups": groups}} if groups else {}
     for known in sorted(held):
         *groups, bare = known.split(".")
         _table(sections, groups)[bare] = KEYS[known].to_toml(held[known])
@@ -251,7 +258,8 @@ def changed(before: Config, after: Config) -> tuple[tuple[str, ...], tuple[str, 
     """The keys whose values differ, and those of them that take effect at the next start only."""
     keys = [new.key for old, new in zip(before, after, strict=True) if old.value != new.value]
     rules = (_NOTIFY,) if before.notify != after.notify else ()
-    return (*(key.name for key in keys), *rules), tuple(key.name for key in keys if key.restart)
+    groups = (GROUPS,) if before.groups != after.groups else ()
+    return (*(key.name for key in keys), *rules, *groups), (*(key.name for key in keys if key.restart), *groups)
 
 
 def keeping(before: Config, after: Config, names: Iterable[str]) -> Config:
@@ -268,7 +276,16 @@ def keeping(before: Config, after: Config, names: Iterable[str]) -> Config:
         setting = old if old.key.name in kept else new
         if setting.origin != _DEFAULT:
             values[setting.key.name] = (setting.value, setting.origin)
-    return _build(values, after.notify)
+    return _build(values, after.notify, before.groups if GROUPS in kept else after.groups)
+
+
+def rows(config: Config) -> list[Json]:
+    """Every setting and every group of components, as `orlop config --json` prints them.
+
+    Args:
+        config: the effective one.
+    """
+    return [*(setting.row() for setting in config), *(group_row(group) for group in config.groups.values())]
 
 
 def describe() -> list[dict[str, Json]]:
@@ -319,6 +336,8 @@ def _values(file: TomlFile) -> dict[str, tuple[Value, str]]:
     path = file.path
     values: dict[str, tuple[Value, str]] = {}
     for name, value in _flat({name: table for name, table in file.tables.items() if name != _NOTIFY}):
+        if name == GROUPS:
+            continue
         where = file.where(name)
         key = KEYS.get(name)
         if key is None:
@@ -345,7 +364,9 @@ def _section(shape: Callable[..., _Section], values: Mapping[str, tuple[Value, s
     return shape(**{KEYS[name].attribute: value for name, (value, _) in values.items() if name.startswith(prefix)})
 
 
-def _build(values: Mapping[str, tuple[Value, str]], rules: "tuple[NotifyRule, ...]") -> Config:
+def _build(
+    values: Mapping[str, tuple[Value, str]], rules: "tuple[NotifyRule, ...]", groups: Mapping[str, ComponentGroup]
+) -> Config:
     return Config(
         node=_section(NodeConfig, values),
         core=_section(CoreConfig, values),
@@ -358,6 +379,7 @@ def _build(values: Mapping[str, tuple[Value, str]], rules: "tuple[NotifyRule, ..
         storage=_section(StorageConfig, values),
         ui=_section(UiConfig, values),
         notify=rules,
+        groups=MappingProxyType(dict(groups)),
         origins=MappingProxyType({name: origin for name, (_, origin) in values.items()}),
     )
 

@@ -219,7 +219,7 @@ class Parts(NodeParts):
             clock=self.clock,
             folders=Folders(self.state.components),
             ceilings=settings.ceilings(),
-            groups={},
+            groups={name: group.supervised() for name, group in self.config.groups.items()},
             kinds=outside(self),
         )
 

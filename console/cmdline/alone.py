@@ -26,7 +26,7 @@ def _config(line: Line) -> Result:
     state = find(locate(line.options.state_dir, os.environ))
     file = config.config_file(line.options.config, os.environ)
     settings = config.load(file, state.config_d if state else None, os.environ)
-    return Result(ok=True, value={"v": 1, "items": [setting.row() for setting in settings]})
+    return Result(ok=True, value={"v": 1, "items": config.rows(settings)})
 
 
 def _doctor(line: Line) -> Result:

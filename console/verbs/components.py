@@ -310,7 +310,7 @@ def _preview(seen: "Preview", before: "Installed | None") -> dict[str, Json]:
     from runtime.shapes import to_wire
 
     package, manifest = seen.manifest.package, seen.manifest
-    grants, new = carried(manifest, before)
+    grants, _ = carried(manifest, before)
     lines, past = asked_lines(manifest), asked_lines(before.manifest) if before is not None else ()
     known = {line.text for line in lines}
     return {
@@ -330,7 +330,7 @@ def _preview(seen: "Preview", before: "Installed | None") -> dict[str, Json]:
                 "text": line.text,
                 "why": line.why,
                 "reason": line.reason,
-                "new": line.rule in new,
+                "new": line.rule in seen.new_rules,
                 "in_force": bool(line.rule) and line.rule not in grants.withheld,
             }
             for line in lines

@@ -43,7 +43,7 @@ async def status(core: "Core", _call: Call) -> Result:
 
 async def config(core: "Core", _call: Call) -> Result:
     """`config`: what this core runs with."""
-    return Result(ok=True, value={"v": 1, "items": [setting.row() for setting in core.config]})
+    return Result(ok=True, value={"v": 1, "items": configuration.rows(core.config)})
 
 
 async def config_set(core: "Core", call: Call) -> Result:
