@@ -165,9 +165,10 @@ class Child:
     @answering
     def set_resource_limits(self, limits: ResourceLimits) -> None:
         """Lowers limits."""
-        self._here()
+        # Asked first: who was taken the right to start a child is told so, not that it is closed.
         if not self._context.allow(decision := self._allowed(self._context.policy), self._target):
             raise ProcessRefusedError("permission-denied", decision.reason)
+        self._here()
         wanted = checked_limits(limits, self._limits())
         self._line.ask(self._context, "limits", {"id": self._key, "limits": {**wanted}})
 

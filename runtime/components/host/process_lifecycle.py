@@ -178,6 +178,8 @@ class ProcessLifecycle:
         target = shlex.join((command, *arguments))
         if len(arguments) > _ARGUMENTS_MAX:
             raise ProcessRefusedError("invalid-argument", f"more than {_ARGUMENTS_MAX} arguments")
+        if not (any_spawn := self._context.policy.any_spawn()).allowed:
+            self._allow(any_spawn, target)  # there is no spawner to ask
         found: dict[str, object] = {"real": command}
         if command.startswith("/") and "\0" not in command:
             found = self._line.ask(self._context, "look", {"command": command})

@@ -112,23 +112,20 @@ class OpenSocket(HeldSocket):
     @answering
     def listen(self, backlog: int) -> None:
         """Starts to accept connections."""
-        self.here()
+        self._may_listen("listen")
         if not self.link.stream:
             raise NetworkRefusedError("unsupported", "listening is for TCP")
         if self.asked is None or self.state not in {"bound", "listening"}:
             raise NetworkRefusedError("invalid-state", f"the socket is {self.state}; bind it first")
-        permit(self.context, self._inbound(self.asked), f"listen {self.asked}")
         self.link.sock.listen(min(backlog, _BACKLOG_MAX))
         self.state = "listening"
 
     @answering
     def accept(self, timeout: int) -> "OpenSocket":
         """The next connection."""
-        self.here()
+        decision = self._may_listen("accept")
         if self.asked is None or self.state != "listening":
             raise NetworkRefusedError("invalid-state", f"the socket is {self.state}, not listening")
-        decision = self._inbound(self.asked)
-        permit(self.context, decision, f"accept {self.asked}")
         self.context.handles.room("socket")
         sock, peer = self._next_connection(timeout)
         refused = self._refused(peer)
@@ -302,6 +299,19 @@ class OpenSocket(HeldSocket):
         self.settle_at(at)
         self.asked = at
         self.require(lambda policy: self._inbound_by(policy, at).allowed)
+
+    def _may_listen(self, what: str) -> Decision:
+        """Asks for the right first: who was taken it is told so, not that the socket is closed.
+
+        Raises:
+            NetworkRefusedError: `permission-denied` or `closed`.
+        """
+        decision = self.context.policy.any_inbound()
+        if self.asked is not None:
+            decision = self._inbound(self.asked)
+            permit(self.context, decision, f"{what} {self.asked}")
+        self.here()
+        return decision
 
     def _inbound(self, at: Endpoint) -> Decision:
         return self._inbound_by(self.context.policy, at)
