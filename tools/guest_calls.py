@@ -45,4 +45,4 @@ def _label(interface: str, core: str) -> str:
 def _cast(kind: str, index: int) -> str:
     if kind.endswith("*"):
         return f"(void *)(size_t)given[{index}]"
-    return f"({kind.split()[0]})given[{index}]"
+    return f"({kind.split(maxsplit=1)[0]})given[{index}]"
