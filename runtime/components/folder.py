@@ -5,6 +5,7 @@ name or link.
 """
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ __all__ = ["WASM_MAX", "Folder", "read_folder", "read_manifest_file"]
 
 WASM_MAX: Final = 64 << 20
 _FILES_MAX: Final = 256
+_ENTRIES_MAX: Final = 1024
 _DEPTH_MAX: Final = 8
 _ALL_MAX: Final = 256 << 20
 _PART: Final = 1 << 20
@@ -60,7 +62,7 @@ def read_folder(directory: int) -> Folder:
         raise RefusedError(f"larger than {format_size(WASM_MAX)}", where=clean(manifest.component.file, 200))
     files: dict[str, str] = {}
     budget = _ALL_MAX
-    for path in _walk(directory, "", 0):
+    for path in _walk(directory, "", 0, itertools.count(1)):
         if path == FILE_NAME:
             continue
         if len(files) >= _FILES_MAX:
@@ -82,22 +84,55 @@ def read_manifest_file(directory: int) -> bytes:
     return _read(directory, FILE_NAME, BYTES_MAX + 1)
 
 
-def _walk(directory: int, prefix: str, depth: int) -> Iterator[str]:
+def _walk(directory: int, prefix: str, depth: int, seen: Iterator[int]) -> Iterator[str]:
     """Paths of all files, sorted in each folder."""
     if depth > _DEPTH_MAX:
         raise RefusedError(f"folders deeper than {_DEPTH_MAX}", where=clean(prefix, 200))
-    for name in sorted(os.listdir(directory)):
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
+    for name in _names(directory, prefix, seen):
+        path = prefix + name
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                yield path
+                continue
+            if not stat.S_ISDIR(status.st_mode):
+                raise RefusedError("neither a file nor a folder", where=clean(path, 200))
             inner = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=directory)
-            try:
-                yield from _walk(inner, f"{prefix}{name}/", depth + 1)
-            finally:
-                os.close(inner)
-        elif stat.S_ISREG(status.st_mode):
-            yield prefix + name
-        else:
-            raise RefusedError("neither a file nor a folder", where=clean(prefix + name, 200))
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        try:
+            yield from _walk(inner, f"{path}/", depth + 1, seen)
+        finally:
+            os.close(inner)
+
+
+def _names(directory: int, prefix: str, seen: Iterator[int]) -> list[str]:
+    """The names in a folder, sorted; in all folders together there may be so many."""
+    found: list[str] = []
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if next(seen) > _ENTRIES_MAX:
+                    raise RefusedError(f"more than {_ENTRIES_MAX} files and folders", where=clean(prefix, 200))
+                if not _is_text(entry.name):
+                    raise RefusedError("a name that is no UTF-8", where=clean(prefix + entry.name, 200))
+                found.append(entry.name)
+    except OSError as error:
+        raise _unreadable(prefix, error) from None
+    return sorted(found)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unreadable(path: str, error: OSError) -> UsageError:
+    why = error.strerror.lower() if error.strerror else "cannot be read"
+    return UsageError(why, where=clean(path, 200) or "the folder")
 
 
 def _read(directory: int, path: str, limit: int) -> bytes:
@@ -135,9 +170,7 @@ def _opened(directory: int, path: str) -> int:
             at = inner
         descriptor = os.open(name, _OPEN, dir_fd=at)
     except OSError as error:
-        raise UsageError(
-            error.strerror.lower() if error.strerror else "cannot be read", where=clean(path, 200)
-        ) from None
+        raise _unreadable(path, error) from None
     finally:
         os.close(at)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -23,14 +23,14 @@ from runtime.components.installed import Installed
 from runtime.components.permissions import Policy
 from runtime.components.worker.wire import MountPoint
 from runtime.components.workers import HostMount
-from runtime.errors import UnavailableError
+from runtime.errors import UnavailableError, UsageError
 from runtime.events import CoreError, Event
 from runtime.sandbox.compile import Compiler
 from runtime.sandbox.componentcheck import check_component
 from runtime.sanitise import clean
 from runtime.shapes import ShapeError, from_wire
 from runtime.store import Store, Transaction
-from runtime.vault import Vault
+from runtime.vault import SealBrokenError, Vault
 
 __all__ = ["LOG_LINES", "Code", "Compiled", "Folders", "Journal"]
 
@@ -118,7 +118,7 @@ class Folders:
         found: list[HostMount] = []
         for mount in installed.manifest.mounts:
             if mount.source == "operator":
-                folder = Path(installed.mounts[mount.guest])
+                folder = _lent(installed, mount.guest)
             else:
                 folder = self._own(installed.name) / mount.source / _short(mount.guest)
                 _made(folder)
@@ -157,21 +157,18 @@ class Journal:
         self._store.write(lambda tx: self._keep(tx, name, level, text), urgent=False)
 
     def lines(self, name: str, limit: int) -> list[dict[str, Json]]:
-        """The newest lines of a component's log, oldest first.
+        """The newest lines of a component's log, oldest first; of one that was changed or moved only that it was.
 
         Args:
             name: `namespace/name`.
             limit: how many at most.
-
-        Raises:
-            SealBrokenError: a line was changed or moved.
         """
-        sql = "SELECT id, ts_ms, level, sealed FROM component_log WHERE component = ? ORDER BY id DESC LIMIT ?"
+        sql = (
+            "SELECT CAST(ts_ms AS INTEGER), CAST(level AS TEXT), CAST(sealed AS BLOB) FROM component_log"
+            " WHERE component = ? ORDER BY id DESC LIMIT ?"
+        )
         rows = self._store.read_now(lambda db: db.execute(sql, (name, limit)).fetchall())
-        return [
-            {"ts_ms": int(ts_ms), "level": str(level), "text": self._vault.open(sealed, _log_aad(name, ts_ms)).decode()}
-            for _, ts_ms, level, sealed in reversed(rows)
-        ]
+        return [self._line(name, ts_ms, level, sealed) for ts_ms, level, sealed in reversed(rows)]
 
     def audit(self, component: ComponentId, fields: Mapping[str, Json]) -> int:
         """Keeps records of host operations.
@@ -207,6 +204,13 @@ class Journal:
         what = clean(str(fields.get("op")), 100)
         self._store.emit(CoreError(where=f"component {component}", error=f"{what}: {words}"))
 
+    def _line(self, name: str, ts_ms: int, level: str, sealed: bytes) -> dict[str, Json]:
+        try:
+            text = self._vault.open(sealed, _log_aad(name, ts_ms)).decode()
+        except (SealBrokenError, UnicodeDecodeError):
+            level, text = "error", "(this line was changed in the database and cannot be read)"
+        return {"ts_ms": ts_ms, "level": clean(level, 10), "text": text}
+
     def _keep(self, tx: Transaction, name: str, level: str, text: str) -> None:
         sealed = self._vault.seal(text.encode(), _log_aad(name, tx.now_ms))
         sql = "INSERT INTO component_log (component, ts_ms, level, sealed) VALUES (?, ?, ?, ?)"
@@ -241,6 +245,14 @@ def _event(name: str, record: AuditRecord) -> Event:
         duration_us=record.duration_us,
         rules_version=record.rules_version,
     )
+
+
+def _lent(installed: Installed, guest: str) -> Path:
+    """The operator's folder for a mount."""
+    host = installed.mounts.get(guest)
+    if not host:
+        raise UsageError(f"no folder of yours is known for {clean(guest, 100)}", where=installed.name)
+    return Path(host)
 
 
 def _made(folder: Path) -> None:
