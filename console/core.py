@@ -146,7 +146,7 @@ class Core(Parts):
             self.jobs.warm()
             await self.jobs.queue.take_all()
         await self.agents.restore()
-        if not self.options.crew:
+        if not self.options.crew and self.any_components():
             await self.known_components()
         await self.online.start()
         if self.options.demo and not self.options.crew:
@@ -298,6 +298,10 @@ class Core(Parts):
 
         return Mesh(self)
 
+    def any_components(self) -> bool:
+        """Whether any is installed; a node without them pays nothing for components."""
+        return self.store.read_now(_has_components)
+
     async def known_components(self) -> "Components":
         """The components of this directory; an owner starts those that are to run when they are first asked for."""
         async with self._components_door:
@@ -399,6 +403,10 @@ async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
 
 def _has_rooms(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM rooms LIMIT 1").fetchone() is not None
+
+
+def _has_components(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM components LIMIT 1").fetchone() is not None
 
 
 def _newest_ms(connection: sqlite3.Connection) -> int:

@@ -164,6 +164,8 @@ async def _peers(core: "Core") -> Json:
 
 
 async def _components(core: "Core") -> Json:
+    if not core.any_components():
+        return []
     from console.component_rows import component_row
 
     components = await core.known_components()
