@@ -29,6 +29,7 @@ _LOAD: Final = 0x20
 _EQUAL: Final = 0x15
 _AT_LEAST: Final = 0x35
 _ANY_BIT: Final = 0x45
+_AND: Final = 0x54
 _RETURN: Final = 0x06
 
 _NR_AT, _ARCH_AT, _ARGS_AT = 0, 4, 16
@@ -40,6 +41,11 @@ _ERRNO: Final = 0x00050000
 _X32_BIT: Final = 0x40000000
 _CLONE_THREAD: Final = 0x00010000
 _PR_SET_NAME, _PR_SET_VMA = 15, 0x53564D41
+_AF_INET, _AF_INET6, _AF_NETLINK = 2, 10, 16
+_STREAM, _DATAGRAM, _TYPE_BITS = 1, 2, 0xF
+_OF_NETWORK: Final = (0, 6, 17)
+"""Protocols: the usual one of a type, TCP and UDP. Landlock's ports do not hold for others over TCP."""
+_ROUTES: Final = 0
 _TERMINAL_GET, _NONBLOCKING, _READABLE, _CLOSE_ON_EXEC = 0x5401, 0x5421, 0x541B, 0x5451
 
 _PR_SET_SECCOMP: Final = 22
@@ -117,13 +123,17 @@ MACHINES: Final[Mapping[str, Machine]] = {
 """By `platform.machine()`. The landlock calls only ever tighten."""
 
 
-def program(machine: Machine, pid: int, more: Collection[int] = ()) -> tuple[Instruction, ...]:
+def program(
+    machine: Machine, pid: int, more: Collection[int] = (), sockets: int | None = None
+) -> tuple[Instruction, ...]:
     """The filter of one worker.
 
     Args:
         machine: where it runs.
         pid: the worker's; signals and limits may be for itself only.
         more: numbers of calls that are allowed beyond those of the machine.
+        sockets: the number of `socket`, where TCP and UDP over IP are allowed, and asking the kernel for its addresses,
+            as resolvers do; None where no socket is.
     """
     code: list[Instruction] = [(_LOAD, 0, 0, _ARCH_AT), (_EQUAL, 1, 0, machine.audit), (_RETURN, 0, 0, _KILL)]
     # On x86-64 the same numbers with this bit are the calls of another ABI.
@@ -136,6 +146,8 @@ def program(machine: Machine, pid: int, more: Collection[int] = ()) -> tuple[Ins
     code += _when(machine.ioctl, _among(1, (_TERMINAL_GET, _NONBLOCKING, _READABLE, _CLOSE_ON_EXEC)))
     code += _when(machine.tgkill, _among(0, (pid,)))
     code += _when(machine.prlimit64, _among(0, (0, pid)))
+    if sockets is not None:
+        code += _when(sockets, _sockets())
     return (*code, (_RETURN, 0, 0, _KILL))
 
 
@@ -147,6 +159,26 @@ def _when(number: int, body: tuple[Instruction, ...]) -> list[Instruction]:
 def _load_low(argument: int) -> Instruction:
     """The lower half: these arguments are `int` or `unsigned long` of which only the lower half has a meaning."""
     return (_LOAD, 0, 0, _ARGS_AT + 8 * argument)
+
+
+def _sockets() -> tuple[Instruction, ...]:
+    """The family, then the type without its flags, then the protocol; numbers are steps to go."""
+    protocols = len(_OF_NETWORK)
+    return (
+        _load_low(0),
+        (_EQUAL, 2, 0, _AF_INET),
+        (_EQUAL, 1, 0, _AF_INET6),
+        (_EQUAL, 5 + protocols, 8 + protocols, _AF_NETLINK),
+        _load_low(1),
+        (_AND, 0, 0, _TYPE_BITS),
+        (_EQUAL, 1, 0, _STREAM),
+        (_EQUAL, 0, 4 + protocols, _DATAGRAM),
+        _load_low(2),
+        *((_EQUAL, protocols + 1 - at, 0 if at < protocols - 1 else 3, one) for at, one in enumerate(_OF_NETWORK)),
+        _load_low(2),
+        (_EQUAL, 0, 1, _ROUTES),
+        (_RETURN, 0, 0, _ALLOW),
+    )
 
 
 def _among(argument: int, values: tuple[int, ...]) -> tuple[Instruction, ...]:
@@ -164,18 +196,19 @@ def available() -> bool:
     return bool(libc.syscall(machine.seccomp, _GET_ACTION_AVAILABLE, 0, ctypes.byref(action)) == 0)
 
 
-def apply(more: Collection[int] = ()) -> None:
+def apply(more: Collection[int] = (), sockets: int | None = None) -> None:
     """Puts this process, and every thread that it starts from now on, under the filter; there is no way back.
 
     It must have given up new privileges, and have only one thread.
 
     Args:
         more: numbers of calls that this worker needs beyond what jobs need.
+        sockets: the number of `socket`, for workers with the network; see `program`.
 
     Raises:
         OSError: the kernel refused.
     """
-    code = program(MACHINES[platform.machine()], os.getpid(), more)
+    code = program(MACHINES[platform.machine()], os.getpid(), more, sockets)
     steps = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in code))
     whole = ctypes.create_string_buffer(struct.pack("@HP", len(code), ctypes.addressof(steps)))
     prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(whole))

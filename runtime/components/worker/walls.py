@@ -50,10 +50,11 @@ _CALLS: Final[Mapping[str, Mapping[str, Mapping[str, int]]]] = {
             "fchmodat": 268, "faccessat": 269, "copy_file_range": 326, "faccessat2": 439, "fchmodat2": 452,
         },
         "network": {
-            "access": 21, "socket": 41, "connect": 42, "accept": 43, "shutdown": 48, "bind": 49, "listen": 50,
+            "access": 21, "connect": 42, "accept": 43, "shutdown": 48, "bind": 49, "listen": 50,
             "getpeername": 52, "setsockopt": 54, "faccessat": 269, "accept4": 288,
             "recvmmsg": 299, "sendmmsg": 307, "faccessat2": 439,
         },
+        "sockets": {"socket": 41},
     },
     "aarch64": {
         "always": {
@@ -65,13 +66,16 @@ _CALLS: Final[Mapping[str, Mapping[str, Mapping[str, int]]]] = {
             "sendfile": 71, "copy_file_range": 285, "faccessat2": 439, "fchmodat2": 452,
         },
         "network": {
-            "faccessat": 48, "socket": 198, "bind": 200, "listen": 201, "accept": 202, "connect": 203,
+            "faccessat": 48, "bind": 200, "listen": 201, "accept": 202, "connect": 203,
             "getpeername": 205, "setsockopt": 208, "shutdown": 210,
             "accept4": 242, "recvmmsg": 243, "sendmmsg": 269, "faccessat2": 439,
         },
+        "sockets": {"socket": 198},
     },
 }  # fmt: skip
-"""By `platform.machine()` and purpose: system calls beyond those that every worker has (`runtime.jobs.seccomp`)."""
+"""By `platform.machine()` and purpose: system calls beyond those that every worker has (`runtime.jobs.seccomp`).
+
+Those of `sockets` are looked at more closely there."""
 
 _FOR_NAMES: Final = (
     "/etc/hosts",
@@ -81,6 +85,7 @@ _FOR_NAMES: Final = (
     "/etc/gai.conf",
     "/etc/services",
     "/etc/ssl",
+    "/etc/pki",
     "/usr/share/ca-certificates",
     "/usr/lib",
     "/lib",
@@ -159,7 +164,11 @@ def close_in(load: Load, mounts: Sequence[int]) -> None:
             reach = landlock.Reach(load.connect_ports, load.listen_ports)
             landlock.restrict([*paths, *((fd, False) for fd in system)], reach)
     if walls.seccomp:
-        seccomp.apply(_calls("always", "files", *(["network"] if load.network else [])))
+        if load.network:
+            (sockets,) = _calls("sockets")
+            seccomp.apply(_calls("always", "files", "network"), sockets)
+        else:
+            seccomp.apply(_calls("always", "files"))
 
 
 def _calls(*purposes: str) -> set[int]:

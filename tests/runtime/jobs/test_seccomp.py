@@ -43,6 +43,8 @@ def answer(code: tuple[Instruction, ...], number: int, audit: int, *arguments: i
                 at += yes if accumulator >= operand else no
             case 0x45:
                 at += yes if accumulator & operand else no
+            case 0x54:
+                accumulator &= operand
             case _:
                 pytest.fail(f"unknown instruction {operation:#x}")
 
@@ -98,6 +100,28 @@ def test_signals_and_limits_are_for_the_worker_itself(machine: Machine) -> None:
     assert answer(code, machine.prlimit64, machine.audit, 0) == ALLOW
     assert answer(code, machine.prlimit64, machine.audit, PID) == ALLOW
     assert answer(code, machine.prlimit64, machine.audit, 1) == EPERM
+
+
+@machines
+def test_sockets_are_of_the_network_and_only_where_they_are_needed(machine: Machine) -> None:
+    number, cloexec, nonblocking = 599, 0o2000000, 0o4000
+    unix, ipv4, ipv6, netlink, packet = 1, 2, 10, 16, 17
+    stream, datagram, raw = 1, 2, 3
+    tcp, udp, icmp, sctp, mptcp, audit = 6, 17, 1, 132, 262, 9
+
+    def made(*arguments: int) -> int:
+        return answer(program(machine, PID, sockets=number), number, machine.audit, *arguments)
+
+    for family in (ipv4, ipv6):
+        for kind, protocol in ((stream, tcp), (stream, 0), (datagram, udp), (datagram, 0)):
+            assert made(family, kind | cloexec | nonblocking, protocol) == ALLOW
+        for protocol in (icmp, sctp, mptcp):
+            assert made(family, stream, protocol) == made(family, datagram, protocol) == EPERM
+        assert made(family, raw, 0) == made(family, raw | cloexec, tcp) == EPERM
+    assert made(netlink, raw | cloexec, 0) == ALLOW
+    assert made(netlink, raw, audit) == EPERM
+    assert made(unix, stream, 0) == made(packet, raw, 0) == made(0, 0, 0) == EPERM
+    assert answer(program(machine, PID), number, machine.audit, ipv4, stream, tcp) == KILL
 
 
 @machines

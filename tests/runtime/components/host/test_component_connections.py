@@ -1,6 +1,5 @@
 """Connections by address and by name: rules, names that change their minds, time limits, statistics and silence."""
 
-import contextlib
 import errno
 import socket
 import threading
@@ -27,8 +26,6 @@ from tests.runtime.components.host.network import (
     network_in,
 )
 
-FREE_PORT_TRIES = 20
-
 
 @pytest.fixture
 def peer() -> Iterator[socket.socket]:
@@ -49,21 +46,20 @@ def network() -> Iterator[Network]:
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
     """A listening socket whose queue is full: the kernel does not answer who connects."""
-    with socket.socket() as listening, contextlib.ExitStack() as waiting:
+    with socket.socket() as listening:
         listening.bind((LOOPBACK, 0))
         listening.listen(0)
-        for _ in range(4):
-            client = waiting.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(listening.getsockname())
-        yield listening
+        listening.settimeout(60)
+        with socket.create_connection(listening.getsockname(), 60):
+            yield listening
 
 
-def nobody() -> int:
-    """A port at which nobody listens: it is bound and refuses."""
+@pytest.fixture
+def nobody() -> Iterator[socket.socket]:
+    """A socket that is bound and does not listen: who connects to it is refused."""
     with socket.socket() as bound:
         bound.bind((LOOPBACK, 0))
-        return int(bound.getsockname()[1])
+        yield bound
 
 
 def port_of(listening: socket.socket) -> int:
@@ -186,19 +182,21 @@ def test_port_0_is_no_destination(network: Network) -> None:
     assert case_of(network.connections.connect_host(LOOPBACK, 0, LONG_MS)) == "invalid-port"
 
 
-def test_after_a_refusal_the_handle_has_a_new_socket(network: Network, peer: socket.socket) -> None:
+def test_after_a_refusal_the_handle_has_a_new_socket(
+    network: Network, peer: socket.socket, nobody: socket.socket
+) -> None:
     own = network.tcp()
     value_of(network.connections.enable_keep_alive(own, 9))
-    assert case_of(network.connections.connect(own, at(LOOPBACK, nobody()), LONG_MS)) == "connection-refused"
+    assert case_of(network.connections.connect(own, at(nobody), LONG_MS)) == "connection-refused"
     assert value_of(own.get_socket_options()).keep_alive_interval_s == 9
     value_of(network.connections.connect(own, at(peer), LONG_MS))
 
 
-def test_after_a_refusal_the_socket_is_bound_as_before() -> None:
+def test_after_a_refusal_the_socket_is_bound_as_before(nobody: socket.socket) -> None:
     network = network_in(allowing((LOOPBACK, -1), inbound=[(LOOPBACK, 0)]))
     own = network.tcp()
     value_of(own.bind(at(LOOPBACK)))
-    assert case_of(network.connections.connect(own, at(LOOPBACK, nobody()), LONG_MS)) == "connection-refused"
+    assert case_of(network.connections.connect(own, at(nobody), LONG_MS)) == "connection-refused"
     assert value_of(own.get_local_address()).address == Ipv4((127, 0, 0, 1))
     network.close()
 
@@ -229,30 +227,26 @@ def _only(options: Any, **changed: Any) -> Any:
     return type(options)(**{name: changed.get(name) for name in options.__slots__})
 
 
-def test_tries_are_made_until_one_succeeds(network: Network) -> None:
+def test_tries_are_made_until_one_succeeds(network: Network, nobody: socket.socket) -> None:
     own = network.tcp()
-    port = nobody()
     refused: list[int] = []
     waited = network.context.wait_any
-    served: list[socket.socket] = []
 
     def wait(wanted: Any, timeout_ms: int | None) -> Any:
         if not wanted:
             refused.append(timeout_ms or 0)
             if len(refused) == 3:
-                served.append(socket.create_server((LOOPBACK, port)))
+                nobody.listen()
             return []
         return waited(wanted, timeout_ms)
 
     network.context.wait_any = wait  # type: ignore[method-assign]
-    value_of(network.connections.connect_with_retry(own, at(LOOPBACK, port), 10, 5, LONG_MS))
+    value_of(network.connections.connect_with_retry(own, at(nobody), 10, 5, LONG_MS))
     assert refused == [5, 10, 20]
-    served[0].close()
 
 
-def test_tries_are_bounded(network: Network, silent: socket.socket) -> None:
-    own = network.tcp()
-    where = at(LOOPBACK, nobody())
+def test_tries_are_bounded(network: Network, silent: socket.socket, nobody: socket.socket) -> None:
+    own, where = network.tcp(), at(nobody)
     assert case_of(network.connections.connect_with_retry(own, where, 11, 0, LONG_MS)) == "invalid-argument"
     assert case_of(network.connections.connect_with_retry(own, where, 3, 1, LONG_MS)) == "connection-refused"
     assert case_of(network.connections.connect_with_retry(own, where, 10, 1 << 63, SHORT_MS)) == "connection-refused"
