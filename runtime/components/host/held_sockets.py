@@ -86,7 +86,8 @@ class HeldSocket:
 
     def holds(self, policy: Policy) -> bool:
         """Whether a policy would still allow what it is and what it was connected or bound for."""
-        return policy.any_network().allowed and all(need(policy) for need in self._needs)
+        needs = self._needs if self.way is None else [*self._needs, self.way.holds]
+        return policy.any_network().allowed and all(need(policy) for need in needs)
 
     def here(self) -> None:
         """Checks that it is open; the record names it.
@@ -121,8 +122,6 @@ class HeldSocket:
         """
         self.peer, self.way, self.state = peer, way, "connected"
         self.since = (time.monotonic(), time.time_ns())
-        if way is not None:
-            self.require(way.holds)
 
     def require(self, need: Callable[[Policy], bool]) -> None:
         """It is closed once this does not hold any more."""

@@ -223,6 +223,14 @@ def test_a_socket_that_does_not_wait_goes_on_connecting(network: Network, silent
     assert value_of(network.connections.get_connection_info(own)).state == "connected"
 
 
+def test_a_rule_that_is_taken_back_ends_what_still_connects(network: Network, silent: socket.socket) -> None:
+    own = network.tcp()
+    value_of(own.set_socket_options(_only(value_of(own.get_socket_options()), non_blocking=True)))
+    assert case_of(network.connections.connect(own, at(silent), LONG_MS)) == "would-block"
+    network.change(allowing((LOOPBACK, 9)))
+    assert case_of(own.poll(frozenset({"writable"}), LONG_MS)) == "closed"
+
+
 def _only(options: Any, **changed: Any) -> Any:
     return type(options)(**{name: changed.get(name) for name in options.__slots__})
 

@@ -32,9 +32,6 @@ class Greeting(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(f"hello from port {self.server.server_address[1]}".encode())
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Nothing."""
-
 
 @pytest.fixture
 def port() -> Iterator[int]:
