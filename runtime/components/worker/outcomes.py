@@ -36,6 +36,7 @@ _LIMITS: Final = (
 )
 _VALUES: Final = (
     ("unknown handle index", "HANDLE"),
+    ("used with the wrong type", "HANDLE"),
     ("invalid utf-8", "TEXT"),
     ("out of bounds of memory", "POINTER"),
     ("pointer not aligned", "POINTER"),

@@ -30,7 +30,7 @@ GUESTS = Path(__file__).parent / "guests"
 DOER = (GUESTS / "doer.wasm").read_bytes()
 
 
-def author(  # noqa: PLR0913 - what a manifest has
+def author(
     place: Path,
     more: str = "",
     *,
