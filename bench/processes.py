@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ROOT", "Ran", "busy_s", "cpu_s", "environment", "memory_kib", "orlop", "run", "tree"]
+__all__ = ["ROOT", "Ran", "busy_s", "cpu_s", "environment", "memory_kib", "orlop", "pss_kib", "run", "tree"]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -72,11 +72,21 @@ def cpu_s(pid: int) -> float:
 
 def memory_kib(pid: int) -> tuple[int, int]:
     """What a process has resident, and the part of it that it shares with no other process, in KiB."""
+    found = _rollup(pid)
+    return found["Rss"], found["Private_Clean"] + found["Private_Dirty"]
+
+
+def pss_kib(pid: int) -> int:
+    """What a process has resident, each page divided by the number of processes that share it, in KiB."""
+    return _rollup(pid)["Pss"]
+
+
+def _rollup(pid: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
         name, _, rest = line.partition(":")
         found[name] = int(rest.split()[0])
-    return found["Rss"], found["Private_Clean"] + found["Private_Dirty"]
+    return found
 
 
 def tree(pid: int) -> list[int]:

@@ -9,7 +9,6 @@ import asyncio
 import ctypes
 import gc
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Final
 import wasmtime
 from wasmtime import _ffi as ffi
 
+from bench.echo import echo_ms
 from bench.guests import HELLO
 from bench.measure import Figure, figure
 from runtime.jobs.pool import Pool, Worker
@@ -42,7 +42,7 @@ def measure(*, quick: bool) -> list[Figure]:
 
 async def _measure(rounds: int) -> list[Figure]:
     module = wasmtime.Module(job_engine(), HELLO.read_bytes())
-    here, ping = _in_process(module), _echo()
+    here, ping = _in_process(module), echo_ms()
     taken: dict[str, list[float]] = {"sent": [], "piped": [], "here": [], "bytes": [], "ping": []}
     with tempfile.TemporaryDirectory(prefix="orlop-bench-") as folder:
         pool = Pool(Path(folder), 1, 1 << 32, _raise)
@@ -144,25 +144,6 @@ def _in_process(module: wasmtime.Module) -> Callable[[bool], float]:
             store.close()
             took = time.perf_counter() - began
         return took * 1000
-
-    return once
-
-
-def _echo() -> Callable[[], float]:
-    """A process that sends back what it gets; it ends with its socket."""
-    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if os.fork() == 0:
-        mine.close()
-        while said := theirs.recv(1):
-            theirs.send(said)
-        os._exit(0)
-    theirs.close()
-
-    def once() -> float:
-        began = time.perf_counter()
-        mine.send(b"x")
-        mine.recv(1)
-        return (time.perf_counter() - began) * 1000
 
     return once
 

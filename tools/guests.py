@@ -113,6 +113,7 @@ GUESTS = (
     example("word-count", "orlop:worlds/with-filesystem"),
     Guest("job", "assets/jobs/hello/hello.c"),
     Guest("agent", "tests/assets/kit/reader.c"),
+    component("bench/components/caller.c", "orlop:core/component"),
     component("tests/runtime/components/guests/doer.c", "orlop:core/component"),
     component("tests/runtime/components/guests/filer.c", "orlop:worlds/with-filesystem"),
     component("tests/runtime/components/guests/puppet.c", "orlop:worlds/full"),
