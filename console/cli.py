@@ -100,7 +100,8 @@ def _report(error: OrlopError, argv: Sequence[str]) -> int:
             streams.print_json(streams.error_document(fault))
         except (OSError, OrlopError):
             streams.finish()
-    streams.say(fault.line)
+    for line in fault.lines:
+        streams.say(line)
     if words[:2] == ["jobs", "run"]:
         return ExitCode.NOT_RUN
     return exit_code_for(fault)

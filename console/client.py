@@ -4,10 +4,11 @@ No asyncio type crosses this border: each face has a loop of its own. Nothing he
 which no face does on its loop's thread. `LocalCore` (console.local) and `RemoteCore` (console.remote) implement it.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from runtime.canonical import Json
 from runtime.events import Record
@@ -19,6 +20,9 @@ Args = Mapping[str, str | Sequence[str]]
 
 Sink = Callable[[Sequence[Record]], None]
 """Called on the core's thread with records in order; must only append and return."""
+
+
+_MANIFEST_FAULT: Final = re.compile(r"Component\.toml:[0-9]+: |… and [0-9]+ more$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,15 @@ class Fault:
         """`<what>: <where>: <why>; <hint>`."""
         head = ": ".join(part for part in (self.what, self.where, self.text) if part)
         return f"{head}; {self.hint}" if self.hint else head
+
+    @property
+    def lines(self) -> list[str]:
+        """As `line`; of several faults of a Component.toml each has its own."""
+        parts = self.text.split("\n")
+        if len(parts) == 1 or not all(_MANIFEST_FAULT.match(part) for part in parts):
+            return [self.line]
+        head = f"{self.what}: " if self.what else ""
+        return [f"{head}{part}" for part in parts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,8 +153,8 @@ def _show(command: Command, line: Line, result: Result) -> int:
             raise
         # Why the command failed matters more than why that could not be printed.
     _say_replicas(command, line, value)
-    if fault is not None:
-        streams.say(fault.line)
+    for said in fault.lines if fault is not None else ():
+        streams.say(said)
     _say_notice(command, line, value)
     return code
 

@@ -128,7 +128,11 @@ class Unit:
             LifecycleError: its state does not allow it.
         """
         before = self.life.state
-        self.life, actions = lifecycle.step(self.life, event)
+        try:
+            self.life, actions = lifecycle.step(self.life, event)
+        except lifecycle.LifecycleError as error:
+            error.where = self.name
+            raise
         if reason or event in {"start", "healthy"}:
             self.reason = clean(reason, _REASON_MAX)
         if event == "start":

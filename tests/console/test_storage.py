@@ -129,5 +129,6 @@ def test_a_one_shot_command_starts_without_a_memory() -> None:
 
 
 def test_every_command_that_fills_the_disk_is_marked() -> None:
-    fills = {"jobs run", "jobs submit", "jobs rerun", "receipts rerun", "agents upload", "backup", "rooms import"}
+    jobs = {"jobs run", "jobs submit", "jobs rerun", "receipts rerun"}
+    fills = {*jobs, "agents upload", "backup", "rooms import", "components install"}
     assert {name for name, command in COMMANDS.items() if command.grows} == fills & COMMANDS.keys()
