@@ -1,11 +1,12 @@
 """Executes the snippets of the documentation: Python blocks, and console blocks in a state directory of the page's own.
 
 A console block holds lines `$ command` and, under each, what it prints; `…` stands for anything. The program is the
-real one, and its directory is made anew for every page. Blocks of PHP, JavaScript, C, Rust and TypeScript that name a
-file in their first line are put there for the commands below them. Other blocks are for reading.
+real one, and its directory is made anew for every page. Blocks of PHP, JavaScript, C, Rust, TypeScript, TOML and
+Python (as `py`) that name a file in their first line are put there for the commands below them. Other blocks are for
+reading.
 
 Pages that need more than Python packages have the marker `sdk` and are executed by `make test-sdk`; those that compile
-an agent have the marker `kit` (`make test-kit`), or `languages` (`make test-lang`).
+a guest have the marker `kit` (`make test-kit`), or `languages` (`make test-lang`).
 """
 
 import os
@@ -20,7 +21,13 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).resolve().parent.parent
-KIT_PAGES = {"first-agent.md", "build-an-agent.md", "build-an-agent-in-zig.md"}
+KIT_PAGES = {
+    "build-an-agent-in-zig.md",
+    "build-an-agent.md",
+    "components-getting-started.md",
+    "develop-a-component.md",
+    "first-agent.md",
+}
 LANGUAGE_PAGES = {"build-an-agent-in-assemblyscript.md", "build-an-agent-in-rust.md"}
 SDK_PAGES = {"use-from-javascript.md", "use-from-php.md", "verify-with-openssl.md", "verify-without-trusting-us.md"}
 
@@ -63,7 +70,7 @@ def run_console(example: Example) -> str | None:
 def write_file(example: Example) -> None:
     """Writes a block to the file that its first line names."""
     source = str(example.parsed)
-    if named := re.match(r"(?:<\?php )?(?://|/\*) ([a-z]+\.(?:php|mjs|c|rs|ts))\b", source):
+    if named := re.match(r"(?:<\?php )?(?://|/\*|#) ([A-Za-z]+\.(?:php|mjs|c|rs|ts|toml|py))\b", source):
         Path(str(example.namespace["cwd"]), named[1]).write_text(source)
 
 
@@ -94,6 +101,8 @@ pytest_collect_file = Sybil(
         CodeBlockParser("c", write_file),
         CodeBlockParser("rust", write_file),
         CodeBlockParser("ts", write_file),
+        CodeBlockParser("toml", write_file),
+        CodeBlockParser("py", write_file),
     ],
     pattern="*.md",
     setup=setup,
