@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from runtime import component_events, events
+from runtime import boot_events, component_events, events
 from runtime.canonical import Json
 from runtime.errors import RefusedError
 from runtime.events import VERSION, Event, Record
@@ -45,8 +45,8 @@ _WRITER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 @functools.cache
 def event_types() -> Mapping[str, type[Event]]:
-    """Every event type by its dotted name, in the order of `runtime.events`, then of `runtime.component_events`."""
-    named = [*vars(events).values(), *vars(component_events).values()]
+    """Every event type by its dotted name, in the order of its module: `runtime.events`, components, booting."""
+    named = [*vars(events).values(), *vars(component_events).values(), *vars(boot_events).values()]
     found = (value for value in named if isinstance(value, type) and issubclass(value, Event))
     return {cls.TYPE: cls for cls in found if cls.TYPE}
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console import rows
-from runtime import codec, component_events, events
+from runtime import boot_events, codec, component_events, events
 from runtime.codec import event_types, from_body, from_line, from_wire, json_schema, strip, to_body, to_line, to_wire
 from runtime.errors import RefusedError
 from runtime.events import Drop, JobOutput, MessagePosted, Record, TickCompleted
@@ -27,7 +27,7 @@ TICK = TickCompleted(
 
 
 def test_the_list_of_types_is_complete_and_dotted() -> None:
-    values = [*vars(events).values(), *vars(component_events).values()]
+    values = [*vars(events).values(), *vars(component_events).values(), *vars(boot_events).values()]
     named = list(dict.fromkeys(cls for cls in values if isinstance(cls, type) and issubclass(cls, events.Event)))
     assert len(event_types()) == len(named) - 1  # all but the root
     assert all(name.count(".") == 1 and name.islower() for name in event_types())
