@@ -388,6 +388,8 @@ class _Desk:
 
 def _variables(policy: Policy) -> dict[str, str]:
     """Of the environment of this process, what a policy lets be read."""
+    if not any(policy.rules.of("environment.read")):
+        return {}
     return {name: value for name, value in os.environ.items() if policy.environment(name).allowed}
 
 

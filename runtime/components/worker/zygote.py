@@ -4,12 +4,18 @@ Requests beyond those of `runtime.jobs.forking`: `"alone"`, whether the worker i
 """
 
 import importlib
-from typing import Final
+from typing import Final, get_args
 
+from runtime.components.audit_record import AuditRecord
+from runtime.components.engine_library import library
+from runtime.components.permissions import Policy
+from runtime.components.permissions.rules import Rules
 from runtime.components.worker.process import work
+from runtime.components.worker.wire import FromWorker, LoadLimits, MountPoint, ToWorker
 from runtime.jobs.confine import confinement
 from runtime.jobs.forking import Work, serve_forks
 from runtime.process import keep_memory_private
+from runtime.shapes import fields_of
 
 __all__ = ["IMPORTED", "PROGRAM", "main"]
 
@@ -31,6 +37,10 @@ def _prepare() -> Work:
     for name in IMPORTED:
         importlib.import_module(name)
     confinement()  # asked of the kernel once
+    library()  # its functions alone; an engine would start threads
+    for shape in (*get_args(ToWorker), *get_args(FromWorker), LoadLimits, MountPoint, AuditRecord):
+        fields_of(shape)
+    Policy.from_json(Policy(Rules(())).to_json())
     return work
 
 
