@@ -11,6 +11,7 @@ import os
 import sys
 from dataclasses import replace
 from itertools import chain, cycle, repeat
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from net.book import saying
@@ -29,6 +30,11 @@ NAME: Final = "pier-4"
 FOLDER: Final = "pier"
 """Its state directory, inside the demo's."""
 
+# The place of the code is told: a package's launcher alone knows it, and no environment has to.
+_ROOT: Final = str(Path(__file__).resolve().parents[1])
+_PROGRAM: Final = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from console.pier_process import main; sys.exit(main(*sys.argv[2:]))"
+)
 _LINE_MAX: Final = 1 << 16
 _ENDS_S: Final = 5.0
 _BEGINS_S: Final = 30.0
@@ -97,8 +103,10 @@ async def _let_in(core: "Core") -> None:
 async def _started(core: "Core") -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "console.pier_process",
+        "-I",
+        "-c",
+        _PROGRAM,
+        _ROOT,
         str(os.getpid()),
         str(core.state.path / FOLDER),
         stdin=asyncio.subprocess.DEVNULL,

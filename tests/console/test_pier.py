@@ -84,8 +84,8 @@ async def test_a_node_that_does_not_come_up_is_said(core: Core, monkeypatch: pyt
 
 
 def test_its_process_ends_with_its_parent_however_that_ended(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "console.pier_process", "PID", str(tmp_path / "pier")]
-    parent = f"import os, subprocess, sys\nargv = {argv!r}\nargv[3] = str(os.getpid())\nsubprocess.run(argv)\n"
+    argv = [sys.executable, "-I", "-c", pier._PROGRAM, pier._ROOT, "PID", str(tmp_path / "pier")]
+    parent = f"import os, subprocess, sys\nargv = {argv!r}\nargv[5] = str(os.getpid())\nsubprocess.run(argv)\n"
     process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
     for line in process.stdout:
