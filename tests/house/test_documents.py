@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from console.registry import COMMANDS, GROUPS
 from console.setting_key import Unit
 from console.settings import KEYS
 from runtime.codec import event_types
+from runtime.components.bindings.operations import OPERATIONS
 from runtime.jobs.ending import STATES
 from runtime.jobs.limits import CEILINGS, LIMITS, JobLimits
 from runtime.jobs.queue import QueueLimits
@@ -74,12 +76,12 @@ def test_every_test_that_a_page_links_exists(page: Path) -> None:
     ("page", "many"),
     [
         ("jobs-and-receipts", 30), ("agent-trust", 15), ("life-of-rooms", 20), ("encrypted-rooms", 35),
-        ("discovery", 25), ("peers", 60),
+        ("discovery", 25), ("peers", 60), ("components", 30),
     ],
 )  # fmt: skip
 def test_a_threat_model_links_a_test_for_each_claim(page: str, many: int) -> None:
     text = (ROOT / f"docs/explanation/{page}.md").read_text()
-    text = text.partition("## What holds")[2] if page == "agent-trust" else text
+    text = text.partition("## What holds")[2] if page in {"agent-trust", "components"} else text
     claims = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| claim"))]
     assert len(claims) > many
     assert [line for line in claims if "`](../../tests/" not in line] == []
@@ -116,6 +118,17 @@ def test_the_page_of_limits_has_what_is_refused_before_the_start() -> None:
     allowed = QueueLimits()
     defaults = [allowed.module_bytes, allowed.stdin_bytes, allowed.length, allowed.wait_ms]
     assert [KEYS[row[2]].default for row in rows] == defaults
+
+
+def test_the_page_of_components_has_the_numbers_of_their_operations() -> None:
+    text = (ROOT / "docs/explanation/components.md").read_text()
+    rows = re.findall(r"^\| `(orlop:[\w-]+)` \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+    counted = Counter((one.package, one.exported) for one in OPERATIONS)
+    packages = sorted({package for package, _ in counted})
+    assert sorted(rows) == [(name, str(counted[name, False]), str(counted[name, True])) for name in packages]
+    assert f"Together {len(OPERATIONS)}." in text
+    decision = (ROOT / "docs/explanation/adr/0027-components.md").read_text()
+    assert f"{len(OPERATIONS)} operations are ours" in decision
 
 
 def test_the_tutorial_shows_the_source_that_is_built() -> None:
