@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-sdk test-kit test-lang test-interop test-net fuzz soak clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-cycles test-sdk test-kit test-lang test-interop test-net fuzz soak clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -95,6 +95,9 @@ test-term: .venv/.dev  ## tests in a real terminal (tmux); installs it when run 
 
 test-rooms: .venv/.dev  ## rooms of several processes, killed again and again; all members come to the same
 	@$(PY) -m pytest -q -m rooms tests/cli/test_rooms_shared.py
+
+test-cycles: .venv/.dev  ## a thousand components installed, run and taken away: nothing of them is left
+	@$(PY) -m pytest -q -m cycles tests/runtime/components
 
 test-sdk: .venv/.dev  ## the PHP and JavaScript SDKs and the browser's page, by real interpreters; installs them as root
 	@tools/need php=php-cli node=nodejs chromium openssl
