@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-cycles test-sdk test-kit test-lang test-interop test-net fuzz soak clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-cycles test-sdk test-kit test-lang test-interop test-net test-deb deb fuzz soak clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -123,6 +123,14 @@ build/interop/.made: requirements-interop.lock .venv/.run
 
 test-interop: .venv/.dev build/interop/.made  ## PyPI's libp2p dials and is dialled, over TCP and QUIC
 	@$(PY) -m pytest -q -m interop tests/interop
+
+test-deb: export PATH := $(PATH):/usr/sbin:/sbin
+test-deb: .venv/.dev  ## the Debian packages: content, and their life in a tree; pipx and uv; as root, installs what it needs
+	@tools/need mmdebstrap pipx systemd-analyze=systemd
+	@$(PY) -m pytest -q -m deb tests/deb
+
+deb: .venv/.run  ## build the Debian packages for amd64 and arm64 into dist/, without root, the same bytes each time
+	@$(PY) -m tools.deb
 
 sim: .venv/.dev  ## 1,000 seeded runs of rooms over a hostile transport, some ten minutes; ARGS='--seeds 100 --first 0'
 	@$(PY) -m tests.runtime.rooms.sim_run $(ARGS)

@@ -10,14 +10,15 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _DETACH = 2
 
 
-def mount(place: Path, options: str) -> bool:
-    """Mounts a tmpfs; False where that is not allowed.
+def mount(place: Path, options: str, *, kind: str = "tmpfs") -> bool:
+    """Mounts a tmpfs, or another kind; False where that is not allowed.
 
     Args:
         place: an existing directory.
         options: such as `size=1m,mode=700`.
+        kind: of file system.
     """
-    return os.geteuid() == 0 and _LIBC.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, options.encode()) == 0
+    return os.geteuid() == 0 and _LIBC.mount(b"tmpfs", os.fsencode(place), kind.encode(), 0, options.encode()) == 0
 
 
 def unmount(place: Path) -> None:

@@ -1,0 +1,43 @@
+"""What of the lock is vendored: what orlop needs when it runs, and nothing that only builds it."""
+
+from pathlib import Path
+
+from tools.deb.lockfile import needed_at_runtime
+
+LOCK = """\
+direct==1 \\
+    --hash=sha256:aa
+    # via orlop (pyproject.toml)
+far==3 ; python_version >= '3' \\
+    --hash=sha256:bb \\
+    --hash=sha256:cc
+    # via near
+builder==4 \\
+    --hash=sha256:dd
+    # via orlop (pyproject.toml:build)
+near==2 \\
+    --hash=sha256:ee
+    # via
+    #   builder
+    #   direct
+of-builder==5 \\
+    --hash=sha256:ff
+    # via builder
+"""
+
+
+def test_what_is_needed_through_others_stays_with_its_hashes() -> None:
+    kept = needed_at_runtime(LOCK)
+    assert [line for line in kept.splitlines() if "==" in line] == [
+        "direct==1 \\",
+        "far==3 ; python_version >= '3' \\",
+        "near==2 \\",
+    ]
+    assert kept.count("--hash") == 4
+
+
+def test_of_the_real_lock_the_builder_goes_and_the_engine_stays() -> None:
+    kept = needed_at_runtime((Path(__file__).resolve().parents[2] / "requirements.lock").read_text())
+    names = {line.partition("==")[0] for line in kept.splitlines() if "==" in line and not line.startswith(" ")}
+    assert {"wasmtime", "cryptography", "cffi", "textual"} <= names
+    assert not {"hatchling", "editables", "pathspec"} & names
