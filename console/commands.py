@@ -92,7 +92,8 @@ class Command:
     changes: bool = False
     confirm: Confirm = Confirm.NONE
     needs: str = ""
-    """The kind of row that it acts on in a pane: `room`, `agent`, `task`, `job`, `receipt`, `peer`, or empty."""
+    """The kind of row that it acts on in a pane: `room`, `agent`, `task`, `job`, `receipt`, `peer`, `component`, or
+    empty."""
     state: bool = True
     """False: needs no state directory and never creates one."""
     grows: bool = False

@@ -61,6 +61,7 @@ _OF_PEERS = (
 """Events that put a peer into the book, or change its row there."""
 
 _RUNNING = ("active", "starting", "probing")
+_LIVE = ("running", "suspended")
 
 _Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow, PeerRow, ComponentRow)
 
@@ -158,6 +159,16 @@ class View:
     def connected(self) -> int:
         """How many peers are connected."""
         return sum(row.state == "connected" for row in self._peers.values())
+
+    @property
+    def live(self) -> int:
+        """How many components run or rest."""
+        return sum(row.state in _LIVE for row in self._components.values())
+
+    @property
+    def given_up(self) -> int:
+        """How many components fell too often to be started again."""
+        return sum(row.state == "given-up" for row in self._components.values())
 
     def load(self, snapshot: Snapshot) -> Changes:
         """Takes the topics of a snapshot in place of what was known of them.

@@ -1,6 +1,7 @@
 """The application: mounts frame and panes, follows the core, owns the theme. What keys mean is said where they act."""
 
 import asyncio
+import importlib
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -23,14 +24,14 @@ from console.ui import keys
 from console.ui.actions import Actions
 from console.ui.after import after
 from console.ui.ascii_only import AsciiOnly
+from console.ui.component_notices import ComponentNotices
 from console.ui.desk import Desk
 from console.ui.feed import Feed
-from console.ui.frame import AGENTS, JOBS, LOG, PANES, PEERS, RECEIPTS, ROOMS
+from console.ui.frame import AGENTS, COMPONENTS, JOBS, LOG, PANES, PEERS, RECEIPTS, ROOMS
 from console.ui.introduction import introduce
 from console.ui.notices import notices
 from console.ui.options import UiOptions
 from console.ui.panes.pane import Pane
-from console.ui.panes.rooms import RoomsPane
 from console.ui.remembered import Notebook
 from console.ui.session_keys import SessionKeys
 from console.ui.shutter import Shutter
@@ -48,6 +49,16 @@ from runtime.sanitise import clean
 __all__ = ["OrlopApp", "run"]
 
 _STALE_S = 0.5
+_PANES = {
+    ROOMS: ("rooms", "RoomsPane"),
+    AGENTS: ("agents", "AgentsPane"),
+    PEERS: ("peers", "PeersPane"),
+    JOBS: ("jobs", "JobsPane"),
+    RECEIPTS: ("receipts", "ReceiptsPane"),
+    LOG: ("log", "LogPane"),
+    COMPONENTS: ("components", "ComponentsPane"),
+}
+"""Module and class of each pane."""
 
 
 def _provider() -> type[Provider]:
@@ -105,6 +116,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         self._idle = IdleWatch(options.lock_after_s, self.desk.clock.monotonic())
         self.mouse_on = self.kept.mouse is not False if options.mouse is None else options.mouse
         self.bound_keys = options.keys
+        self._of_components = ComponentNotices(options.keys)
         self.set_keymap(options.keys.keymap())
         self.interrupted = False
 
@@ -179,7 +191,7 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
         if changes.node and self.shutter.follow() and self.pane is not None and self.pane.whole:
             self.pane.shown()
         if not self.shutter.closed:
-            for notice in notices(records, self.desk.view, self.desk.since):
+            for notice in notices(records, self.desk.view, self.desk.since, self._of_components):
                 self.notify(notice.text, title=notice.title, severity=notice.severity, timeout=10, markup=False)
 
     def _refresh_stale(self, changes: Changes) -> None:
@@ -356,27 +368,9 @@ class OrlopApp(SessionKeys, inherit_bindings=False):
 
 def _pane_type(number: int) -> type[Pane]:
     """The class of a pane; its module is loaded when it is first asked for."""
-    if number == AGENTS:
-        from console.ui.panes.agents import AgentsPane
-
-        return AgentsPane
-    if number == PEERS:
-        from console.ui.panes.peers import PeersPane
-
-        return PeersPane
-    if number == JOBS:
-        from console.ui.panes.jobs import JobsPane
-
-        return JobsPane
-    if number == RECEIPTS:
-        from console.ui.panes.receipts import ReceiptsPane
-
-        return ReceiptsPane
-    if number == LOG:
-        from console.ui.panes.log import LogPane
-
-        return LogPane
-    return RoomsPane
+    module, name = _PANES.get(number, _PANES[ROOMS])
+    found: type[Pane] = getattr(importlib.import_module(f"console.ui.panes.{module}"), name)
+    return found
 
 
 def run(options: UiOptions) -> int:

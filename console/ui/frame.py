@@ -15,6 +15,7 @@ from runtime.sanitise import clean
 
 __all__ = [
     "AGENTS",
+    "COMPONENTS",
     "JOBS",
     "LOG",
     "PANES",
@@ -31,7 +32,7 @@ __all__ = [
     "table_status",
 ]
 
-ROOMS, AGENTS, PEERS, JOBS, RECEIPTS, LOG = 1, 2, 3, 4, 5, 7
+ROOMS, AGENTS, PEERS, JOBS, RECEIPTS, LOG, COMPONENTS = 1, 2, 3, 4, 5, 7, 8
 PANES = (
     (ROOMS, "Rooms"),
     (AGENTS, "Agents"),
@@ -39,6 +40,7 @@ PANES = (
     (JOBS, "Jobs"),
     (RECEIPTS, "Receipts"),
     (LOG, "Log"),
+    (COMPONENTS, "Components"),
 )
 """Numbers and names of the panes that exist; a number stays its pane's for ever."""
 
@@ -101,16 +103,23 @@ def header(
 
 def strip(view: View, current: int, unseen: frozenset[int], width: int) -> tuple[Span, ...]:
     """The panes with their counters, the current one reversed, a mark where something failed and was not looked at."""
-    wide = width >= _WIDE
+    if width < _WIDE:
+        return _panes(view, current, unseen, gap=" ", counted=False)
+    spans = _panes(view, current, unseen, gap="   ", counted=True)
+    fits = width_of("".join(text for text, _ in spans).rstrip()) <= width
+    return spans if fits else _panes(view, current, unseen, gap="", counted=True)
+
+
+def _panes(view: View, current: int, unseen: frozenset[int], *, gap: str, counted: bool) -> tuple[Span, ...]:
     spans: list[Span] = [(" ", "")]
     for number, name in PANES:
         here = number == current
         spans.append((f" {number} {name} ", "here" if here else "dim"))
-        if wide:
+        if counted:
             spans.extend(_counter(view, number))
         if number in unseen and not here:
             spans.append(("▲", "alarm"))
-        spans.append(("   " if wide else " ", ""))
+        spans.append((gap, ""))
     return tuple(spans)
 
 
@@ -126,7 +135,7 @@ def pane_at(spans: Sequence[Span], x: int) -> int | None:
     return None
 
 
-def _counter(view: View, number: int) -> list[Span]:
+def _counter(view: View, number: int) -> list[Span]:  # noqa: PLR0911 - one counter for each pane
     if number == ROOMS and view.rooms:
         return [(f" {len(view.rooms)}", "")]
     if number == AGENTS and view.agents:
@@ -142,6 +151,9 @@ def _counter(view: View, number: int) -> list[Span]:
         return [*spans, (f" ◌{waiting:,}", "warn")] if waiting else spans
     if number == RECEIPTS and view.receipts:
         return [(f" {len(view.receipts):,}", "")]
+    if number == COMPONENTS and view.components:
+        spans = [(f" {view.live}/{len(view.components)}", "")]
+        return [*spans, (f" ✗{view.given_up}", "alarm")] if view.given_up else spans
     return []
 
 

@@ -1,6 +1,6 @@
-"""What happened in rooms and with peers that nobody should miss, as toasts. Pure."""
+"""What happened in rooms, with peers and with components that nobody should miss, as toasts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,16 +46,19 @@ class _Moved:
     severity: Literal["information", "warning", "error"] = "information"
 
 
-def notices(records: Sequence[Record], view: View, since: int) -> list[Notice]:
+def notices(
+    records: Sequence[Record], view: View, since: int, of_components: Callable[[Record], Iterator[Notice]]
+) -> list[Notice]:
     """The toasts of some records: what is to be said of several in a room is one toast.
 
     Args:
         records: in order.
         view: for names of rooms, as it is after the records.
         since: seq of the newest record that is history.
+        of_components: such as `ComponentNotices`, which remembers what it said a moment ago.
     """
     fresh = [record for record in records if record.seq > since]
-    told = [notice for record in fresh for notice in _notice(record, view)]
+    told = [notice for record in fresh for notice in (*_notice(record, view), *of_components(record))]
     imported = {record.event.room for record in fresh if isinstance(record.event, events.RoomImported)}
     moved = [each for record in fresh for each in _moved(record.event, view) if each.room not in imported]
     told += _together(moved, view)

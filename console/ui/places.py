@@ -9,6 +9,7 @@ from textual.dom import DOMNode
 from console.ui.app import OrlopApp
 from console.ui.panes.agents import AgentsPane
 from console.ui.panes.chat import ChatLine
+from console.ui.panes.components import ComponentsPane
 from console.ui.panes.jobs import JobsPane
 from console.ui.panes.log import LogPane
 from console.ui.panes.pane import Pane
@@ -54,6 +55,7 @@ SECTIONS: Mapping[str, _Place] = MappingProxyType(
         "Jobs (4)": JobsPane,
         "Receipts (5)": ReceiptsPane,
         "Log (7)": LogPane,
+        "Components (8)": ComponentsPane,
         "In the chat line": ChatLine,
         "While typing a command": PromptScreen,
         "While typing a filter": FilterScreen,
@@ -85,6 +87,7 @@ _PANES: Mapping[str, _Place] = MappingProxyType(
         "Jobs": JobsPane,
         "Receipts": ReceiptsPane,
         "Log": LogPane,
+        "Components": ComponentsPane,
     }
 )
 

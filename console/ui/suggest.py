@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from console.client import Json
 from console.commands import Arg, Command, Kind
 from console.registry import COMMANDS, find
+from console.ui.text.components import short_name
 from console.view import View
 from runtime.sanitise import clean
 
@@ -32,7 +33,7 @@ def suggestions(text: str, view: View, tasks: Json = None) -> list[Suggestion]:
 
     Args:
         text: the line so far, without `:`.
-        view: for names of rooms, agents, jobs and receipts.
+        view: for names of rooms, agents, jobs, receipts, peers and components.
         tasks: tasks of the room that is looked at, as `rooms show` has them.
     """
     words = text.split(" ")
@@ -122,7 +123,7 @@ def _names(arg: Arg, view: View, tasks: Json) -> Iterable[tuple[str, str]]:
     return [*_rows(arg.kind, view)]
 
 
-def _rows(kind: Kind, view: View) -> Iterable[tuple[str, str]]:
+def _rows(kind: Kind, view: View) -> Iterable[tuple[str, str]]:  # noqa: PLR0911 - one line for each kind
     match kind:
         case Kind.ROOM:
             return [(clean(row.name, 64), f"room, {row.open} open") for row in view.rooms.values()]
@@ -136,6 +137,8 @@ def _rows(kind: Kind, view: View) -> Iterable[tuple[str, str]]:
             return [(row.receipt[:12], f"#{row.number}, {row.outcome}") for row in reversed([*view.receipts.values()])]
         case Kind.PEER:
             return [(clean(row.name, 40) or row.peer, f"peer, {row.state}") for row in view.peers.values()]
+        case Kind.COMPONENT:
+            return [(short_name(row.component), f"component, {row.state}") for row in view.components.values()]
         case _:
             return []
 

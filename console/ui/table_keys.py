@@ -85,6 +85,11 @@ class TableKeys(App[int], inherit_bindings=False):
             self.push_screen(JoinScreen(self.actions))
         elif words[:2] == ["agents", "rollback"]:
             self.run_worker(self._roll_back(words), group="action")
+        elif words[:2] == ["components", "install"]:
+            from console.ui.screens.component_install import install_line
+
+            if not install_line(self.actions, words):
+                self.run_worker(self._run_line(words), group="action")
         elif words[0] == "theme":
             self.call_later(self.run_action, f"look({words[1] if len(words) > 1 else ''!r})")
         else:
@@ -106,6 +111,7 @@ class TableKeys(App[int], inherit_bindings=False):
         from console.registry import find
         from console.ui.screens.reading import SheetScreen
         from console.ui.sheet import line
+        from console.ui.text.documents import item
 
         command, _ = find(words)
         if command is not None and command.name == "rooms invite":
@@ -116,6 +122,10 @@ class TableKeys(App[int], inherit_bindings=False):
             from console.ui.screens.safety import compare
 
             compare(self.actions, result.value)
+        if command is not None and command.name == "components run" and item(result.value).get("output"):
+            from console.ui.screens.components import output_screen
+
+            self.push_screen(output_screen(result.value))
         if command is None or command.changes:
             return
         text = render(command.name, result.value)

@@ -8,6 +8,8 @@ from console.petnames import short_peer
 from console.table_rows import Column, Row
 from console.ui.figures import millis, precise, short_id, size, took
 from console.ui.text.causes import split_cause
+from console.ui.text.component_events import ink_of, said_of_component
+from console.ui.text.components import short_name
 from console.ui.text.peer_events import said_of_peer
 from runtime import events
 from runtime.events import Event, Record
@@ -52,7 +54,7 @@ _HASH = re.compile(r"(sha256:)?[0-9a-f]{32,}")
 
 
 def loudness(event: Event) -> str:
-    """The ink of an event: alarm, trip, ok, dim or plain."""
+    """The ink of an event: alarm, trip, warn, ok, dim or plain."""
     if isinstance(event, _ALARMS):
         return "alarm"
     if isinstance(event, _WARNINGS) or (isinstance(event, events.CommandDone) and not event.ok):
@@ -65,7 +67,7 @@ def loudness(event: Event) -> str:
         return "trip"
     if isinstance(event, _GOOD):
         return "ok"
-    return "dim" if isinstance(event, _QUIET) else ""
+    return "dim" if isinstance(event, _QUIET) else ink_of(event)
 
 
 def log_row(record: Record, name_of: Callable[[str], str]) -> Row:
@@ -90,6 +92,9 @@ def _subject(event: Event, name_of: Callable[[str], str]) -> str:
     agent = getattr(event, "agent", "") or getattr(event, "name", "") * isinstance(event, events.AgentRefused)
     if room:
         return clean(f"{name_of(room)}/{agent}" if agent else name_of(room), 80)
+    component = getattr(event, "component", "")
+    if component:
+        return short_name(component)
     peer = getattr(event, "peer", "")
     if peer:
         return f"peer {short_peer(peer)}"
@@ -146,7 +151,7 @@ def _what(event: Event) -> str:  # noqa: PLR0911, PLR0912, C901 - one line for e
             tail = "" if event.ok else f": {event.error}"
             return f"{event.command} by {event.face} in {took(event.duration_ms)}{tail}"
         case _:
-            return said_of_peer(event) or _fields(event)
+            return said_of_peer(event) or said_of_component(event) or _fields(event)
 
 
 def _fields(event: Event) -> str:

@@ -16,7 +16,7 @@ from console.ui.panes.pane import Pane
 from console.ui.pulse import Pulse
 from console.ui.sheet import Span
 from console.ui.widgets.ribbon import Ribbon
-from runtime import events
+from runtime import component_events, events
 from runtime.events import Record
 
 __all__ = ["FrameView"]
@@ -124,7 +124,7 @@ class FrameView(Vertical):
                 self.post_message(self.PaneAsked(number))
 
 
-def _failed_pane(record: Record) -> int:
+def _failed_pane(record: Record) -> int:  # noqa: PLR0911 - one line for each pane
     match record.event:
         case events.BreakerTripped() | events.AgentFailed():
             return frame.AGENTS
@@ -134,6 +134,8 @@ def _failed_pane(record: Record) -> int:
             return frame.JOBS
         case events.ReceiptVerified(verdict="invalid") | events.ChainBroken():
             return frame.RECEIPTS
+        case component_events.ComponentGivenUp() | component_events.ComponentState(state="failed"):
+            return frame.COMPONENTS
         case events.CoreError():
             return frame.LOG
         case _:

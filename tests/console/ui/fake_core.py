@@ -1,11 +1,13 @@
 """A core that is a script: rows, documents and events as a test wants them; nothing runs behind it."""
 
+import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
 from console.client import Args, Fault, Json, Result, Sink, Snapshot, Subscription
-from console.rows import AgentRow, JobRow, NodeRow, PeerRow, ReceiptRow, RoomRow
+from console.rows import AgentRow, ComponentRow, JobRow, NodeRow, PeerRow, ReceiptRow, RoomRow
 from console.ui.options import UiOptions
 from runtime.clock import ManualClock
 from runtime.events import Event, Record
@@ -21,6 +23,11 @@ def done(value: object) -> "Future[object]":
     future: Future[object] = Future()
     future.set_result(value)
     return future
+
+
+def content(descriptor: int) -> bytes:
+    """The first bytes of a file; nothing of a folder."""
+    return b"" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else os.pread(descriptor, 1 << 16, 0)
 
 
 class FakeExecution:
@@ -56,6 +63,7 @@ class FakeCore:
         jobs: Sequence[JobRow] = (),
         receipts: Sequence[ReceiptRow] = (),
         peers: Sequence[PeerRow] = (),
+        components: Sequence[ComponentRow] = (),
         history: Sequence[Record] = (),
         seq: int = 48_000,
     ) -> None:
@@ -65,6 +73,7 @@ class FakeCore:
         self.jobs = list(jobs)
         self.receipts = list(receipts)
         self.peers = list(peers)
+        self.components = list(components)
         self.history = list(history)
         self.seq = seq
         self.now_ms = NOW
@@ -87,7 +96,7 @@ class FakeCore:
             "jobs": [to_wire(row) for row in self.jobs],
             "receipts": [to_wire(row) for row in self.receipts],
             "peers": [to_wire(row) for row in self.peers],
-            "components": [],
+            "components": [to_wire(row) for row in self.components],
         }
         future: Future[Snapshot] = Future()
         future.set_result(Snapshot(self.seq, {topic: every[topic] for topic in topics}))
@@ -111,11 +120,9 @@ class FakeCore:
             self.sink(records)
 
     def execute(self, command: str, args: Args, files: Mapping[str, int] | None = None) -> FakeExecution:
-        import os
-
         self.calls.append((command, dict(args)))
         self.files.append(dict(files or {}))
-        self.contents.append({name: os.pread(fd, 1 << 16, 0) for name, fd in (files or {}).items() if fd > 2})
+        self.contents.append({name: content(fd) for name, fd in (files or {}).items() if fd > 2})
         if command in self.pending:
             return FakeExecution(self.pending[command])
         answer = self.answers.get(command)

@@ -6,7 +6,7 @@ from console.client import Args, Json, Result
 from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow, RoomRow
 from runtime import events
 from runtime.events import Drop, Record, Step
-from tests.console.ui import anchorage
+from tests.console.ui import anchorage, quay
 from tests.console.ui.fake_core import NOW, FakeCore
 
 HARBOR = "3f9a51c07e2b4d68a1b2c3d4e5f60718"
@@ -617,8 +617,10 @@ def harbor(*, read_only: bool = False) -> FakeCore:
         jobs=JOBS,
         receipts=RECEIPTS,
         peers=anchorage.PEERS,
+        components=quay.COMPONENTS,
         history=history(),
     )
+    core.answers["components show"] = lambda args: quay.shown(core, args)
     core.answers["peers show"] = lambda args: anchorage.shown(core, args)
     core.answers["rooms show"] = _room
     core.answers["agents show"] = lambda args: Result(

@@ -11,6 +11,7 @@ from console.registry import COMMANDS
 from console.ui.app import OrlopApp
 from console.ui.keys import key_name
 from console.ui.panes.agents import AgentsPane
+from console.ui.panes.components import ComponentsPane
 from console.ui.panes.jobs import JobsPane
 from console.ui.panes.log import LogPane
 from console.ui.panes.pane import Pane, command_binding
@@ -86,6 +87,7 @@ def test_a_key_for_a_command_that_does_not_exist_is_a_mistake() -> None:
         ("4", JobsPane),
         ("5", ReceiptsPane),
         ("7", LogPane),
+        ("8", ComponentsPane),
     ],
 )
 async def test_help_shows_every_binding_of_the_place(key: str, pane: type[Pane]) -> None:

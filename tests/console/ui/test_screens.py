@@ -12,12 +12,21 @@ from console.ui.app import OrlopApp
 from console.ui.widgets.frame_view import FrameView
 from runtime import events
 from tests.console.ui import harbor as world
+from tests.console.ui import quay
 from tests.console.ui.fake_core import NOW, FakeCore, clock
 from tests.console.ui.screen import NARROW, WIDE, press, settled, typed, until
 
 Compare = Callable[..., bool]
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x40", "80x24"])
-PANES = {"rooms": ("1",), "agents": ("2",), "peers": ("3",), "jobs": ("4",), "receipts": ("5",), "log": ("7",)}
+PANES = {
+    "rooms": ("1",),
+    "agents": ("2",),
+    "peers": ("3",),
+    "jobs": ("4",),
+    "receipts": ("5",),
+    "log": ("7",),
+    "components": ("8",),
+}
 
 DETAILS = {
     "tasks": ("1", "enter"),
@@ -32,6 +41,8 @@ DETAILS = {
     "receipt-valid": ("5", "enter"),
     "receipt-invalid": ("5", "j", "j", "j", "j", "j", "enter"),
     "event": ("7", "k", "enter"),
+    "component": ("8", "j", "j", "j", "enter"),
+    "component-given-up": ("8", "enter"),
 }
 DIALOGS = {
     "confirm": ("2", "D"),
@@ -88,6 +99,13 @@ DIALOGS = {
     "prompt": ("2", "colon", "=agents de"),
     "earlier-lines": ("2", "colon", "=theme dark", "enter", "colon", "ctrl+r", "=the"),
     "palette": ("ctrl+p", "=rec"),
+    "operation": ("8", "j", "j", "j", "r"),
+    "component-may": ("8", "j", "j", "j", "c"),
+    "component-folder": ("8", "i"),
+    "component-consent": ("8", "i", "=/usr", "ctrl+s"),
+    "component-upgrade": ("8", "i", "=/usr", "ctrl+s"),
+    "component-log": ("8", "j", "j", "j", "L"),
+    "uninstall": ("8", "G", "D"),
 }
 
 
@@ -162,6 +180,9 @@ def test_dialog(snap_compare: Compare, name: str, size: tuple[int, int]) -> None
     core.answers["rooms invite"] = lambda _args: Result(ok=True, value=world.INVITATION)
     core.answers["pin status"] = lambda _args: Result(ok=True, value={"v": 1, "set": False})
     core.answers["rooms task"] = lambda _args: Result(ok=True, value={"v": 1, "preview": world.PLAN})
+    seen = quay.NEWER if name == "component-upgrade" else quay.SEEN
+    core.answers["components inspect"] = lambda _args: Result(ok=True, value=seen)
+    core.answers["components logs"] = lambda _args: Result(ok=True, value={"items": quay.FACTS["log"]})
     core.refuse("agents probe", "the disk is full", "free some space and press P again")
     assert picture(snap_compare, core, DIALOGS[name], size)
 

@@ -7,6 +7,8 @@ from textual.widgets import Input, Static
 
 from console.client import Json, Result
 from console.ui.app import OrlopApp
+from console.ui.bound import Keys
+from console.ui.component_notices import ComponentNotices
 from console.ui.notices import notices
 from console.ui.panes.rooms import RoomsPane
 from console.ui.screens.confirm import ConfirmScreen
@@ -410,7 +412,7 @@ def told(*happened: events.Event) -> list[tuple[str, str]]:
         view.apply([Record(view.seq + 1, NOW, events.RoomCreated(room=room, name=name))])
     records = [Record(view.seq + number, NOW, event) for number, event in enumerate(happened, 1)]
     view.apply(records)
-    return [(notice.title, notice.text) for notice in notices(records, view, 0)]
+    return [(notice.title, notice.text) for notice in notices(records, view, 0, ComponentNotices(Keys()))]
 
 
 def test_toasts_name_members_and_shorten_a_key_only_where_no_name_is_known() -> None:
@@ -471,11 +473,11 @@ def test_where_an_agent_runs_is_a_toast_when_that_changes() -> None:
 
 def test_a_burst_of_notices_does_not_cover_the_screen() -> None:
     records = [Record(number, NOW, events.TaskDue(room=HARBOR, task="t", due_ms=NOW)) for number in range(1, 50)]
-    assert [notice.text for notice in notices(records, View(), 0)][1:] == [
+    assert [notice.text for notice in notices(records, View(), 0, ComponentNotices(Keys()))][1:] == [
         "due now: a task",
         "and 47 more; the Log pane has them",
     ]
-    assert notices(records, View(), 50) == []
+    assert notices(records, View(), 50, ComponentNotices(Keys())) == []
 
 
 # --- the lock -------------------------------------------------------------------------------------------------------
