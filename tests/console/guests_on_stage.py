@@ -15,7 +15,7 @@ from assets import path as asset
 from console.core import Core
 from runtime.canonical import Json
 from runtime.components.audit_record import AuditRecord
-from runtime.components.components import Install
+from runtime.components.installer import Install
 from runtime.shapes import from_wire
 from tests.runtime.components.components_here import author
 from tests.runtime.components.puppet import PUPPET, Puppet

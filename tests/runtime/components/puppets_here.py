@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from runtime.components.components import Install
+from runtime.components.installer import Install
 from tests.runtime.components.components_here import Node, author
 from tests.runtime.components.puppet import PUPPET, Puppet
 

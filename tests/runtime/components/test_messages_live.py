@@ -1,0 +1,146 @@
+"""Messages between real components in real workers: in order, with back-pressure, and never without an answer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from runtime.component_events import ComponentDeadLetter
+from runtime.components.installer import Install
+from runtime.sandbox.compile import Compiler
+from tests.runtime.components.components_here import Node, author, node
+from tests.runtime.components.puppet import PUPPET, Puppet, RefusedError
+from tests.runtime.components.puppets_here import FULL, puppet
+
+TALKS = """[permissions.messaging]
+send = ["*/*"]
+request = ["*/*"]
+broadcast = ["*/*"]
+receive = ["a/*", "b/*"]
+publish = ["tides/*"]
+subscribe = ["tides/*"]
+[limits]
+call_timeout = "2m"
+"""
+DEAF = "[permissions.messaging]\nreceive = []\n"
+SHORT = (
+    '[permissions.messaging]\nreceive = ["*/*"]\n[limits]\ncall_timeout = "300ms"\n[supervision]\nrestart = "never"\n'
+)
+MESSAGES = 400
+AT_ONCE = 50
+
+
+@pytest.fixture
+async def here(tmp_path: Path, component_compiler: Compiler) -> AsyncIterator[Node]:
+    async with node(tmp_path, lambda: component_compiler) as made:
+        yield made
+
+
+async def talker(here: Node, namespace: str, more: str = TALKS) -> Puppet:
+    """One that runs, by its namespace."""
+    return await puppet(here, here.state.path.parent, more, namespace=namespace)
+
+
+def to(name: str) -> tuple[str, str, str, int]:
+    """A component by its name."""
+    namespace, _, short = name.partition("/")
+    return (namespace, short, "", 0)
+
+
+async def heard(one: Puppet, begin: str, count: int) -> list[str]:
+    """So many messages or callbacks, as they came."""
+    found: list[str] = []
+    while len(found) < count:
+        found += [line for line in await one.heard() if line.startswith(begin)]
+    return found
+
+
+async def test_what_two_send_to_a_third_comes_in_the_order_of_each(here: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.components.post._PER_SECOND", 1e6)
+    monkeypatch.setattr("runtime.components.post._BURST", 1_000_000)
+    one, two, third = await talker(here, "a"), await talker(here, "b"), await talker(here, "c")
+
+    async def send(sender: Puppet, name: str, begin: int) -> None:
+        for number in range(begin, begin + AT_ONCE):
+            await sender("send-message", to("c/puppet"), "text/plain", f"{name}{number}".encode())
+
+    came: list[str] = []
+    for begin in range(0, MESSAGES, AT_ONCE):
+        await asyncio.gather(send(one, "a", begin), send(two, "b", begin))
+        came += await heard(third, "message:", 2 * AT_ONCE)
+    for name in "ab":
+        assert [line for line in came if line.startswith(f"message:{name}")] == [
+            f"message:{name}{number}" for number in range(MESSAGES)
+        ]
+
+
+async def test_a_full_mailbox_turns_senders_away_and_keeps_what_it_took(here: Node) -> None:
+    sender, target = await talker(here, "a"), await talker(here, "b", f"{TALKS}[messaging]\nmailbox = 16\n")
+    unit = here.components.unit("b/puppet")
+    unit.want("suspend")
+    await asyncio.sleep(0)
+    answers = [await sender.answer("send-message", to("b/puppet"), "", str(number).encode()) for number in range(40)]
+    taken = [answer[0] for answer in answers].count("ok")
+    assert taken == 16
+    assert {answer[1][0] for answer in answers if answer[0] == "err"} == {"mailbox-full"}
+    [told] = await here.until_heard(ComponentDeadLetter)
+    assert (told.component, told.sender, told.reason) == ("b/puppet", "a/puppet", "mailbox-full")
+    unit.want("resume")
+    assert await heard(target, "message:", taken) == [f"message:{number}" for number in range(taken)]
+
+
+async def test_a_request_is_answered_once_whatever_befalls_the_other(here: Node) -> None:
+    asker = await talker(here, "a")
+    await here.running(SHORT, namespace="c")
+    await asker("send-request", to("c/doer"), "", b"hello", 60_000)
+    assert await heard(asker, "callback:", 1) == ["callback:hello"]
+    assert await here.told("c/doer", "spin-in", b"handle-message") == {"ok": "aGFuZGxlLW1lc3NhZ2U="}
+    await asker("send-request", to("c/doer"), "", b"hello", 60_000)
+    assert await heard(asker, "callback:", 1) == ["callback:target-failed"]
+    await here.components.start("c/doer")
+    here.components.unit("c/doer").want("suspend")
+    await asker("send-request", to("c/doer"), "", b"hello", 50)
+    assert await heard(asker, "callback:", 1) == ["callback:timeout"]
+    await asker("send-request", to("c/doer"), "", b"hello", 60_000)
+    await here.components.stop("c/doer")
+    assert await heard(asker, "callback:", 1) == ["callback:target-gone"]
+    with pytest.raises(RefusedError) as gone:
+        await asker("send-request", to("c/doer"), "", b"hello", 60_000)
+    assert gone.value.case == "component-not-found"
+
+
+async def test_a_broadcast_says_how_it_went_for_each(here: Node) -> None:
+    sender, hears = await talker(here, "a"), await talker(here, "b")
+    await talker(here, "c", DEAF)
+    told = await sender("broadcast", "*/*", "", b"all of you")
+    assert [(target[0], None if why is None else why[0]) for target, why in told] == [
+        ("b", None),
+        ("c", "permission-denied"),
+    ]
+    assert await heard(hears, "message:", 1) == ["message:all of you"]
+
+
+async def test_whoever_listens_to_a_topic_hears_it(here: Node) -> None:
+    sender, listens = await talker(here, "a"), await talker(here, "b")
+    await listens("subscribe", "tides/*")
+    assert await sender("publish", "tides/cuxhaven", "", b"high") == 1
+    assert await heard(listens, "message:", 1) == ["message:tides/cuxhaven:high"]
+    await listens("unsubscribe", "tides/*")
+    assert await sender("publish", "tides/cuxhaven", "", b"low") == 0
+
+
+async def test_what_waits_goes_to_the_version_that_takes_the_place(here: Node) -> None:
+    sender = await talker(here, "a")
+    await talker(here, "b")
+    here.components.unit("b/puppet").want("suspend")
+    for number in range(5):
+        await sender("send-message", to("b/puppet"), "", str(number).encode())
+    made = author(here.state.path.parent / "b", FULL + TALKS, namespace="b", wasm=PUPPET, name="puppet")
+    await here.components.install(Install(folder=made, upgrade=True))
+
+    async def told(operation: str, given: bytes) -> object:
+        return (await here.components.execute("b/puppet", operation, given, 120_000, "test")).value
+
+    came = await heard(Puppet(told), "message:", 5)
+    assert came == [f"message:{number}" for number in range(5)]
