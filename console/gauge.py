@@ -9,8 +9,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 import assets
-from runtime.components.installer import Install
 from runtime.components.folder import Folder, read_folder
+from runtime.components.installer import Install
 from runtime.components.supervisor import at_rest
 from runtime.errors import OrlopError
 
