@@ -129,6 +129,7 @@ def test_the_page_of_components_has_the_numbers_of_their_operations() -> None:
     assert f"Together {len(OPERATIONS)}." in text
     decision = (ROOT / "docs/explanation/adr/0027-components.md").read_text()
     assert f"{len(OPERATIONS)} operations are ours" in decision
+    assert f"at each of {len(OPERATIONS)} operations" in " ".join((ROOT / "README.md").read_text().split())
 
 
 def test_the_tutorial_shows_the_source_that_is_built() -> None:
