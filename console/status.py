@@ -35,11 +35,16 @@ _COUNTS = {
     "receipts": "SELECT count(*) FROM receipts",
     "seq": "SELECT coalesce(max(seq), 0) FROM journal",
 }
+_COMPONENTS = {
+    "installed": "SELECT count(*) FROM components",
+    "wanted": "SELECT count(*) FROM components WHERE wanted = 1",
+}
+"""In a table that a directory of an earlier version has only from its next start on."""
 _UNFINISHED = (
     "SELECT state = 'running', state = 'queued' AND detached = 1, runner_pid, runner_start, count(*) FROM jobs"
     " WHERE state IN ('queued', 'admitted', 'compiling', 'running') GROUP BY 1, 2, 3, 4"
 )
-_NOTHING: tuple[Mapping[str, int], Mapping[bool, int]] = dict.fromkeys(_COUNTS, 0), {True: 0, False: 0}
+_NOTHING: tuple[Mapping[str, int], Mapping[bool, int]] = dict.fromkeys(_COUNTS | _COMPONENTS, 0), {True: 0, False: 0}
 
 
 def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> dict[str, Json]:
@@ -76,6 +81,7 @@ def status(path: Path, named_config: str | None, environ: Mapping[str, str]) -> 
         "seq": seq if isinstance(seq, int) else counts["seq"],
         "agents": {"active": counts["active"], "tripped": counts["tripped"]},
         "jobs": {"queued": jobs[False], "running": jobs[True]},
+        "components": {"installed": counts["installed"], "wanted": counts["wanted"]},
         "receipts": counts["receipts"],
         "storage": _storage(path, settings.storage.min_free_bytes) if state else None,
     }
@@ -101,7 +107,10 @@ def _count(database: sqlite3.Connection) -> tuple[Mapping[str, int], Mapping[boo
     jobs = {True: 0, False: 0}
     for runs, waits, pid, mark, number in database.execute(_UNFINISHED):
         jobs[bool(runs)] += number if waits or is_running(int(pid), str(mark)) else 0
-    return {name: int(database.execute(query).fetchone()[0]) for name, query in _COUNTS.items()}, jobs
+    known = database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'components'").fetchone() is not None
+    queries = _COUNTS | (_COMPONENTS if known else {})
+    counts = {name: int(database.execute(query).fetchone()[0]) for name, query in queries.items()}
+    return dict.fromkeys(_COMPONENTS, 0) | counts, jobs
 
 
 def _peer_id(state: StateDir) -> str | None:

@@ -156,6 +156,7 @@ def _status(value: Item) -> str:
             ("version", word("version")(value)),
             ("agents", counts("agents")),
             ("jobs", counts("jobs")),
+            ("components", counts("components")),
             ("receipts", word("receipts")(value)),
             ("last event", word("seq")(value)),
             ("disk", room() if value.get("storage") else NOTHING),
