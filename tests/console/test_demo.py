@@ -146,7 +146,7 @@ async def test_the_crew_works_and_its_receipts_verify(core: Core, monkeypatch: p
 
     subscription = core.journal.subscribe(core.journal.last_seq(), sink)
     crew = asyncio.create_task(demo.live(core))
-    await asyncio.wait_for(enough.wait(), 60)
+    await asyncio.wait_for(enough.wait(), 120)
     subscription.close()
     crew.cancel()
     await asyncio.wait({crew})
