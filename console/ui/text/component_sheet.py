@@ -25,6 +25,10 @@ _PREFIX = "permissions."
 LEVELS = {"plain": ("", ""), "risky": ("! risky", "warn"), "red": ("‼ red", "alarm")}
 """Word and ink of how much thought a permission needs."""
 
+_HABITS = (
+    ("autostart", True, "starts with orlop"),
+    ("stateful", False, "a fresh instance for each operation"),
+)
 _SOURCES = {"private": "its own, kept", "temp": "its own, emptied when it stops"}
 _LOG_INKS = {"error": "trip", "critical": "alarm", "warn": "warn", "debug": "faint", "trace": "faint"}
 
@@ -84,6 +88,7 @@ def _head(row: ComponentRow, document: Json, now_ms: int) -> list[Line]:
     about, authors = clean(row.description, 300), ", ".join(texts(document, "authors"))
     written = " · ".join(part for part in (authors, text(document, "license", limit=60)) if part)
     since = integer(document, "installed_ms")
+    habits = [words for name, is_on, words in _HABITS if flag(document, name) is is_on]
     called = f"{count(row.calls)} call{'' if row.calls == 1 else 's'}"
     again = f"{row.restarts} restart{'' if row.restarts == 1 else 's'}"
     return [
@@ -94,6 +99,7 @@ def _head(row: ComponentRow, document: Json, now_ms: int) -> list[Line]:
         labelled("world", clean(row.world, 80), label_width=_LABEL),
         labelled("installed", day_clock(since, now_ms), ("  ", ""), (clean(row.hash, 64)[:_SHORT] + "…", "link")),
         labelled("so far", f"{called}, {again}", label_width=_LABEL),
+        *([line((", ".join(habits), "dim"))] if habits else []),
     ]
 
 

@@ -124,6 +124,12 @@ def test_what_follows_a_failure_is_said(restart: str, words: str) -> None:
     assert words in written(COUNTER, FACTS | {"restart": restart})
 
 
+def test_what_its_manifest_says_of_its_habits_is_told() -> None:
+    told = written(COUNTER, FACTS | {"autostart": True, "stateful": False})
+    assert "starts with orlop, a fresh instance for each operation" in told
+    assert "starts with orlop" not in written(COUNTER, FACTS)
+
+
 def test_who_may_nothing_and_was_denied_nothing_has_a_sheet_that_says_so() -> None:
     text = written(IDLE, quay.PLAIN)
     for words in (
