@@ -8,7 +8,21 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from console.commands import Command
-from console.syntax import agents, boot, components, jobs, kit, life, lock, node, peers, receipts, rooms, sharing
+from console.syntax import (
+    agents,
+    boot,
+    boot_serving,
+    components,
+    jobs,
+    kit,
+    life,
+    lock,
+    node,
+    peers,
+    receipts,
+    rooms,
+    sharing,
+)
 
 __all__ = ["COMMANDS", "GROUPS", "VERBS", "find", "nearest"]
 
@@ -26,6 +40,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             peers.COMMANDS,
             components.COMMANDS,
             boot.COMMANDS,
+            boot_serving.COMMANDS,
             lock.COMMANDS,
             node.COMMANDS,
         )

@@ -212,6 +212,24 @@ def _boot_verify(line: Line) -> Result:
     return verify(line)
 
 
+def _boot_serve(line: Line) -> Result:
+    from console.cmdline.boot_serve import serve
+
+    return serve(line)
+
+
+def _boot_fetch(line: Line) -> Result:
+    from console.cmdline.boot_fetch import fetch
+
+    return fetch(line)
+
+
+def _boot_discover(line: Line) -> Result:
+    from console.cmdline.boot_fetch import discover
+
+    return discover(line)
+
+
 def _verify(line: Line) -> Result | None:
     from console.cmdline.verify import verify_file
 
@@ -245,6 +263,9 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "boot sign": _boot_sign,
         "boot rotate": _boot_rotate,
         "boot verify": _boot_verify,
+        "boot serve": _boot_serve,
+        "boot fetch": _boot_fetch,
+        "boot discover": _boot_discover,
         "components check": _check_component,
         "components inspect": _inspect_component,
         "components install": _install_component,

@@ -1,16 +1,10 @@
 """`rooms relay`: a server in the foreground. Lines of JSON on stdout with `--json`, else talk on stderr."""
 
 import asyncio
-import json
-from collections.abc import Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from console.client import Json, Result
-from console.cmdline import streams
-from console.cmdline.signals import Signals
+from console.client import Result
+from console.cmdline.foreground import Serving, Talk, run
 from console.cmdline.verbline import Line
 from console.verbs.values import number
 from runtime.errors import UsageError
@@ -42,16 +36,8 @@ def serve(line: Line) -> Result:
         raise UsageError("no command")
     host, port = parse_bind(str(line.args.get("bind", "127.0.0.1:8484")))
     most = number(line.command, line.args, "per_address") or 1
-    with Signals() as signals:
-        loop = asyncio.new_event_loop()
-        try:
-            serving = _Serving(loop)
-            signals.watch(serving)
-            loop.run_until_complete(_serve(host, port, most, serving, _Talk(line.options.json, line.options.quiet)))
-        finally:
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-        return Result(ok=True, exit_code=signals.code)
+    talk = Talk(line.options.json, line.options.quiet)
+    return run(lambda serving: _serve(host, port, most, serving, talk))
 
 
 def parse_bind(text: str) -> tuple[str, int]:
@@ -68,7 +54,7 @@ def parse_bind(text: str) -> tuple[str, int]:
     return bare, int(port)
 
 
-async def _serve(host: str, port: int, most: int, serving: "_Serving", talk: "_Talk") -> None:
+async def _serve(host: str, port: int, most: int, serving: Serving, talk: Talk) -> None:
     from net.rooms.exchange import Limits
     from net.rooms.relay import Relay
 
@@ -84,7 +70,7 @@ async def _serve(host: str, port: int, most: int, serving: "_Serving", talk: "_T
     talk.tell("relay.stopped", {"messages": relay.passed}, f"the relay has ended; {relay.passed} messages were taken")
 
 
-async def _watch(relay: "Relay", serving: "_Serving", talk: "_Talk") -> None:
+async def _watch(relay: "Relay", serving: Serving, talk: Talk) -> None:
     """Figures once a minute, when they changed, until a signal comes."""
     before = (0, 0, 0)
     while True:
@@ -98,33 +84,3 @@ async def _watch(relay: "Relay", serving: "_Serving", talk: "_Talk") -> None:
             before = now
             figures = {"rooms": now[0], "connections": now[1], "messages": now[2]}
             talk.tell("relay.figures", figures, f"rooms {now[0]}, connections {now[1]}, messages so far {now[2]}")
-
-
-@dataclass
-class _Serving:
-    """The `Execution` that signals interrupt."""
-
-    loop: asyncio.AbstractEventLoop
-    result: "Future[Result]" = field(default_factory=Future)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def interrupt(self, code: int) -> None:
-        """On the listener's thread."""
-        del code
-        self.loop.call_soon_threadsafe(self.asked.set)
-
-
-@dataclass(frozen=True, slots=True)
-class _Talk:
-    """Where events go."""
-
-    json: bool
-    quiet: bool
-
-    def tell(self, kind: str, facts: Mapping[str, Json], words: str) -> None:
-        if self.json:
-            at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            event: dict[str, Json] = {"v": 1, "ts": at, "type": kind, **facts}
-            streams.print_text(json.dumps(event, separators=(",", ":")) + "\n")
-        elif not self.quiet:
-            streams.say(words)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from console.output import Item, facts, items_of, list_of, text, text_of, word
+from console.output import Column, Item, facts, items_of, list_of, table, text, text_of, word
 from runtime.sanitise import clean
 
 __all__ = ["BOOT"]
@@ -39,9 +39,28 @@ def _verified(value: Item) -> str:
     return f"{steps}{notes}"
 
 
+def _fetched(value: Item) -> str:
+    names = ("release", "manifest_version", "channel", "arch", "expires_at", "hash", "provider", "out")
+    rows = [(name.replace("_", " "), word(name)(value)) for name in names]
+    return _verified(value) + facts(rows)
+
+
+def _servers(value: Item) -> str:
+    columns = [
+        Column("SERVER", lambda item: " ".join(clean(text_of(url), 80) for url in list_of(item, "urls"))),
+        Column("CHANNEL", word("channel")),
+        Column("ARCH", word("arch")),
+        Column("VERSION", word("manifest_version")),
+        Column("KEY", lambda item: text(item, "key")[:16]),
+    ]
+    return table(columns, items_of(value, "items"), empty="no server announces itself")
+
+
 BOOT: Mapping[str, Callable[[Item], str]] = {
     "boot keygen": _key,
     "boot sign": _release,
     "boot rotate": _root,
     "boot verify": _verified,
+    "boot fetch": _fetched,
+    "boot discover": _servers,
 }

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from console.client import Result
@@ -23,7 +23,7 @@ from runtime.errors import NotFoundError, OrlopError, UsageError
 from runtime.jobs import Evidence, Verification, verify_evidence
 from runtime.statedir import StateDir, find, locate, owner_running
 
-__all__ = ["verify_file"]
+__all__ = ["believed_keys", "verify_file"]
 
 
 def verify_file(line: Line) -> Result | None:
@@ -65,6 +65,18 @@ def _chain(line: Line, state: StateDir | None) -> Result | None:
     with Files(COMMANDS[VERIFY], line.paths) as files, readable_inputs():
         refuse_beside_chain(line.args, files.descriptors)
         return chain_verdict(chain_of(line.args, files.descriptors["receipt"], _believed(state)))
+
+
+def believed_keys(state_dir: str | None, environ: Mapping[str, str]) -> Callable[[str], bool]:
+    """Which keys are this node's or a trusted peer's; none where there is no state directory.
+
+    Args:
+        state_dir: as it was named.
+        environ: the environment.
+    """
+    with contextlib.suppress(OrlopError):
+        return _believed(find(locate(state_dir, environ)))
+    return lambda _key: False
 
 
 def _believed(state: StateDir | None) -> Callable[[str], bool]:

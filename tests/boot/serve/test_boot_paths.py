@@ -36,7 +36,7 @@ def test_known_paths(path: str, asked: Asked) -> None:
     [
         "", "manifest.json", "//manifest.json", "/../manifest.json", "/%2e%2e/manifest.json", "/..%2Fmanifest.json",
         "/stable%2F..%2F..%2Fetc/x86_64/manifest.json", "/stable/x86_64%2f..%2f../kernel", "/a\\b", "/.kernel", "/.",
-        "/stable/riscv64/manifest.json", "/evil/x86_64/manifest.json", "/root/0.json", "/root/02.json", "/root/x.json",
+        "/stable/riscv64/manifest.json", "/evil/x86_64/manifest.json", "/root/0.json", "/root/02.json", "/root/-1.json",
         f"/blobs/cd/{HASH}.bin", f"/blobs/ab/{HASH.upper()}.bin", "/kernel/", "/%00", "/%ff%fe", "/kernel%0a",
         "/" + "x" * 129, f"/stable/x86_64/blobs/ab/{HASH}.bin", "/%252e%252e/manifest.json", "http://h/manifest.json",
     ],

@@ -1,0 +1,74 @@
+"""`orlop boot serve`, `fetch` and `discover`."""
+
+from console.commands import Arg, Command, Kind
+from console.syntax.parts import flag, option
+
+__all__ = ["COMMANDS"]
+
+_CHANNELS = ("stable", "testing", "nightly")
+_ARCHES = ("x86_64", "arm64")
+_WHERE = option(
+    "interface",
+    Kind.NAME,
+    "an address of this machine on whose link to listen; may be repeated; else all",
+    metavar="ADDRESS",
+    many=True,
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="boot serve",
+        help="Serve a signed release to machines that boot, until a signal comes.",
+        handler="console.verbs.boot_serving:elsewhere",
+        args=(
+            Arg(name="release", kind=Kind.FOLDER, help="its folder, with manifest.json", required=True),
+            option("bind", Kind.NAME, "address and port; port 0 takes a free one", metavar="HOST:PORT",
+                   default="127.0.0.1:8080"),
+            flag("no_mdns", "announce nothing on the link"),
+            option("receipts", Kind.NAME, "keep the receipts that machines deliver in this folder", metavar="DIR"),
+        ),
+        state=False,
+        detail=(
+            "Serves what was signed and is what was signed; it makes no manifest and needs no key. On the loopback"
+            " nothing is announced. With --json every request, report and receipt is a line on stdout."
+        ),
+        examples=("orlop boot serve release/", "orlop boot serve release/ --bind 0.0.0.0:8080 --receipts receipts/"),
+    ),
+    Command(
+        name="boot fetch",
+        help="Fetch a release and verify it as a machine does that boots it.",
+        handler="console.verbs.boot_serving:elsewhere",
+        args=(
+            Arg(name="url", kind=Kind.NAME, help="folders of servers, asked in this order", many=True),
+            flag("discover", "ask servers that announce themselves on the link, too"),
+            option("root_key", Kind.PATH, "the root that is trusted: root.pub, or a root document", metavar="FILE",
+                   required=True),
+            option("channel", Kind.CHOICE, "that is taken", metavar="CHANNEL", choices=_CHANNELS, required=True),
+            option("arch", Kind.CHOICE, "of the machine", metavar="ARCH", choices=_ARCHES, required=True),
+            option("out", Kind.OUT, "the folder for the release", metavar="DIR", required=True),
+            option("min_version", Kind.INTEGER, "the lowest version that is taken", metavar="N", low=1, default="1"),
+            option("timeout", Kind.DURATION, "for everything together", metavar="TIME", default="15m"),
+            _WHERE,
+        ),
+        state=False,
+        detail=(
+            "Nothing is kept before all of it is verified. A server that lies is left for the next one, one that fails"
+            " is asked again later. Exit codes: 0 fetched, 3 what came is refused, 5 nothing could be had."
+        ),
+        examples=(
+            "orlop boot fetch http://10.0.0.2:8080/ --root-key root.pub --channel stable --arch x86_64 --out copy/",
+        ),
+    ),
+    Command(
+        name="boot discover",
+        help="List the boot servers that announce themselves on the link; hints, proven by nothing.",
+        handler="console.verbs.boot_serving:elsewhere",
+        args=(
+            option("wait", Kind.DURATION, "how long to listen", metavar="TIME", default="3s"),
+            _WHERE,
+        ),
+        state=False,
+        detail="Servers that tell of another network than this machine's are passed over.",
+        examples=("orlop boot discover --wait 10s",),
+    ),
+)  # fmt: skip
