@@ -30,6 +30,8 @@ _QUERIES: Mapping[str, str] = MappingProxyType(
         "peer": "SELECT name FROM (SELECT name, 0 AS later, seen_ms FROM peers WHERE name <> ''"
         " UNION ALL SELECT peer, 1, seen_ms FROM peers)"
         " WHERE substr(name, 1, ?1) = ?2 ORDER BY later, seen_ms DESC LIMIT ?3",
+        "component": "SELECT name FROM (SELECT substr(component, instr(component, '/') + 1) AS name FROM components"
+        " UNION SELECT component FROM components) WHERE substr(name, 1, ?1) = ?2 ORDER BY name LIMIT ?3",
         "receipt": "SELECT receipt FROM receipts WHERE substr(receipt, 1, ?1) = ?2 ORDER BY issued_ms DESC LIMIT ?3",
     }
 )
@@ -41,7 +43,7 @@ def live_names(database: Path, kind: str, prefix: str) -> list[str]:
 
     Args:
         database: the state directory's database; it need not exist.
-        kind: `room`, `agent`, `job`, `peer` or `receipt`.
+        kind: `room`, `agent`, `job`, `peer`, `component` or `receipt`.
         prefix: what was typed so far.
     """
     query = _QUERIES.get(kind)
@@ -69,7 +71,7 @@ def script(shell: str) -> str:
 
 def _is_plain(name: str) -> bool:
     """Whether a shell may be handed a name without quoting; others are left to be typed."""
-    return name.isascii() and bool(name) and all(char.isalnum() or char in "._:@+-" for char in name)
+    return name.isascii() and bool(name) and all(char.isalnum() or char in "._:@+-/" for char in name)
 
 
 def _flags(command: Command) -> list[tuple[str, str]]:

@@ -73,8 +73,12 @@ def test_names_that_a_shell_would_read_otherwise_are_not_offered(tmp_path: Path)
     connection.executemany("INSERT INTO rooms VALUES (?)", [("quiet",), ("qu iet",), ("q$(x)",), ("qé",), ("other",)])
     connection.execute("CREATE TABLE peers (peer TEXT, name TEXT, seen_ms INTEGER)")
     connection.execute("INSERT INTO peers VALUES ('12D3KooWa', '', 2), ('12D3KooWb', 'ada', 1)")
+    connection.execute("CREATE TABLE components (component TEXT)")
+    connection.execute("INSERT INTO components VALUES ('local/doer'), ('other/doer'), ('local/x y')")
     connection.commit()
     connection.close()
+    assert live_names(database, "component", "") == ["doer", "local/doer", "other/doer"]
+    assert live_names(database, "component", "local/d") == ["local/doer"]
     assert live_names(database, "room", "q") == ["quiet"]
     assert live_names(database, "peer", "") == ["ada", "12D3KooWa", "12D3KooWb"]
     assert live_names(database, "agent", "q") == []
