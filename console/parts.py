@@ -44,6 +44,15 @@ DEMO = "demo"
 """The mark, a key of the store's table `meta`."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServedRelease:
+    """The folder of a release, and the address where it is served."""
+
+    folder: Path
+    host: str
+    port: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreOptions:
     """How a core is started."""
@@ -65,6 +74,8 @@ class CoreOptions:
     """Reads the configuration again; without it SIGHUP changes nothing."""
     debug: bool = False
     """Tracebacks of unexpected errors go to stderr."""
+    serve_boot: ServedRelease | None = None
+    """A release to serve to machines that boot; only an owner does."""
 
 
 class Parts(NodeParts):
@@ -221,6 +232,7 @@ class Parts(NodeParts):
             ceilings=settings.ceilings(),
             groups={name: group.supervised() for name, group in self.config.groups.items()},
             kinds=outside(self),
+            need_space=self.need_space,
         )
 
     @property

@@ -20,6 +20,7 @@ from runtime.components.permissions import Decision, Policy
 from runtime.components.post import Box, Content, Post
 from runtime.components.storage import Place, Sealing
 from runtime.components.worker.wire import bytes_of, text_of
+from runtime.errors import UnavailableError
 from runtime.sanitise import clean
 from runtime.shapes import from_wire
 from runtime.store import Store
@@ -142,14 +143,15 @@ class _Listed:
     after: str | None
 
 
-def stored(store: Store, sealing: Sealing) -> Mapping[str, Asked]:
+def stored(store: Store, sealing: Sealing, need_space: Callable[[], None]) -> Mapping[str, Asked]:
     """Answers of `orlop:core/storage`.
 
     Args:
         store: where the values are.
         sealing: opens and seals them.
+        need_space: raises `UnavailableError` while room on the disk is short.
     """
-    desk = _Storage(store, sealing)
+    desk = _Storage(store, sealing, need_space)
     return {
         "storage.get": desk.get,
         "storage.set": desk.set,
@@ -162,9 +164,10 @@ def stored(store: Store, sealing: Sealing) -> Mapping[str, Asked]:
 
 
 class _Storage:
-    def __init__(self, store: Store, sealing: Sealing) -> None:
+    def __init__(self, store: Store, sealing: Sealing, need_space: Callable[[], None]) -> None:
         self._store = store
         self._sealing = sealing
+        self._need_space = need_space
 
     async def get(self, seat: Seat, fields: Mapping[str, Json]) -> Json:
         asked = from_wire(_Key, fields)
@@ -176,6 +179,7 @@ class _Storage:
         asked = from_wire(_Set, fields)
         place = _place(seat, asked.namespace, seat.policy.storage(asked.namespace, "write"))
         value = bytes_of(asked.value)
+        self._check_space()
         await wrap(self._store.write(lambda tx: self._sealing.set(tx, place, asked.key, value)))
         return None
 
@@ -184,6 +188,7 @@ class _Storage:
         place = _place(seat, asked.namespace, seat.policy.storage(asked.namespace, "write"))
         expected = None if asked.expected is None else asked.expected.sha256
         value = bytes_of(asked.value)
+        self._check_space()
         work = partial(self._sealing.compare_and_set, place=place, key=asked.key, expected=expected, value=value)
         return await wrap(self._store.write(work))
 
@@ -204,6 +209,12 @@ class _Storage:
             self._store.read(lambda db: storage.list_keys(db, place, asked.prefix or "", asked.after or ""))
         )
         return {"keys": list(page.keys), "next": page.next}
+
+    def _check_space(self) -> None:
+        try:
+            self._need_space()
+        except UnavailableError as error:
+            raise CaseError("io-error", error.why) from None
 
     async def usage(self, seat: Seat, fields: Mapping[str, Json]) -> Json:
         asked = from_wire(_Namespace, fields)

@@ -62,6 +62,7 @@ class Components:
         ceilings: the operator's, by keys of Component.toml.
         groups: who is supervised with whom, by name.
         kinds: further questions that they may ask, such as about jobs.
+        need_space: raises `UnavailableError` while room on the disk is short: nothing more is stored then.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Components:
         ceilings: Mapping[str, int],
         groups: Mapping[str, Group],
         kinds: Mapping[str, Asked],
+        need_space: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -90,7 +92,7 @@ class Components:
         answers = Answers(
             self._roll.seat,
             {
-                **stored(store, Sealing(vault)),
+                **stored(store, Sealing(vault), need_space),
                 **messages(self.post, lambda name: self._roll.seat_named(name, self.post), clock),
                 **kinds,
             },

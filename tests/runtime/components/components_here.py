@@ -124,6 +124,7 @@ async def node(
     *,
     ceilings: Mapping[str, int] | None = None,
     groups: Mapping[str, Group] | None = None,
+    need_space: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Node]:
     """A node whose components end with it."""
     state = prepare(place / "state")
@@ -138,6 +139,7 @@ async def node(
         ceilings=ceilings or {},
         groups=groups or {},
         kinds={},
+        need_space=need_space,
     )
     await components.restore(start=True)
     try:

@@ -130,6 +130,24 @@ async def test_two_at_a_time_come_one_after_another(here: Node) -> None:
     assert len(rows(here)) == 1
 
 
+async def test_nothing_more_is_stored_while_room_on_the_disk_is_short(
+    tmp_path: Path, component_compiler: Compiler
+) -> None:
+    roomy = [True]
+
+    def need_space() -> None:
+        if not roomy[0]:
+            fail()
+
+    async with node(tmp_path, lambda: component_compiler, need_space=need_space) as here:
+        await here.running(STORES)
+        assert await here.told("doer", "store", b"x") == {"ok": "eA=="}
+        roomy[0] = False
+        assert await here.told("doer", "store", b"y") == {"err": ["processing-failed", "the disk is full"]}
+        roomy[0] = True
+        assert await here.told("doer", "store", b"z") == {"ok": "eg=="}
+
+
 async def test_taking_away_fails_whole_too(here: Node) -> None:
     await here.running(STORES)
     await here.told("doer", "store", b"kept")
