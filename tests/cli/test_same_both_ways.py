@@ -10,6 +10,7 @@ from console.registry import COMMANDS
 from tests.cli.program import ROOT, Owner, inside, orlop
 
 HELLO = str(ROOT / "assets/jobs/hello/hello.wasm")
+GAUGE = str(ROOT / "assets/components/tide-gauge")
 UNBLOCK = ROOT / "assets/agents/unblock"
 FAULTY = ROOT / "assets/agents/faulty"
 PEER = "12D3KooWBiLeB9Qn575rSEFdWgvwXwRfTdN8XFrCEpXWcWjbNDWa"
@@ -44,6 +45,24 @@ SCRIPT = (
     Step("rooms list"),
     Step("rooms create quiet-harbor --json"),
     Step("rooms create north-pier"),
+    Step(f"components check {GAUGE}"),
+    Step(f"components inspect {GAUGE} --json"),
+    Step(f"components install {GAUGE} --yes"),
+    Step(f"components install {GAUGE} --yes", 2),
+    Step("components list"),
+    Step("components list --json"),
+    Step("components show tide-gauge --json"),
+    Step("components permissions tide-gauge"),
+    Step("components permissions tide-gauge --grant filesystem.read=/x --json"),
+    Step("components permissions tide-gauge --revoke rooms.post[7]", 2),
+    Step("components logs tide-gauge"),
+    Step("components run nobody pump", 125),
+    Step("components stop tide-gauge", 2),
+    Step("components suspend tide-gauge", 2),
+    Step("components resume tide-gauge", 2),
+    Step("components uninstall tide-gauge", 2),
+    Step("components uninstall tide-gauge --yes"),
+    Step("components bindings orlop:core/component"),
     Step("rooms create bad\x1bname", 2),
     Step("rooms task quiet-harbor --add Publish|split_into:_a,_b|due:_2h|urgent --json"),
     Step("rooms task quiet-harbor --add Sign"),

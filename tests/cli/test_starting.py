@@ -146,7 +146,7 @@ def test_status_of_nothing_makes_nothing(tmp_path: Path) -> None:
     document = orlop(tmp_path, "status", "--json").json
     assert list(document) == [
         "v", "running", "pid", "version", "state_dir", "node", "peer_id", "listen", "uptime_s", "seq", "agents",
-        "jobs", "receipts", "storage",
+        "jobs", "components", "receipts", "storage",
     ]  # fmt: skip
     assert (document["running"], document["listen"], document["peer_id"]) == (False, [], None)
     assert list(tmp_path.iterdir()) == []
