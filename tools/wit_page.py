@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from runtime.components.bindings.operations import EXPORTS, IMPORTS
 from runtime.components.wit import (
     Alias,
     Definition,
@@ -156,7 +157,13 @@ def page() -> str:
     operations = {package.name: sum(len(one.functions) for one in package.interfaces) for package in wit.packages}
     defined = sum(len(one.definitions) for one in wit.interfaces)
     counts = ", ".join(f"`{name}` {count}" for name, count in operations.items())
-    parts = [INTRODUCTION, f"{sum(operations.values())} operations ({counts}) and {defined} types.\n", "## Worlds\n"]
+    guarded = sum(one.permission not in {"own", "none"} for one in IMPORTS)
+    tried = (
+        f"Tests call all {len(IMPORTS)} that are imported from inside a component, have the {guarded} that need a "
+        f"permission denied to one without it, and call all {len(EXPORTS)} that are exported."
+    )
+    sums = f"{sum(operations.values())} operations ({counts}) and {defined} types. {tried}\n"
+    parts = [INTRODUCTION, sums, "## Worlds\n"]
     worlds = (
         (
             f"`{world.id}`",

@@ -4,6 +4,7 @@ What was called is read from the records of the host, so that a call which never
 """
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,10 @@ def test_what_was_denied_changed_nothing(tried: Tried) -> None:
 
 def test_each_export_was_called(tried: Tried) -> None:
     assert tried.exports == {one.name for one in EXPORTS}
+
+
+def test_the_reference_says_how_many_were_tried(tried: Tried) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/components-wit.md").read_text()
+    assert f"call all {len(tried.outcomes)} that are imported" in page
+    assert f"have the {len(tried.denied)} that need a permission denied" in page
+    assert f"call all {len(tried.exports)} that are exported" in page
