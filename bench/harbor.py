@@ -86,6 +86,7 @@ async def open_harbor() -> AsyncIterator[Harbor]:
             ceilings={},
             groups={},
             kinds={},
+            need_space=lambda: None,
         )
         try:
             await components.restore(start=False)

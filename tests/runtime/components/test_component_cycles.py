@@ -90,8 +90,8 @@ async def settled(here: Node) -> Held:
     """What is there once all workers have ended, which nobody waits for."""
     own = psutil.Process()
     async with asyncio.timeout(60):
-        while any(one.ppid() != own.pid for one in await asyncio.to_thread(own.children, recursive=True)):
-            pass
+        while set(await asyncio.to_thread(own.children, recursive=True)) - set(own.children()):
+            pass  # children of the zygote are workers
     return held(here)
 
 
