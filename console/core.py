@@ -21,7 +21,7 @@ from console.control import ControlServer
 from console.dispatch import Dispatcher
 from console.exit_codes import ExitCode
 from console.lag import LagMonitor
-from console.parts import DEMO, CoreOptions, Parts
+from console.parts import DEMO, CoreOptions, Parts, ServedRelease
 from console.rooms_life import RoomsLife
 from console.rooms_online import RoomsOnline
 from runtime.errors import OrlopError, UsageError
@@ -41,6 +41,7 @@ from runtime.sanitise import clean
 from runtime.store import Transaction
 
 if TYPE_CHECKING:
+    from console.boot_desk import BootDesk
     from console.mesh import Mesh
     from console.notify import Notifier
     from runtime.components.components import Components
@@ -69,6 +70,7 @@ class Core(Parts):
         self._directory = directory
         self._control: ControlServer | None = None
         self._notifier: Notifier | None = None
+        self._boot: BootDesk | None = None
         self._lag = LagMonitor(self.note)
         self._components_door = asyncio.Lock()
         self._requests: set[asyncio.Task[None]] = set()
@@ -121,6 +123,8 @@ class Core(Parts):
         await self.jobs.recover()
         if self.config.p2p.wanted:
             await self.mesh.start()
+        if self.options.serve_boot is not None:
+            await self._serve_boot(self.options.serve_boot)
         self.keep_running(self._wake(), "start")
         self.keep_running(self._keep_house(), "journal")
         self.keep_running(self.life.run(), "rooms")
@@ -128,6 +132,12 @@ class Core(Parts):
         self.keep_running(self._watch_space(), "storage")
         self._lag.start()
         control.serve(self)
+
+    async def _serve_boot(self, served: ServedRelease) -> None:
+        from console.boot_desk import BootDesk
+
+        self._boot = BootDesk(self, served.folder)
+        await self._boot.start(served.host, served.port)
 
     async def _settle_demo(self) -> None:
         """Only a new directory becomes a demo; only a demo ticks faster than every 30 s."""
@@ -249,6 +259,8 @@ class Core(Parts):
         if self.built("components"):
             await self.components.close()
         await self.online.close()
+        if self._boot is not None:
+            await self._boot.close()
         if self.built("mesh"):
             await self.mesh.close()
         if self.built("jobs"):

@@ -52,6 +52,7 @@ _BY_CODE: Mapping[str, ExitCode] = MappingProxyType(
         "ambiguous": ExitCode.USAGE,
         "in-use": ExitCode.IN_USE,
         "network": ExitCode.NETWORK,
+        "boot-refused": ExitCode.BOOT_REFUSED,
     }
 )
 

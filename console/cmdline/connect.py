@@ -16,6 +16,7 @@ from runtime.statedir import StateDir, find, locate, owner_running
 if TYPE_CHECKING:
     from console.client import CoreClient, Sink
     from console.core import CoreOptions
+    from console.parts import ServedRelease
 
 __all__ = ["connect", "core_options", "passphrase", "state_path"]
 
@@ -65,6 +66,7 @@ def core_options(options: Options, *, owner: bool, secret: bytes | None = None) 
         read_only=options.read_only,
         reload=read,
         debug=options.debug or bool(os.environ.get("ORLOP_DEBUG")),
+        serve_boot=_served(options),
     )
 
 
@@ -127,6 +129,19 @@ def passphrase(named: str | None, environ: Mapping[str, str]) -> bytes | None:
     if not secret or len(content) > _PASSPHRASE_MAX:
         raise UsageError("holds no passphrase", what="--passphrase-file", where=clean(str(file), 200))
     return secret
+
+
+def _served(options: Options) -> "ServedRelease | None":
+    """The release of `--serve-boot`, and where it is served."""
+    if options.serve_boot is None:
+        if options.boot_bind is not None:
+            raise UsageError("needs --serve-boot", where="--boot-bind")
+        return None
+    from console.cmdline.relay import parse_bind
+    from console.parts import ServedRelease
+
+    host, port = parse_bind(options.boot_bind or "127.0.0.1:8080", "--boot-bind")
+    return ServedRelease(Path(options.serve_boot), host, port)
 
 
 def _config_reader(path: Path, options: Options) -> Callable[[], config.Config]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["run_headless", "run_screen"]
 
 _SLOW_LINE_FPS = 5
-_HEADLESS_ONLY = ("run_for", "until", "events", "since", "content", "fail_on_trip")
+_HEADLESS_ONLY = ("run_for", "until", "events", "since", "content", "fail_on_trip", "serve_boot", "boot_bind")
 
 
 def run_headless(options: Options) -> int:

@@ -35,6 +35,8 @@ class Options:
     ascii: bool = False
     no_mouse: bool = False
     p2p_listen: tuple[str, ...] = ()
+    serve_boot: str | None = None
+    boot_bind: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,8 @@ FACE = (
         group=_NETWORK,
         many=True,
     ),
+    Option(flag="--serve-boot", metavar="DIR", help="serve this release to machines that boot", group=_HEADLESS),
+    Option(flag="--boot-bind", metavar="ADDR", help="where it is served (default: 127.0.0.1:8080)", group=_HEADLESS),
 )
 """Options of `orlop` without a command."""
 

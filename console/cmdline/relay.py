@@ -40,8 +40,12 @@ def serve(line: Line) -> Result:
     return run(lambda serving: _serve(host, port, most, serving, talk))
 
 
-def parse_bind(text: str) -> tuple[str, int]:
+def parse_bind(text: str, option: str = "--bind") -> tuple[str, int]:
     """Host and port of `HOST:PORT` or `[IPv6]:PORT`.
+
+    Args:
+        text: as it was typed.
+        option: of which it is the value.
 
     Raises:
         UsageError: it is neither.
@@ -50,7 +54,7 @@ def parse_bind(text: str) -> tuple[str, int]:
     bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") and host.endswith("]") else host
     fits = bare and (":" not in bare or bare is not host) and not any(char in bare for char in "[]/ ")
     if not (colon and fits and port.isascii() and port.isdigit() and int(port) <= _PORT_MAX):
-        raise UsageError("is not HOST:PORT", where=f"--bind {clean(text, 60)}", hint="write 127.0.0.1:8484")
+        raise UsageError("is not HOST:PORT", where=f"{option} {clean(text, 60)}", hint="write 127.0.0.1:8484")
     return bare, int(port)
 
 

@@ -107,3 +107,30 @@ def test_what_is_asked_wrongly_is_one_line(place: Path, words: str, code: int) -
 def test_servers_on_a_link_are_listed(place: Path) -> None:
     ran = inside(place, ["boot", "discover", "--wait", "100ms", "--interface", "127.0.0.1", "--json"], cwd=place)
     assert (ran.code, ran.json["v"], isinstance(ran.json["items"], list)) == (0, 1, True)
+
+
+def test_a_core_without_a_screen_serves_a_release_and_tells_of_it(place: Path) -> None:
+    line = command("--no-ui", "--serve-boot", "release", "--boot-bind", "127.0.0.1:0", "--events", "boot.*")
+    with subprocess.Popen(
+        line, cwd=place, env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as node:
+        assert node.stdout is not None
+        first = next(event for event in map(json.loads, node.stdout) if event["type"] == "boot.serving")
+        ran = inside(place, f"boot fetch {first['urls'][0]} {FETCH} --json".split(), cwd=place)
+        node.send_signal(signal.SIGTERM)
+        types = [json.loads(line)["type"] for line in node.stdout]
+    assert (first["type"], first["manifest_version"], ran.code) == ("boot.serving", 7, 0)
+    assert {"boot.request", "boot.machine", "boot.stopped"} <= set(types)
+
+
+def test_a_core_does_not_start_without_what_it_is_to_serve(place: Path) -> None:
+    (place / "release" / "kernel").write_bytes(b"?" * 6000)
+    bind = ["--boot-bind", "127.0.0.1:0"]
+    ran = inside(place, ["--no-ui", "--serve-boot", "release", *bind], cwd=place)
+    assert ran.code == 3
+    assert "orlop: boot: refused: hash: kernel " in ran.talk
+    ran = inside(place, ["--no-ui", "--serve-boot", "nowhere", *bind], cwd=place)
+    assert ran.code == 5
+    assert "boot: unavailable: " in ran.talk
+    assert inside(place, ["--no-ui", *bind], cwd=place).code == 2
+    assert inside(place, ["--serve-boot", "release"], cwd=place).code == 2
