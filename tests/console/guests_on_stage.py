@@ -69,7 +69,7 @@ post = ["{ROOM}"]
 children = 16
 call_timeout = "2m"
 """
-BARE: Final = 'world = "orlop:worlds/full"\n'
+BARE: Final = 'world = "orlop:worlds/full"\n[limits]\ncall_timeout = "2m"\n'
 MUTE: Final = f"""world = "orlop:worlds/full"
 [permissions.network]
 outbound = [{{ host = "{LOOPBACK}", ports = [9], private = true }}]

@@ -112,6 +112,8 @@ async def test_a_denied_network_is_not_reached_in_the_clothes_of_another(
     wide = f"""[permissions.network]
 outbound = [{{ host = "0.0.0.0/0", ports = [{port}] }}, {{ host = "::/0", ports = [{port}] }}]
 deny = [{{ host = "127.0.0.0/8", ports = ["*"] }}, {{ host = "::1", ports = ["*"] }}]
+[limits]
+call_timeout = "2m"
 """
     async with node(tmp_path, lambda: component_compiler) as here:
         guest = await puppet(here, tmp_path, wide)

@@ -21,8 +21,10 @@ read = ["/data/**"]
 write = ["/data/**"]
 [permissions.storage]
 namespaces = [{ name = "puppet:notes", actions = ["read", "write"] }]
+[limits]
+call_timeout = "2m"
 """
-BIG = FILES + '[limits]\nmemory = "256MiB"\ncall_timeout = "2m"\n'
+BIG = FILES + 'memory = "256MiB"\n'
 WRITE = ("read-write", True, False, False, True, (0o600,))
 HUGE = 100_000_000
 
@@ -47,7 +49,7 @@ async def neighbours_are_well(here: Node) -> bool:
 
 
 async def settled(here: Node) -> None:
-    await here.running(namespace="neighbour")
+    await here.running('[limits]\ncall_timeout = "2m"\n', namespace="neighbour")
     await here.told("neighbour/doer", "count")
 
 

@@ -27,6 +27,8 @@ namespaces = [{{ name = "puppet:notes", actions = ["read", "write", "delete"] }}
 send = ["a/*"]
 request = ["a/*"]
 receive = ["a/*", "b/*"]
+[limits]
+call_timeout = "2m"
 {NEVER}"""
 WRITE = ("read-write", True, False, False, True, (0o600,))
 
@@ -84,9 +86,9 @@ async def test_a_handle_of_one_is_none_of_another(here: Node, tmp_path: Path) ->
     ("crash", "ends"), [("trap", "trap"), ("dig", "trap"), ("memory-bomb", "deadline"), ("spin", "deadline")]
 )
 async def test_a_crash_leaves_those_in_its_worker_as_they_are(here: Node, crash: str, ends: str) -> None:
-    quick = NEVER + '[limits]\ncall_timeout = "200ms"\n'
-    faulty = await here.running(quick, namespace="a")
-    well = await here.running(namespace="b")
+    deadline = "200ms" if ends == "deadline" else "2m"
+    faulty = await here.running(f'{NEVER}[limits]\ncall_timeout = "{deadline}"\n', namespace="a")
+    well = await here.running('[limits]\ncall_timeout = "2m"\n', namespace="b")
     assert faulty.running is not None
     assert well.running is not None
     assert faulty.running.process_id == well.running.process_id
