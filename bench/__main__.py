@@ -56,6 +56,7 @@ ROWS: Final = {
     "wire": "connections between peers beside TLS 1.3",
     "remote": "jobs on a peer, beside the same jobs here",
     "dht": "finding peers, in a DHT and on the LAN",
+    "artifacts": "a release to many machines, beside a bare loop of sendfile",
 }
 """Name of each row's module, `bench.rows_NAME`, and what it is about."""
 
