@@ -27,7 +27,8 @@ COMMANDS: tuple[Command, ...] = (
         handler="console.verbs.boot_trust:elsewhere",
         args=(
             Arg(name="release", kind=Kind.FOLDER, help="its folder: kernel, initramfs, rootfs", required=True),
-            option("key", Kind.PATH, "a key of boot keygen; may be repeated", metavar="FILE", many=True, required=True),
+            option("key", Kind.PATH, "a key of boot keygen; may be repeated", metavar="FILE", many=True, most=8,
+                   required=True),
             option("channel", Kind.CHOICE, "which line of releases", metavar="CHANNEL", choices=_CHANNELS),
             option("arch", Kind.CHOICE, "of the machines", metavar="ARCH", choices=_ARCHES),
             option("version", Kind.INTEGER, "higher than that of every release before", metavar="N", low=1),
@@ -48,11 +49,12 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="boot rotate",
-        help="Make the root that follows another one, or add a signature to it; needs no state directory.",
+        help="Make the root that follows another one, or sign it; needs no state directory.",
         handler="console.verbs.boot_trust:elsewhere",
         args=(
             Arg(name="root", kind=Kind.PATH, help="the newest root: root.pub, or a root document", required=True),
-            option("key", Kind.PATH, "a key that signs it; may be repeated", metavar="FILE", many=True, required=True),
+            option("key", Kind.PATH, "a key that signs it; may be repeated", metavar="FILE", many=True, most=8,
+                   required=True),
             option("out", Kind.OUT, "the new root, such as root/2.json; one that is there is signed in addition",
                    metavar="FILE", required=True),
             option("add", Kind.NAME, "a public key that it trusts, too; may be repeated", metavar="KEY", many=True),
