@@ -56,6 +56,7 @@ def test_a_job_is_run_from_the_dialog_and_its_receipt_verified(demo: Terminal) -
     demo.wait("Run a job")
     demo.type(str(assets.path("jobs/hello/hello.wasm")))
     demo.wait(r"orlop jobs run \S+hello\.wasm")
+    demo.focus("Down", "Where")
     demo.focus("Down", "Arguments")
     demo.focus("Down", "Input text")
     demo.type("Hello, World")

@@ -26,6 +26,10 @@ _HANDSHAKE_MAX: Final = 1 << 20
 _REASON: Final = 200
 
 
+_IGNORE_UNEXPECTED_EOF: Final = 1 << 7
+"""`SSL_OP_IGNORE_UNEXPECTED_EOF` of OpenSSL 3."""
+
+
 def tls_context(options: TlsOptions) -> ssl.SSLContext:
     """What a client is held to.
 
@@ -38,6 +42,8 @@ def tls_context(options: TlsOptions) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
+    # Some releases of Python set it: a connection that was cut would look like one that ended.
+    context.options &= ~_IGNORE_UNEXPECTED_EOF
     if not options.verify_certificate:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -132,11 +138,9 @@ class Tls:
                 self._feed()
             except ssl.SSLZeroReturnError:
                 return b""
-            except ssl.SSLEOFError:
-                raise NetworkRefusedError("connection-reset", "the peer closed without an end of TLS") from None
             except ssl.SSLError as error:
                 self._last_words()
-                raise _told(error) from None
+                raise _cut_off(error) or _told(error) from None
 
     def send(self, data: memoryview) -> int:
         """Takes a record's worth of bytes when the system has room for it."""
@@ -212,6 +216,13 @@ class Tls:
             self.flush()
         except OSError:
             return
+
+
+def _cut_off(error: ssl.SSLError) -> NetworkRefusedError | None:
+    """The connection ended where TLS did not; some releases of Python have no error of its own for that."""
+    if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
+        return NetworkRefusedError("connection-reset", "the peer closed without an end of TLS")
+    return None
 
 
 def _told(error: ssl.SSLError) -> NetworkRefusedError:
