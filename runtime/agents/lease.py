@@ -202,10 +202,12 @@ class Candidacy:
 
     def next_due(self, now: float) -> float:
         """When `tick` has something to do, in monotonic seconds, if nothing is heard before."""
+        # With nobody there, nothing is said, and what was to be said is due for as long: not at once, again and again.
+        send = self._send_at if self._present else now + RENEW_S
         if self.mine:
-            return self._send_at
+            return send
         change = self._heard + SILENT_S if self._holder else self._turn(now)
-        return min(self._send_at, change)
+        return min(send, change)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

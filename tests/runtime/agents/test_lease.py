@@ -55,6 +55,16 @@ def test_a_lease_is_renewed_every_ten_seconds() -> None:
     assert sent == [0, 10, 20, 30, 40, 50, 60]
 
 
+def test_a_holder_with_nobody_there_is_not_asked_at_once_again_and_again() -> None:
+    one = candidate("a", "b", running=True)
+    one.attend("", 1.0)
+    for now in (1.0, 100.0, 1000.0):
+        assert one.tick(now) == []
+        assert one.next_due(now) > now
+    one.attend("b", 1001.0)
+    assert one.next_due(1001.0) <= 1001.0 + RENEW_S
+
+
 def test_the_holder_answers_a_candidate_that_it_did_not_know() -> None:
     a = candidate("a", "bc", running=True)
     a.tick(0.0)
