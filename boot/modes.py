@@ -18,7 +18,7 @@ A URL reaches only the link where there is no default route. Words of the comman
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 __all__ = [
     "MODES",
@@ -138,7 +138,7 @@ def mode_of(word: str) -> Mode | None:
     Args:
         word: from the command line.
     """
-    return cast("Mode", word) if word in MODES else None
+    return next((mode for mode in MODES if mode == word), None)
 
 
 def narrowed(mode: Mode, *, cache: bool = True, nowrite: bool = False, report: bool = True) -> Rules:
