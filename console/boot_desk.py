@@ -24,7 +24,7 @@ class BootDesk:
 
     def __init__(self, core: "Core", folder: Path) -> None:
         self._core = core
-        self._server = BootServer(folder, core.note, accepts=core.identity.is_own, version=core.options.version)
+        self._server = BootServer(folder, core.note, accepts=core.accepts_receipts_of, version=core.options.version)
         self._announcer: Announcer | None = None
 
     async def start(self, host: str, port: int) -> None:

@@ -108,6 +108,10 @@ class Parts(NodeParts):
 
         return believed(db, key)
 
+    def accepts_receipts_of(self, key: str) -> bool:
+        """Whether what a key signed is believed: one of this node's own, or a trusted peer's."""
+        return self.identity.is_own(key) or self.store.read_now(lambda db: self.believes(db, key))
+
     @cached_property
     def rooms(self) -> "Rooms":
         """Rooms, their tasks and messages; what members change is told to the agents."""

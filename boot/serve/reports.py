@@ -1,7 +1,7 @@
 """What machines tell of themselves: lines about their steps, and receipts. Checked for form; believed by nobody."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,7 +40,7 @@ class Delivered:
         receipt: it.
         session: the machine's, by the nonce in the receipt; None where that is unknown.
         verification: as of any other receipt.
-        names_manifest: whether its environment names a manifest's hash; a claim.
+        names_manifest: whether its environment names the served manifest as `boot_manifest`; a claim.
     """
 
     receipt: Receipt
@@ -83,8 +83,8 @@ def deliver(
     except CanonicalError as error:
         raise RefusedError(error.why) from None
     verification = verify_evidence(raw, Evidence(accepts=accepts))
-    said = _texts(_environment(receipt.extra.get("orlop.environment", "")))
-    return Delivered(receipt, find(receipt.extra.get("orlop.nonce", "")), verification, manifest_hash in said)
+    booted = _booted(receipt.extra.get("orlop.environment", ""))
+    return Delivered(receipt, find(receipt.extra.get("orlop.nonce", "")), verification, booted == manifest_hash)
 
 
 def _report(line: bytes, number: int) -> Report:
@@ -106,12 +106,10 @@ def _report(line: bytes, number: int) -> Report:
     return Report(session, step, ok, clean(detail, _DETAIL_MAX))
 
 
-def _environment(text: str) -> Json:
+def _booted(environment: str) -> Json:
+    """The hash of the manifest that a receipt's environment claims was booted; None where it claims none."""
     try:
-        return decode(text.encode(), limit=LINE_MAX)
+        said = decode(environment.encode(), limit=LINE_MAX)
     except CanonicalError:
         return None
-
-
-def _texts(value: Json) -> Iterable[str]:
-    return [one for one in value.values() if isinstance(one, str)] if isinstance(value, dict) else []
+    return said.get("boot_manifest") if isinstance(said, dict) else None

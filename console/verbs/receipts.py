@@ -96,9 +96,7 @@ async def _verify_chain(core: "Core", call: Call) -> Result:
             raise UsageError("takes a file of receipts, or nothing for those that are stored here", where="--chain")
         return chain_verdict(await core.receipts.verify_chain())
 
-    def believed(key: str) -> bool:
-        return core.identity.is_own(key) or core.store.read_now(lambda db: core.believes(db, key))
-
+    believed = core.accepts_receipts_of
     with readable_inputs():
         return await reading(
             call.interrupted, lambda stop: chain_verdict(chain_of(call.args, call.files["receipt"], believed, stop))
