@@ -318,6 +318,8 @@ class Unit:
         if self._checkup is not None:
             self._checkup.left()
             self._chores.begin(self._watch(self._checkup))
+        if self.running is not None and self.running.lost.done():  # between its last step and now: nobody else tells
+            self._lost(self.running, self.running.lost)
 
     async def _pause(self) -> None:
         if self._deliveries is not None:

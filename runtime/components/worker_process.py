@@ -62,6 +62,7 @@ class WorkerProcess:
         self._next_slot = 0
         self._why = ""
         self._guilty = 0
+        self._hung_up = False
         loop.add_reader(channel, self._readable)
 
     @property
@@ -131,7 +132,7 @@ class WorkerProcess:
     @property
     def usable(self) -> bool:
         """Whether it takes more instances."""
-        return not self._why and not self.ended.done()
+        return not (self._why or self._hung_up or self.ended.done())
 
     def kill(self, why: str, guilty: int = 0, *, nobody: bool = False) -> None:
         """Ends the process at once; `ended` follows.
@@ -208,6 +209,7 @@ class WorkerProcess:
             data = b""
         if not data:
             asyncio.get_running_loop().remove_reader(self._channel)
+            self._hung_up = True
             self._signal()  # as a rule it has ended; how comes from the zygote
             return
         try:

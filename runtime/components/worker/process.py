@@ -91,7 +91,8 @@ class _Worker:
 
     def load(self, load: Load, descriptors: Sequence[int]) -> None:
         """Has an instance made."""
-        self._slots[load.slot] = Slot(self._machinery, load, descriptors, self._slots.pop)
+        slot = self._slots[load.slot] = Slot(self._machinery, load, descriptors, self._slots.pop)
+        slot.begin()  # now that it can be forgotten
 
     def take(self, message: ToWorker, descriptors: Sequence[int]) -> None:
         """Does what a message says. None of it waits for a guest."""

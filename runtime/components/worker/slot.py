@@ -54,7 +54,7 @@ class _Adopt:
 
 
 class Slot:
-    """An instance and its thread, which starts at once.
+    """An instance and its thread.
 
     Args:
         machinery: of the worker.
@@ -82,6 +82,9 @@ class Slot:
             self._stopping.is_set,
         )
         self._thread = threading.Thread(target=self._run, name=f"slot-{load.slot}", daemon=True)
+
+    def begin(self) -> None:
+        """Makes the instance, in its thread."""
         self._thread.start()
 
     def call(self, call: Call) -> None:

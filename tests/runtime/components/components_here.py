@@ -93,6 +93,13 @@ class Node:
         await self.components.start(installed.name)
         return self.components.unit(installed.name)
 
+    async def runs(self, name: str) -> Unit:
+        """Waits until one runs, however often it has to be started; one that is given up has failed the test."""
+        unit = self.components.unit(name)
+        life = await unit.until(lambda life: life.state in {"running", "given-up"})
+        assert life.state == "running", unit.reason
+        return unit
+
     async def told(self, name: str, operation: str, given: bytes = b"") -> object:
         """What an operation came back with, or how it ended."""
         ended = await self.components.execute(name, operation, given, 60_000, "test")

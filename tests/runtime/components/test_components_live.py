@@ -18,8 +18,10 @@ from runtime.component_events import (
     ComponentState,
     ComponentUninstalled,
 )
+from runtime.components.checkup import Checkup
 from runtime.components.lifecycle import LifecycleError
 from runtime.components.permissions.grants import Grants
+from runtime.components.running import Called
 from runtime.components.supervision import Group, Rules
 from runtime.errors import FailedError, NotFoundError, OrlopError, UsageError
 from runtime.sandbox.compile import Compiler
@@ -81,7 +83,7 @@ async def test_a_faulty_one_comes_again_and_is_given_up_in_the_end(here: Node) -
     unit = await here.running(SOON)
     for number in range(1, 4):
         assert await here.told("doer", "trap") == "trap"
-        await unit.until(lambda life: life.state == "running")
+        await here.runs(unit.name)
         assert unit.restarts == number
     await here.told("doer", "trap")
     await unit.until(lambda life: life.state == "given-up")
@@ -106,7 +108,7 @@ async def test_an_endless_one_ends_at_its_deadline_and_its_neighbour_goes_on(her
     spinning = asyncio.ensure_future(here.told("a/doer", "spin"))
     assert await here.told("b/doer", "echo", b"still here") == ok("still here")
     assert await spinning == "deadline"
-    await unit.until(lambda life: life.state == "running")
+    await here.runs(unit.name)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +177,28 @@ async def test_a_worker_that_is_killed_costs_nobody_his_restarts(here: Node) -> 
     restarting = await here.until_heard(ComponentRestarting, 2)
     assert all(event.reason.startswith("worker-lost") and event.delay_ms == 0 for event in restarting)
     for unit in units:
-        await unit.until(lambda life: life.state == "running")
+        await here.runs(unit.name)
         assert unit.restarts == 1
+
+
+async def test_a_worker_that_dies_at_the_last_step_of_a_start_is_missed_all_the_same(
+    here: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Checkup.ask
+
+    async def the_last_words(checkup: Checkup) -> Called:
+        ended, running = await ask(checkup), checkup._running
+        monkeypatch.setattr(Checkup, "ask", ask)
+        os.kill(running.process_id, signal.SIGKILL)
+        await asyncio.wait([running.lost])
+        return ended
+
+    monkeypatch.setattr(Checkup, "ask", the_last_words)
+    unit = await here.running(SOON)
+    [told] = await here.until_heard(ComponentRestarting)
+    assert told.reason.startswith("worker-lost")
+    await here.runs(unit.name)
+    assert await here.told("doer", "echo", b"again") == ok("again")
 
 
 async def test_suspended_it_is_asked_nothing_and_goes_on_where_it_was(here: Node) -> None:
@@ -222,7 +244,7 @@ async def test_after_a_restart_of_the_node_what_ran_runs_again(tmp_path: Path, c
         await first.install(namespace="b")
     async with node(tmp_path, lambda: component_compiler) as second:
         assert [unit.name for unit in second.components.units()] == ["a/doer", "b/doer"]
-        await second.components.unit("a/doer").until(lambda life: life.state == "running")
+        await second.runs("a/doer")
         assert second.components.unit("b/doer").life.state == "installed"
 
 
@@ -247,5 +269,5 @@ async def test_a_group_moves_together(tmp_path: Path, component_compiler: Compil
         [told] = await here.until_heard(ComponentRestarting)
         assert (told.group, told.members) == ("trio", ("b/doer", "c/doer"))
         for unit in units:
-            await unit.until(lambda life: life.state == "running")
+            await here.runs(unit.name)
         assert [await here.told(name, "count") for name in members] == [ok("2"), ok("1"), ok("1")]

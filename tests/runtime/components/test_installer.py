@@ -41,6 +41,14 @@ async def refused(work: "asyncio.Future[object]") -> OrlopError:
     return caught.value
 
 
+async def until_set(entered: asyncio.Event, task: "asyncio.Future[object]") -> None:
+    """Waits until a task has come so far; where it ended before, that is what the test says."""
+    waits = asyncio.ensure_future(entered.wait())
+    await asyncio.wait([waits, task], return_when=asyncio.FIRST_COMPLETED)
+    assert waits.done() or not task.done(), task
+    await waits
+
+
 def fail(*_: object, **__: object) -> object:
     raise UnavailableError("the disk is full")
 
@@ -94,7 +102,7 @@ async def test_whoever_gives_up_before_it_is_true_leaves_nothing(here: Node, mon
     with pytest.MonkeyPatch.context() as spoil:
         spoil.setattr("runtime.components.house.Code.__call__", held)
         task = asyncio.ensure_future(here.install())
-        await entered.wait()
+        await until_set(entered, task)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -113,7 +121,7 @@ async def test_whoever_gives_up_when_it_is_true_has_it_whole(here: Node) -> None
     with pytest.MonkeyPatch.context() as spoil:
         spoil.setattr(Store, "write", seen)
         task = asyncio.ensure_future(here.install())
-        await entered.wait()
+        await until_set(entered, task)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -179,7 +187,7 @@ async def test_one_that_is_to_start_by_itself_does_at_the_next_start_until_it_is
         await first.install("[lifecycle]\nautostart = true\n")
         assert first.components.unit("doer").life.state == "installed"
     async with node(tmp_path, lambda: component_compiler) as second:
-        await second.components.unit("doer").until(lambda life: life.state == "running")
+        await second.runs("doer")
         await second.components.stop("doer")
     async with node(tmp_path, lambda: component_compiler) as third:
         assert third.components.unit("doer").life.state == "installed"

@@ -112,7 +112,7 @@ async def test_whom_an_operator_starts_does_not_keep_the_others_waiting(grouped:
         await here.until_heard(ComponentRestarting)
         assert (await here.components.start("b/doer")).state == "running"
         for unit in units:
-            await unit.until(lambda life: life.state == "running")
+            await here.runs(unit.name)
 
 
 async def test_a_stop_by_an_operator_beats_the_restart_that_was_to_come(
