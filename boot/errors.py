@@ -11,6 +11,7 @@ CODES: Final = frozenset(
         "arch",
         "bad-signature",
         "channel",
+        "cmdline",
         "expired",
         "hash",
         "length",
