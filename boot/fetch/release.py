@@ -15,6 +15,7 @@ from boot.fetch.http import Location
 from boot.fetch.pace import Patience
 from boot.fetch.providers import Providers
 from boot.trust.documents import DOCUMENT_MAX
+from boot.trust.manifest import Artifact
 from boot.trust.root import Trusted, advance
 from boot.trust.verifier import Step, Verified, Wanted, verify_manifest
 
@@ -53,8 +54,18 @@ class Listener:
     def gave_up(self, provider: str, error: BootRefusedError | BootUnavailableError) -> None:
         """A server was of no use, for now or for ever."""
 
+    def answered(self, session: str) -> None:
+        """A server gave a manifest, of which nothing is known yet, and a nonce for this machine, or an empty one."""
+
     def passed(self, step: Step) -> None:
         """The manifest passed one step."""
+
+    def proven(self, verified: Verified) -> None:
+        """The manifest passed all of them; its artifacts come next, from the first byte on.
+
+        Raises:
+            BootRefusedError: this machine has no room for them.
+        """
 
     def got(self, name: str, have: int, size: int) -> None:
         """So many bytes of an artifact came."""
@@ -70,6 +81,7 @@ class Order:
         sink_of: where the artifact of a name goes; what it holds counts when all of the release is there.
         patience: how long.
         listener: is told how it goes.
+        names: of the artifacts that are taken; None for all.
     """
 
     trusted: Trusted
@@ -77,6 +89,12 @@ class Order:
     sink_of: Callable[[str], Sink]
     patience: Patience = field(default_factory=Patience)
     listener: Listener = field(default_factory=Listener)
+    names: frozenset[str] | None = None
+
+    def taken(self, verified: Verified) -> dict[str, Artifact]:
+        """The artifacts of a manifest that are taken."""
+        every = verified.manifest.artifacts
+        return {name: one for name, one in every.items() if self.names is None or name in self.names}
 
 
 async def fetch_release(urls: Iterable[str], order: Order) -> Fetched:
@@ -123,10 +141,12 @@ async def _from(url: str, order: Order) -> Fetched:
     patience, listener = order.patience, order.listener
     place = _manifest_of(Location.parse(url))
     answer = await fetch_document(place, DOCUMENT_MAX, patience)
+    fields = {SESSION: answer.session} if _is_nonce(answer.session) else {}
+    listener.answered(fields.get(SESSION, ""))
     newest, roots = await _roots(place, order.trusted, patience)
     verified = verify_manifest(newest, answer.body, order.wanted, listener.passed)
-    fields = {SESSION: answer.session} if _is_nonce(answer.session) else {}
-    for name, artifact in verified.manifest.artifacts.items():
+    listener.proven(verified)
+    for name, artifact in order.taken(verified).items():
 
         def told(have: int, name: str = name, size: int = artifact.size) -> None:
             listener.got(name, have, size)
