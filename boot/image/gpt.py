@@ -95,6 +95,11 @@ class Table:
     guid: str
     partitions: tuple[Partition, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes of the whole disk."""
+        return self.sectors * SECTOR
+
     def head(self) -> bytes:
         """What stands at the beginning of the disk."""
         entries = self._entries()
