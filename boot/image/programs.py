@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +17,7 @@ _PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
         "apt-cache": "apt",
         "apt-get": "apt",
         "dpkg-deb": "dpkg",
+        "faketime": "faketime",
         "mcopy": "mtools",
         "mdir": "mtools",
         "mformat": "mtools",
@@ -36,15 +38,23 @@ _PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
 _PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def run(command: Sequence[str], *, epoch: int | None = None, given: bytes = b"", **variables: str) -> bytes:
+def run(
+    command: Sequence[str],
+    *,
+    epoch: int | None = None,
+    given: bytes = b"",
+    folder: Path | None = None,
+    **variables: str,
+) -> bytes:
     """Runs a program to its end; blocks.
 
-    Nothing of the caller's locale, time zone, umask or settings reaches it, so that it writes the same bytes everywhere.
+    Nothing of the caller's locale, time zone, umask or settings reaches it: it writes the same bytes everywhere.
 
     Args:
         command: the program, by name, and its arguments.
         epoch: the time that it is to believe, in seconds since 1970; None leaves it the clock.
         given: its standard input.
+        folder: where it runs; else here.
         variables: more of its environment.
 
     Returns:
@@ -60,7 +70,13 @@ def run(command: Sequence[str], *, epoch: int | None = None, given: bytes = b"",
         environment |= {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}
     try:
         done = subprocess.run(  # noqa: S603
-            command, env={**environment, **variables}, input=given, capture_output=True, check=False, umask=0o022
+            command,
+            env={**environment, **variables},
+            input=given,
+            cwd=folder,
+            capture_output=True,
+            check=False,
+            umask=0o022,
         )
     except FileNotFoundError:
         package = _PACKAGES.get(program, program)
