@@ -1,7 +1,8 @@
 """Whether a component asks for no more than its world gives, and offers what every component must.
 
-Names only, and before anything is compiled: the types of functions are compared by the engine when it links. Versions
-follow the engine's rule: what has the same major version fits.
+Names only, and before anything is compiled. Nobody compares the types of functions: the engine takes what a component
+says of an import, and values that are none of ours end the call in which they come. Versions follow the engine's rule:
+what has the same major version fits.
 """
 
 import re

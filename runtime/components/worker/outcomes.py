@@ -45,6 +45,9 @@ _VALUES: Final = (
 )
 """Values that break the rules of the component model: a part of the last line, and a name."""
 
+_FAULT: Final = "BUG: "
+"""Begins what the engine says instead of a panic, such as of two borrowed handles in one call."""
+
 _NUMBERED: Final = re.compile(r"^[0-9]+: ")
 """Stands before each of several causes."""
 
@@ -62,6 +65,9 @@ def outcome_of(error: BaseException, *, instantiated: bool) -> Outcome:
         The outcome; `host` for a fault that is not the guest's. Its text is harmless to show.
     """
     lines = _lines(error)
+    fault = next((line for line in lines if line.startswith(_FAULT)), None)
+    if fault is not None:
+        return Outcome("trap", clean(f"a fault of the engine: {fault.removeprefix(_FAULT)}"), "ENGINE")
     line = lines[-1]
     if line.startswith(_PREFIX):
         kind, trap, words = _TRAPS.get(line.removeprefix(_PREFIX), ("trap", "", line.removeprefix(_PREFIX)))

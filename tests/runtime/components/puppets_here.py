@@ -15,7 +15,13 @@ NEVER = '[supervision]\nrestart = "never"\n'
 
 
 async def puppet(
-    node: Node, place: Path, more: str = "", *, namespace: str = "local", mounts: Mapping[str, str] | None = None
+    node: Node,
+    place: Path,
+    more: str = "",
+    *,
+    namespace: str = "local",
+    mounts: Mapping[str, str] | None = None,
+    wasm: bytes = PUPPET,
 ) -> Puppet:
     """Installs and starts one.
 
@@ -25,8 +31,9 @@ async def puppet(
         more: lines of its manifest, after its world.
         namespace: its name is `namespace/puppet`.
         mounts: host folders by guest path.
+        wasm: of another guest on the same strings.
     """
-    made = author(place / f"made-{namespace}", FULL + more, namespace=namespace, wasm=PUPPET, name="puppet")
+    made = author(place / f"made-{namespace}", FULL + more, namespace=namespace, wasm=wasm, name="puppet")
     await node.components.install(Install(folder=made, mounts=mounts or {}))
     name = f"{namespace}/puppet"
     await node.components.start(name)

@@ -13,19 +13,23 @@ HANDLES = """
 (component
   (import "t:x/y@1.0.0" (instance $h
     (export "r" (type $r (sub resource)))
-    (export "make" (func (result (own $r)))) (export "look" (func (param "a" (borrow $r))))))
+    (export "make" (func (result (own $r)))) (export "look" (func (param "a" (borrow $r))))
+    (export "both" (func (param "a" (borrow $r)) (param "b" (borrow $r))))))
   (alias export $h "r" (type $R))
   (core func $make (canon lower (func $h "make")))
   (core func $look (canon lower (func $h "look")))
+  (core func $both (canon lower (func $h "both")))
   (core func $drop (canon resource.drop $R))
   (core module $m
     (import "h" "make" (func $make (result i32))) (import "h" "look" (func $look (param i32)))
-    (import "h" "drop" (func $drop (param i32)))
+    (import "h" "drop" (func $drop (param i32))) (import "h" "both" (func $both (param i32 i32)))
     (func (export "guess") (call $look (i32.const 12345)))
+    (func (export "pair") (call $both (call $make) (call $make)))
     (func (export "twice") (local i32)
       (local.set 0 (call $make)) (call $drop (local.get 0)) (call $drop (local.get 0))))
   (core instance $i (instantiate $m (with "h" (instance
-    (export "make" (func $make)) (export "look" (func $look)) (export "drop" (func $drop))))))
+    (export "make" (func $make)) (export "look" (func $look)) (export "drop" (func $drop))
+    (export "both" (func $both))))))
   (func (export "f") (canon lift (core func $i "NAME"))))
 """
 
@@ -58,6 +62,7 @@ def outcomes(text: str, *, fuel: int = 10**12, deadline: int = 1_000_000, calls:
         inside.add_resource("r", wc.ResourceType.host(1), lambda _store, _rep: None)
         inside.add_func("make", lambda _store: wc.ResourceHost.own(1, 1))
         inside.add_func("look", lambda store, handle: handle.drop(store))
+        inside.add_func("both", lambda store, *handles: [handle.drop(store) for handle in handles][0])
     found: list[Outcome] = []
     entry = None
     for _ in range(calls):
@@ -127,6 +132,7 @@ TABLE = "(table 1 funcref) (type $t (func (param i32)))"
         (returning("char", 0xD800), "trap", "VALUE", "out of range for `char`"),
         (HANDLES.replace("NAME", "guess"), "trap", "HANDLE", "unknown handle index 12345"),
         (HANDLES.replace("NAME", "twice"), "trap", "HANDLE", "unknown handle index 1"),
+        (HANDLES.replace("NAME", "pair"), "trap", "ENGINE", "a fault of the engine: deferred host scope"),
         (component("(memory 2)", ""), "memory", "", "its memory begins above its limit"),
         (component("(table 11 funcref)", ""), "memory", "", "a table of it begins above its limit"),
         (
