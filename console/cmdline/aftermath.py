@@ -65,6 +65,8 @@ def write_outputs(command: Command, line: Line, result: Result) -> Json:
             write_out(line.paths["receipt"], encode(receipt) + b"\n")
     elif command.name == "agents sign" and result.ok and isinstance(result.value, Mapping):
         return _signed_manifest(line, result.value)
+    elif command.name == "components sign" and result.ok and isinstance(result.value, Mapping):
+        return _signed_component(line, result.value)
     elif command.name == "receipts export" and result.ok and isinstance(result.value, Mapping):
         return _export(line, result.value)
     return result.value
@@ -79,6 +81,14 @@ def _signed_manifest(line: Line, manifest: Mapping[str, Json]) -> Json:
         return manifest
     write_out(out, manifest_text(manifest).encode())
     return {"v": 1, "out": line.args["out"], "signer": manifest["signer"]}
+
+
+def _signed_component(line: Line, value: Mapping[str, Json]) -> Json:
+    out = line.paths.get("out", "-")
+    if out == "-":
+        return value
+    write_out(out, str(value["manifest"]).encode())
+    return {"v": 1, "component": value["component"], "out": line.args["out"], "signer": value["signer"]}
 
 
 def _export(line: Line, value: Mapping[str, Json]) -> Json:

@@ -170,10 +170,15 @@ def _inspect_component(line: Line) -> Result:
 
 
 def _install_component(line: Line) -> Result | None:
-    from console.cmdline.components import agree
+    from console.cmdline.components import install
 
-    agree(line)
-    return None
+    return install(line)
+
+
+def _sign_component(line: Line) -> Result:
+    from console.cmdline.components import sign
+
+    return sign(line)
 
 
 def _bindings(line: Line) -> Result:
@@ -269,6 +274,7 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "components check": _check_component,
         "components inspect": _inspect_component,
         "components install": _install_component,
+        "components sign": _sign_component,
         "components bindings": _bindings,
     }
 )

@@ -49,7 +49,14 @@ def _checked(value: Item) -> str:
 
 def _inspected(value: Item) -> str:
     imports = "".join(f"  {clean(text_of(one), 120)}\n" for one in list_of(value, "imports"))
-    return asked_text(value) + facts([("hash", word("hash")(value))]) + f"imports\n{imports or '  nothing'}\n"
+    hashes = facts([("hash", word("hash")(value)), ("folder", word("folder_hash")(value))])
+    return f"{asked_text(value)}{hashes}imports\n{imports or '  nothing'}\n"
+
+
+def _signed(value: Item) -> str:
+    if "manifest" in value:
+        return text(value, "manifest")
+    return facts([(name, word(name)(value)) for name in ("component", "out", "signer")])
 
 
 def _listed(value: Item) -> str:
@@ -124,6 +131,7 @@ def _bindings(value: Item) -> str:
 COMPONENTS: Mapping[str, Callable[[Item], str]] = {
     "components check": _checked,
     "components inspect": _inspected,
+    "components sign": _signed,
     "components list": _listed,
     "components show": _shown,
     "components run": _ran,

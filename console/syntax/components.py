@@ -35,6 +35,22 @@ COMMANDS: tuple[Command, ...] = (
         examples=("orlop components inspect word-count/", "orlop components inspect word-count/ --json"),
     ),
     Command(
+        name="components sign",
+        help="Sign a component's folder, on any machine; needs no state directory.",
+        handler="console.verbs.component_signing:sign",
+        args=(
+            _FOLDER,
+            option("key", Kind.PATH, "the key: a file of agents keygen", metavar="FILE", required=True),
+            option("out", Kind.OUT, "write the signed Component.toml here; else it is printed", metavar="OUT"),
+        ),
+        state=False,
+        detail=(
+            "The signature covers Component.toml and every other file of the folder: sign it last. A signature that is"
+            " there already is replaced."
+        ),
+        examples=("orlop components sign word-count/ --key mara.key --out word-count/Component.toml",),
+    ),
+    Command(
         name="components install",
         help="Install a component, or another version of one, with what it may do.",
         handler="console.verbs.components:install",
@@ -48,6 +64,9 @@ COMMANDS: tuple[Command, ...] = (
                 metavar="HOST:GUEST",
                 many=True,
                 most=16,
+            ),
+            option(
+                "folder_hash", Kind.NAME, "refuse the folder unless it is the one that inspect showed", metavar="HASH"
             ),
             flag("upgrade", "it may take the place of another version"),
             flag("unsigned", "take it although somebody else signed the version before, or nobody signs this one"),

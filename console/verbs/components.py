@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runtime.components.unit import Unit
 
 __all__ = [
+    "NOTHING",
     "check",
     "checked",
     "inspect",
@@ -46,7 +47,7 @@ __all__ = [
 
 _INPUT_MAX: Final = 1 << 20
 _STDIN: Final = "-"
-_NOTHING: Final = "none"
+NOTHING: Final = "none"
 """Of what is asked, nothing is granted."""
 
 
@@ -111,6 +112,7 @@ async def install(core: "Core", call: Call) -> Result:
     done = await components.install(
         Install(
             folder=folder,
+            folder_hash=call.text("folder_hash") or "",
             granted=_granted(call.many("grant")),
             mounts=_mounts(call),
             upgrade=call.flag("upgrade"),
@@ -252,7 +254,7 @@ def _granted(given: Sequence[str]) -> list[str] | None:
     """The rules that are agreed to; None for all that is asked."""
     if not given:
         return None
-    return [f"permissions.{one.removeprefix('permissions.')}" for one in given if one != _NOTHING]
+    return [f"permissions.{one.removeprefix('permissions.')}" for one in given if one != NOTHING]
 
 
 def _manifest_text(directory: int) -> bytes:
@@ -320,6 +322,7 @@ def _preview(seen: "Preview", before: "Installed | None") -> dict[str, Json]:
         "description": clean(package.description),
         "world": manifest.component.world,
         "hash": seen.hash,
+        "folder_hash": seen.folder_hash,
         "mark": seen.mark,
         "before": seen.before,
         "imports": list(seen.imports),

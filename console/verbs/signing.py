@@ -23,7 +23,7 @@ from runtime.sanitise import clean
 if TYPE_CHECKING:
     from console.core import Core
 
-__all__ = ["keygen", "made_key", "manifest_text", "sign", "signed"]
+__all__ = ["keygen", "made_key", "manifest_text", "read_key", "sign", "signed"]
 
 _SEED_BYTES: Final = 32
 _MANIFEST_MAX: Final = 16 << 20
@@ -76,7 +76,7 @@ def signed(args: Mapping[str, object], files: Mapping[str, int], stop: int = -1)
     named = {name: clean(str(args.get(name, name)), 200) for name in ("manifest", "key")}
     if not {"manifest", "key"} <= set(files):
         raise UsageError("a manifest and the file of a key are needed")
-    key = _key(files["key"], named["key"], stop)
+    key = read_key(files["key"], named["key"], stop)
     raw = read_sync(files["manifest"], limit=_MANIFEST_MAX, what=named["manifest"], stop=stop)
     try:
         return Result(ok=True, value=sign_manifest(read_manifest(raw), key))
@@ -90,7 +90,17 @@ def manifest_text(document: Json) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _key(descriptor: int, where: str, stop: int) -> Identity:
+def read_key(descriptor: int, where: str, stop: int) -> Identity:
+    """The key in a file that nobody else may have read.
+
+    Args:
+        descriptor: of the file.
+        where: its name, for errors.
+        stop: as in `read_sync`.
+
+    Raises:
+        RefusedError: it is none, or others may read it.
+    """
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode):
         if status.st_uid != os.geteuid():

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from runtime.canonical import encode
 from runtime.components.manifest.faults import FILE_NAME
 from runtime.components.manifest.model import Manifest
 from runtime.components.manifest.read import BYTES_MAX, read_manifest
@@ -38,11 +39,13 @@ class Folder:
         manifest: passed every check of its own.
         wasm: the component.
         files: SHA-256 of every file but the manifest, by its path from the folder.
+        hash: SHA-256 of all that was read, so that what was shown of a folder can be told from what it is later.
     """
 
     manifest: Manifest
     wasm: bytes
     files: dict[str, str]
+    hash: str
 
 
 def read_folder(directory: int) -> Folder:
@@ -56,7 +59,8 @@ def read_folder(directory: int) -> Folder:
         UsageError: a file is missing.
         RefusedError: there is something else in it than files and folders, or too much.
     """
-    manifest = read_manifest(read_manifest_file(directory))
+    raw = read_manifest_file(directory)
+    manifest = read_manifest(raw)
     wasm = _read(directory, manifest.component.file, WASM_MAX + 1)
     if len(wasm) > WASM_MAX:
         raise RefusedError(f"larger than {format_size(WASM_MAX)}", where=clean(manifest.component.file, 200))
@@ -69,7 +73,7 @@ def read_folder(directory: int) -> Folder:
             raise RefusedError(f"more than {_FILES_MAX} files", where=clean(path, 200))
         files[path], size = _hash(directory, path, budget)
         budget -= size
-    return Folder(manifest, wasm, files)
+    return Folder(manifest, wasm, files, _hash_of_all(raw, wasm, files))
 
 
 def read_manifest_file(directory: int) -> bytes:
@@ -142,6 +146,12 @@ def _read(directory: int, path: str, limit: int) -> bytes:
             return file.read(limit)
     finally:
         os.close(descriptor)
+
+
+def _hash_of_all(manifest: bytes, wasm: bytes, files: dict[str, str]) -> str:
+    """Of the bytes that are used: the component is hashed as it was read, also where its file changed meanwhile."""
+    read = {"component": hashlib.sha256(wasm).hexdigest(), "manifest": hashlib.sha256(manifest).hexdigest()}
+    return hashlib.sha256(encode({**read, "files": dict(files)})).hexdigest()
 
 
 def _hash(directory: int, path: str, budget: int) -> tuple[str, int]:

@@ -24,7 +24,7 @@ from runtime.components.preview import UNSIGNED, Preview, carried, look
 from runtime.components.roll import Roll
 from runtime.components.supervisor import at_rest
 from runtime.components.unit import Unit
-from runtime.errors import FailedError, OrlopError, UsageError
+from runtime.errors import FailedError, OrlopError, RefusedError, UsageError
 from runtime.sanitise import clean
 from runtime.store import Store, Transaction
 
@@ -37,6 +37,7 @@ class Install:
 
     Attributes:
         folder: as its author gave it.
+        folder_hash: of the folder that the operator was shown; empty where nobody was asked.
         granted: ids of the rules that the operator agrees to; None for all that is asked.
         mounts: host folders by guest path, for the mounts of the operator's.
         upgrade: it may take the place of another version.
@@ -44,6 +45,7 @@ class Install:
     """
 
     folder: Folder
+    folder_hash: str = ""
     granted: Sequence[str] | None = None
     mounts: Mapping[str, str] = field(default_factory=dict)
     upgrade: bool = False
@@ -93,6 +95,7 @@ class Installer:
     async def install(self, wanted: Install) -> Installed:
         """As `Components.install`."""
         name = wanted.folder.manifest.package.full_name
+        _check_shown(wanted)
         async with self._roll.turn(name):
             seen = await asyncio.to_thread(self.preview, wanted.folder)
             before = self._roll.units.get(name)
@@ -217,6 +220,13 @@ class Installer:
 
     async def _write(self, work: Callable[[Transaction], None]) -> None:
         await asyncio.wrap_future(self._store.write(work))
+
+
+def _check_shown(wanted: Install) -> None:
+    """What was agreed to is what was read: nothing else of the folder is installed."""
+    if wanted.folder_hash not in {"", wanted.folder.hash}:
+        name, hint = wanted.folder.manifest.package.full_name, "nothing was installed; look at it again"
+        raise RefusedError("the folder is no longer what was shown", where=name, hint=hint)
 
 
 def _put(tx: Transaction, installed: Installed, previous: str) -> None:

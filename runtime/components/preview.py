@@ -29,6 +29,7 @@ class Preview:
         manifest: of the component.
         mark: `unsigned`, or the key that signed.
         hash: of its bytes.
+        folder_hash: of the whole folder.
         imports: interfaces that it imports.
         cuts: limits that the operator's ceilings cut down.
         before: the version that is installed; None of a first one.
@@ -38,6 +39,7 @@ class Preview:
     manifest: Manifest
     mark: str
     hash: str
+    folder_hash: str
     imports: tuple[str, ...]
     cuts: tuple[Cut, ...]
     before: str | None
@@ -68,6 +70,7 @@ def look(folder: Folder, ceilings: Mapping[str, int], before: Installed | None) 
         manifest=manifest,
         mark=mark,
         hash=digest,
+        folder_hash=folder.hash,
         imports=tuple(facts.imports),
         cuts=cuts,
         before=before.manifest.package.version if before is not None else None,

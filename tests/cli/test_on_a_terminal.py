@@ -1,47 +1,10 @@
 """What is asked on a terminal, and what is shown on one: a real pseudo-terminal, the real program."""
 
-import os
-import subprocess
 from pathlib import Path
 
 from tests import hostile
-from tests.cli.program import ROOT, command, environment, orlop
-
-
-def session(home: Path, *words: str, answers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
-    """Runs the program on a terminal of its own.
-
-    Args:
-        home: its home.
-        words: its command line.
-        answers: what to wait for, and what to type then.
-    """
-    main, ours = os.openpty()
-    process = subprocess.Popen(
-        command(*words),
-        stdin=ours,
-        stdout=ours,
-        stderr=ours,
-        env=environment(home, TERM="xterm"),
-        cwd=home,
-        start_new_session=True,
-    )
-    os.close(ours)
-    said = b""
-    for wanted, answer in answers:
-        while wanted not in said:
-            said += os.read(main, 4096)
-        os.write(main, answer)
-    while True:
-        try:
-            piece = os.read(main, 4096)
-        except OSError:  # the other side is closed
-            break
-        if not piece:
-            break
-        said += piece
-    os.close(main)
-    return process.wait(30), said
+from tests.cli.program import ROOT, orlop
+from tests.cli.terminal_session import session
 
 
 def test_deleting_is_asked_for(tmp_path: Path) -> None:

@@ -147,6 +147,8 @@ SCRIPT = (
     Step("agents rollback unblock 7 --room north-pier", 1),
     Step("agents keygen HOME/signing.key"),
     Step("agents keygen HOME/signing.key", 2),
+    Step(f"components sign {GAUGE} --key HOME/signing.key --out tide-gauge.toml"),
+    Step(f"components sign {GAUGE} --key nowhere.key", 2),
     Step(f"agents sign {UNBLOCK}/unblock.json --key HOME/signing.key --out signed.json"),
     Step(f"agents upload north-pier {UNBLOCK}/unblock.wasm --manifest signed.json", 1),
     Step(f"agents trust {KEY} --room north-pier --note Mara --json"),

@@ -10,7 +10,7 @@ from console.ui.figures import size
 from console.ui.screens.components import rule_box
 from console.ui.screens.form import Box, Element, Field, FormScreen, Note
 from console.ui.text.component_sheet import rule_label, rule_words
-from console.ui.text.documents import Object, flag, integer, item, items, objects, text
+from console.ui.text.documents import Object, flag, integer, items, objects, text
 from runtime.errors import UsageError
 from runtime.sanitise import clean, clean_multiline
 
@@ -240,8 +240,8 @@ class AgreeScreen(FormScreen):
         return row is not None and row.mark not in {_UNSIGNED, text(self._seen, "mark", limit=64)}
 
     def words(self) -> list[str]:
-        """`components install …`, with exactly the rules that are ticked."""
-        words = ["components", "install", self._folder]
+        """`components install …`, with exactly the rules that are ticked, of the folder that was shown."""
+        words = ["components", "install", self._folder, "--folder-hash", text(self._seen, "folder_hash", limit=64)]
         granted = [
             rule_label(text(rule, "rule", limit=100))
             for number, rule in enumerate(self._rules)
@@ -258,14 +258,11 @@ class AgreeScreen(FormScreen):
         return [*words, *upgrade, *unsigned, "--yes"]
 
     async def carry_out(self) -> str:
-        """Installs what was shown: a folder that is another one by now is not."""
+        """Installs what was shown; a folder that is another one by now is refused."""
         for number, mount in enumerate(self._mounts):
             if not self.value(f"mount-{number}") and not text(mount, "host"):
                 return f"a folder of yours is needed for {text(mount, 'guest', limit=100)}"
         self.say("")
-        again = await self.actions.line(["components", "inspect", self._folder], quiet=True)
-        if again is None or not again.ok or item(again.value) != item(self._seen):
-            return "the folder is no longer what you were shown: look at it again"
         return await super().carry_out()
 
 

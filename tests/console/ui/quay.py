@@ -182,6 +182,7 @@ SEEN: dict[str, Json] = {
     "description": "Tells a page of the network what rooms decide",
     "world": "orlop:worlds/with-network",
     "hash": DIGEST,
+    "folder_hash": DIGEST,
     "mark": "unsigned",
     "before": None,
     "imports": ["orlop:ext-network/socket"],

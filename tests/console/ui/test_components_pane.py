@@ -376,6 +376,7 @@ async def test_a_folder_is_looked_at_and_then_installed_with_what_is_ticked(tmp_
                 "components install",
                 {
                     "folder": str(tmp_path),
+                    "folder_hash": quay.DIGEST,
                     "grant": ["filesystem.write[0]", "filesystem.read[0]"],
                     "dir": [f"{tmp_path}:/data"],
                 },
@@ -414,20 +415,28 @@ async def test_an_upgrade_says_what_is_new_what_holds_and_what_is_no_more(tmp_pa
         assert core.changing() == [
             (
                 "components install",
-                {"folder": str(tmp_path), "grant": ["none"], "upgrade": "true", "unsigned": "true"},
+                {
+                    "folder": str(tmp_path),
+                    "folder_hash": quay.DIGEST,
+                    "grant": ["none"],
+                    "upgrade": "true",
+                    "unsigned": "true",
+                },
             )
         ]
 
 
 async def test_a_folder_that_changed_since_it_was_shown_is_not_installed(tmp_path: Path) -> None:
     core = world()
-    shown_first: dict[str, Json] = {**quay.SEEN, "mounts": []}
-    inspecting(core, shown_first, {**shown_first, "version": "0.3.1"})
+    inspecting(core, {**quay.SEEN, "mounts": []})
+    changed = Fault("refused", "the folder is no longer what was shown")
+    core.answers["components install"] = lambda _args: Result(ok=False, fault=changed)
     async with opened(core) as (app, pilot):
         await look_inside(app, pilot, tmp_path)
         await press(pilot, "ctrl+s")
-        assert "the folder is no longer what you were shown" in words_of(app)
-        assert core.changing() == []
+        assert core.changing()[0][1]["folder_hash"] == quay.DIGEST
+        assert "the folder is no longer what was shown" in words_of(app)
+        assert isinstance(app.screen, AgreeScreen)
 
 
 async def test_every_fault_of_a_manifest_has_a_line(tmp_path: Path) -> None:
@@ -528,7 +537,8 @@ async def test_installing_by_the_prompt_asks_for_consent(tmp_path: Path) -> None
         assert [app.screen.query_one(f"#rule-{number}", Tick).ticked for number in range(3)] == [False, True, False]
         await press(pilot, "ctrl+s")
         assert core.changing()[0][1] == {
-            "folder": str(tmp_path), "grant": ["filesystem.write[0]"], "dir": [f"{tmp_path}:/data"],
+            "folder": str(tmp_path), "folder_hash": quay.DIGEST, "grant": ["filesystem.write[0]"],
+            "dir": [f"{tmp_path}:/data"],
         }  # fmt: skip
 
 
