@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-cycles test-sdk test-kit test-lang test-interop test-net test-deb deb fuzz soak clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-cycles test-sdk test-kit test-lang test-interop test-net test-deb test-boot deb fuzz soak clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -128,6 +128,13 @@ test-deb: export PATH := $(PATH):/usr/sbin:/sbin
 test-deb: .venv/.dev  ## the Debian packages: content, and their life in a tree; pipx and uv; as root, installs what it needs
 	@tools/need mmdebstrap pipx systemd-analyze=systemd
 	@$(PY) -m pytest -q -m deb tests/deb
+
+test-boot: export PATH := $(PATH):/usr/sbin:/sbin
+test-boot: .venv/.dev  ## machines in QEMU that start from a verified image, two at a time; as root, installs what it needs
+	@tools/need qemu-system-x86_64=qemu-system-x86 qemu-system-aarch64=qemu-system-arm qemu-img=qemu-utils /usr/share/OVMF=ovmf \
+	  /usr/share/qemu-efi-aarch64=qemu-efi-aarch64 mksquashfs=squashfs-tools mcopy=mtools mkfs.fat=dosfstools mkfs.ext4=e2fsprogs zstd \
+	  mmdebstrap sbsign=sbsigntool cert-to-efi-sig-list=efitools sgdisk=gdisk
+	@$(PY) -m pytest -q -m boot -o timeout=1800 tests/qemu
 
 deb: .venv/.run  ## build the Debian packages for amd64 and arm64 into dist/, without root, the same bytes each time
 	@$(PY) -m tools.deb

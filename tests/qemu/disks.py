@@ -1,0 +1,75 @@
+"""Discs of machines: files with orlop's partitions, made without root, and what became of them."""
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+from boot.image.gpt import MIB, Partition, disk_table
+
+__all__ = ["cache_disk", "cached", "digest", "drive"]
+
+_ESP = 40 * MIB
+_SEED = MIB
+_SIZE = 512 * MIB
+
+
+def cache_disk(path: Path) -> Path:
+    """A disc with orlop's table, an empty FAT in the ESP and an empty cache.
+
+    Args:
+        path: of the file, which takes little room.
+    """
+    table = disk_table(_SIZE, esp=_ESP, seed=_SEED)
+    with path.open("wb") as file:
+        file.write(table.head())
+        file.seek(_SIZE - len(table.tail()))
+        file.write(table.tail())
+    esp, _, cache = table.partitions
+    fat = ["mkfs.fat", "-F", "32", "-n", esp.name, "--offset", str(esp.first), str(path), str(esp.size // 1024)]
+    ext4 = [
+        "mkfs.ext4",
+        "-q",
+        "-F",
+        "-L",
+        cache.name,
+        "-E",
+        f"offset={cache.offset}",
+        str(path),
+        f"{cache.size // 1024}k",
+    ]
+    for command in (fat, ext4):
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return path
+
+
+def cached(path: Path, name: str) -> bytes:
+    """A file of the cache partition as it lies on the disc; nothing where there is none.
+
+    Args:
+        path: of the disc.
+        name: within the partition.
+    """
+    where = f"{path}?offset={_cache().offset}"
+    done = subprocess.run(["debugfs", "-R", f"cat {name}", where], check=True, capture_output=True, timeout=60)
+    return done.stdout
+
+
+def drive(path: Path, name: str = "d0") -> list[str]:
+    """QEMU's words for a disc whose file the machine really writes to.
+
+    Neither read-only nor a snapshot: of such a one it would prove nothing that it stayed as it was.
+    """
+    return [
+        *("-drive", f"if=none,id={name},file={path},format=raw,cache=writethrough"),
+        *("-device", f"virtio-blk-pci,drive={name}"),
+    ]
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cache() -> Partition:
+    return disk_table(_SIZE, esp=_ESP, seed=_SEED).partitions[-1]
