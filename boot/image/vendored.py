@@ -1,40 +1,58 @@
-"""`/usr/lib/orlop`: the locked wheels of one architecture and our own, with byte code that nobody has to write later."""
+"""`/usr/lib/orlop`: the locked wheels of one architecture and our own code, as packages and images have them."""
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
+from typing import Final
 
-from tools.deb.lockfile import needed_at_runtime
+from boot.image.bytecode import check_interpreter, compile_tree
+from runtime.errors import NetworkError, UnavailableError
+from runtime.sanitise import clean
 
-__all__ = ["PLACE", "own_code", "wheels"]
+__all__ = ["LAUNCHER", "PLACE", "leave_out", "own_code", "wheels"]
 
-PLACE = "usr/lib/orlop"
+PLACE: Final = "usr/lib/orlop"
 """Where it goes."""
+LAUNCHER: Final = b"""\
+#!/usr/bin/python3.11 -IB
+import runpy
+import sys
 
-_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+sys.path.insert(0, "/usr/lib/orlop")
+runpy.run_module("console", run_name="__main__", alter_sys=True)
+"""
+"""`/usr/bin/orlop`."""
+
+_OURS: Final = ("assets", "boot", "console", "net", "runtime")
+_MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 # pip does not infer that an older platform is as good: each one is named.
-_PLATFORMS = ("manylinux1", "manylinux2014", "manylinux_2_17", "manylinux_2_24", "manylinux_2_28", "manylinux_2_34")
-_OF_PIP = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+_PLATFORMS: Final = ("manylinux1", "manylinux2014", *(f"manylinux_2_{minor}" for minor in (17, 24, 28, 34)))
+_ABIS: Final = ("cp311", "abi3", "none")
+_OF_PIP: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """Written by pip into each package's metadata; two of them know the build machine's paths."""
-_NOT_WANTED = ("bin", "share", "kademlia/tests", "certifi/tests")
-_RECIPE = "1"
+_NOT_WANTED: Final = ("bin", "share", "kademlia/tests", "certifi/tests")
+_RECIPE: Final = "2"
 """Changes when what is done to the wheels below changes."""
 
 
-def wheels(root: Path, cache: Path, arch: str) -> Path:
-    """A folder with the wheels of the lock, for one architecture; made once and kept.
+def wheels(lock: str, cache: Path, arch: str) -> Path:
+    """A folder with the wheels of a lock, for one architecture, with byte code; made once and kept.
 
     Args:
-        root: the checkout.
+        lock: names, versions and hashes.
         cache: where it is kept.
         arch: as Debian calls it.
+
+    Raises:
+        UnavailableError: pip is missing, or this interpreter writes other byte code.
+        NetworkError: a wheel cannot be had.
     """
-    lock = needed_at_runtime((root / "requirements.lock").read_text())
+    check_interpreter()
     key = hashlib.sha256(f"{_RECIPE}\n{sys.version}\n{lock}".encode()).hexdigest()[:16]
     kept = cache / f"{arch}-{key}"
     if kept.is_dir():
@@ -44,53 +62,34 @@ def wheels(root: Path, cache: Path, arch: str) -> Path:
         site, names = Path(work, "site"), Path(work, "lock")
         names.write_text(lock)
         _install(names, site, _MACHINES[arch])
-        _leave_out(site)
-        _compile(site)
-        site.rename(kept)
+        leave_out(site)
+        compile_tree(site, PLACE)
+        try:
+            site.rename(kept)
+        except OSError:
+            if not kept.is_dir():  # else another build was quicker
+                raise
     return kept
 
 
-def own_code(root: Path, folder: Path, epoch: int) -> Path:
-    """Our own wheel, unpacked and compiled, in a folder.
+def own_code(site: Path) -> None:
+    """Our own packages as they run here, without what the interpreter wrote beside them, compiled.
 
     Args:
-        root: the checkout.
-        folder: an empty one.
-        epoch: the time that the wheel bears.
+        site: a folder that they are copied into; they are compiled with the paths that they will have in `PLACE`.
     """
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "wheel")]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
-    subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True)
-    (wheel,) = (folder / "wheel").glob("*.whl")
-    site = folder / "site"
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(site)
-    _leave_out(site)
-    _compile(site)
-    return site
+    root = Path(__file__).resolve().parents[2]
+    for name in _OURS:
+        shutil.copytree(root / name, site / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    compile_tree(site, PLACE)
 
 
-def _install(lock: Path, site: Path, machine: str) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(site)]
-    command += ["--only-binary", ":all:", "--no-compile", "--no-deps", "--require-hashes", "-r", str(lock)]
-    for platform in _PLATFORMS:
-        command += ["--platform", f"{platform}_{machine}"]
-    command += [
-        "--python-version",
-        "3.11",
-        "--implementation",
-        "cp",
-        "--abi",
-        "cp311",
-        "--abi",
-        "abi3",
-        "--abi",
-        "none",
-    ]
-    subprocess.run(command, check=True, stdout=sys.stderr)
+def leave_out(site: Path) -> None:
+    """Takes away what wheels bring and nobody needs who runs them.
 
-
-def _leave_out(site: Path) -> None:
+    Args:
+        site: the folder of the wheels.
+    """
     for name in _NOT_WANTED:
         shutil.rmtree(site / name, ignore_errors=True)
     for metadata in site.glob("*.dist-info"):
@@ -98,12 +97,15 @@ def _leave_out(site: Path) -> None:
             (metadata / name).unlink(missing_ok=True)
 
 
-def _compile(site: Path) -> None:
-    """Compiles everything, with the paths that it will have.
-
-    Unchecked, since a program that root runs would otherwise write byte code that purging cannot know of. One process
-    in one order, and text hashed the same: what is in byte code depends on both.
-    """
-    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(site), "-p", f"/{PLACE}", str(site)]
-    subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, check=True, stdout=sys.stderr)
+def _install(lock: Path, site: Path, machine: str) -> None:
+    if importlib.util.find_spec("pip") is None:
+        raise UnavailableError("is not installed", where="pip", hint="apt-get install python3-pip")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(site)]
+    command += ["--only-binary", ":all:", "--no-compile", "--no-deps", "--require-hashes", "-r", str(lock)]
+    command += [part for name in _PLATFORMS for part in ("--platform", f"{name}_{machine}")]
+    command += ["--python-version", "3.11", "--implementation", "cp"]
+    command += [part for name in _ABIS for part in ("--abi", name)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONWARNINGS": "ignore"}, capture_output=True, check=False)  # noqa: S603
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["without a word"]
+        raise NetworkError(clean(said[-1], 300), where="pip")

@@ -2,15 +2,22 @@
 
 import gzip
 import hashlib
+import os
+import subprocess
+import sys
 import tempfile
+import zipfile
 from datetime import UTC, datetime
 from email.parser import HeaderParser
 from email.utils import format_datetime
 from pathlib import Path
 
+from boot.image import vendored
+from boot.image.bytecode import compile_tree
+from boot.image.lockfile import needed_at_runtime, the_lock
 from console import completion
 from console._version import __version__
-from tools.deb import manual, vendored
+from tools.deb import manual
 from tools.deb.archive import package
 from tools.deb.tree import File, read_folder
 
@@ -60,10 +67,24 @@ def build(root: Path, cache: Path, arch: str, *, epoch: int, level: int) -> tupl
         level: of xz, 0 (quick) to 9 (small).
     """
     with tempfile.TemporaryDirectory() as work:
-        site = read_folder(vendored.wheels(root, cache, arch), vendored.PLACE)
-        site += read_folder(vendored.own_code(root, Path(work), epoch), vendored.PLACE)
+        site = read_folder(vendored.wheels(needed_at_runtime(the_lock()), cache, arch), vendored.PLACE)
+        site += read_folder(_own_wheel(root, Path(work), epoch), vendored.PLACE)
     data = [*site, *_program(), *_service(), *_documents(root, site, epoch)]
     return f"orlop_{__version__}_{arch}.deb", package(_control(data, arch), data, epoch=epoch, level=level)
+
+
+def _own_wheel(root: Path, folder: Path, epoch: int) -> Path:
+    """Our own wheel, unpacked and compiled, in an empty folder."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "wheel")]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
+    subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True)
+    (wheel,) = (folder / "wheel").glob("*.whl")
+    site = folder / "site"
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(site)
+    vendored.leave_out(site)
+    compile_tree(site, vendored.PLACE)
+    return site
 
 
 def _program() -> list[File]:
@@ -73,7 +94,7 @@ def _program() -> list[File]:
         "usr/share/fish/vendor_completions.d/orlop.fish": "fish",
     }
     completions = [File(path, completion.script(shell).encode()) for path, shell in scripts.items()]
-    return [File.program("usr/bin/orlop", _shipped("orlop")), *completions]
+    return [File.program("usr/bin/orlop", vendored.LAUNCHER), *completions]
 
 
 def _service() -> list[File]:

@@ -1,8 +1,6 @@
 """What of the lock is vendored: what orlop needs when it runs, and nothing that only builds it."""
 
-from pathlib import Path
-
-from tools.deb.lockfile import needed_at_runtime
+from boot.image.lockfile import locked_wheels, needed_at_runtime, the_lock
 
 LOCK = """\
 direct==1 \\
@@ -37,7 +35,11 @@ def test_what_is_needed_through_others_stays_with_its_hashes() -> None:
 
 
 def test_of_the_real_lock_the_builder_goes_and_the_engine_stays() -> None:
-    kept = needed_at_runtime((Path(__file__).resolve().parents[2] / "requirements.lock").read_text())
+    kept = needed_at_runtime(the_lock())
     names = {line.partition("==")[0] for line in kept.splitlines() if "==" in line and not line.startswith(" ")}
     assert {"wasmtime", "cryptography", "cffi", "textual"} <= names
     assert not {"hatchling", "editables", "pathspec"} & names
+
+
+def test_the_names_and_versions_are_what_an_inventory_lists() -> None:
+    assert locked_wheels(LOCK)[:2] == (("direct", "1"), ("far", "3"))

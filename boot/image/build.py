@@ -1,0 +1,246 @@
+"""Builds kernel, initramfs and rootfs of a release, without root, the same bytes every time."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from boot.image import cpio
+from boot.image.apt import DEBIAN, Apt, Package, unpack
+from boot.image.bytecode import check_interpreter
+from boot.image.gpt import CACHE_PARTUUID, SEED_PARTUUID
+from boot.image.inventory import INVENTORY, Inventory, Wheel
+from boot.image.kernel import Kernel, read_kernel
+from boot.image.kernel_modules import ModuleTree, wanted_modules
+from boot.image.lockfile import needed_at_runtime, the_lock
+from boot.image.packages import kernel_name, rootfs_packages, stage1_packages
+from boot.image.programs import run
+from boot.image.rootfs import RootfsParts, fill, pack
+from boot.image.saying import Say
+from boot.image.stage1_image import Stage1Parts, stage1_entries
+from boot.image.vendored import wheels
+from boot.stage1.image import Image
+from boot.trust.manifest import Arch, Channel
+from runtime import durable
+from runtime.errors import UnavailableError
+from runtime.quantities import format_size
+from runtime.sanitise import clean
+
+__all__ = ["LEVELS", "Built", "Order", "build"]
+
+LEVELS: Final = (3, 19)
+"""Of zstd: quick for tests, small for releases."""
+_NAMES: Final = ("kernel", "initramfs", "rootfs", "image.json", INVENTORY)
+_SPACE: Final = 600_000_000
+"""Bytes that a build needs while it runs, the largest kernel's package being unpacked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be built.
+
+    Attributes:
+        out: the folder of the release; made if it is missing.
+        cache: where downloads are kept.
+        arch: of the machines.
+        channel: that the image takes where the command line names none.
+        root: the pinned root, as its bytes.
+        version: of the manifest that it will have: the lowest that the image boots.
+        release: its name.
+        kernel: `cloud`, `full`, or the path of a kernel's package.
+        bootstrap: multiaddresses with which the DHT is begun.
+        level: of zstd.
+        debug_shell: whether it starts a shell on failure.
+    """
+
+    out: Path
+    cache: Path
+    arch: Arch
+    channel: Channel
+    root: bytes
+    version: int
+    release: str
+    kernel: str = "cloud"
+    bootstrap: tuple[str, ...] = ()
+    level: int = 3
+    debug_shell: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built.
+
+    Attributes:
+        image: as the initramfs says it.
+        sizes: bytes of each file, by name.
+    """
+
+    image: Image
+    sizes: Mapping[str, int]
+
+
+def build(order: Order, say: Say) -> Built:
+    """Builds it; blocks, for a minute or so.
+
+    Args:
+        order: what.
+        say: told what is done.
+
+    Raises:
+        OrlopError: what is missing or wrong; then the folder is as it was.
+    """
+    check_interpreter()
+    try:
+        order.cache.mkdir(parents=True, exist_ok=True)
+        order.out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=order.out, prefix=".build-") as work:
+            _check_space(Path(work))
+            return _Build(order, Path(work), say).run()
+    except OSError as error:
+        place = Path(error.filename) if isinstance(error.filename, str) else order.out
+        raise durable.unavailable(place, error) from error
+
+
+def _check_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < _SPACE:
+        why = f"has {format_size(free)} of space, a build needs {format_size(_SPACE)}"
+        raise UnavailableError(why, where=clean(str(folder.parent), 300))
+
+
+class _Build:
+    """One run."""
+
+    def __init__(self, order: Order, work: Path, say: Say) -> None:
+        self._order, self._work, self._say = order, work, say
+        self._apt = Apt(order.cache, order.arch, say)
+        self._debian = DEBIAN[order.arch]
+        self._made = work / "made"
+        self._packages: dict[str, Package] = {}
+
+    def run(self) -> Built:
+        """All of it, step by step; files come to their places last."""
+        self._made.mkdir()
+        self._say(f"packages of Debian for {self._debian}")
+        self._apt.update()
+        kernel, version = self._kernel()
+        lock = needed_at_runtime(the_lock())
+        self._say("wheels of the lock")
+        site = wheels(lock, self._order.cache / "wheels", self._debian)
+        base = self._unpacked("base", stage1_packages(self._debian))
+        root = self._unpacked("root", rootfs_packages())
+        epoch = _epoch((base, root, kernel.modules))
+        image = self._image(kernel, version, epoch)
+        self._stage1(image, kernel, base, site)
+        self._rootfs(root, site, epoch)
+        (self._made / "kernel").write_bytes(kernel.image)
+        (self._made / "image.json").write_bytes(image.document())
+        (self._made / INVENTORY).write_bytes(self._inventory(lock).document())
+        sizes = {name: (self._made / name).stat().st_size for name in _NAMES}
+        self._keep()
+        return Built(image, sizes)
+
+    def _kernel(self) -> tuple[Kernel, str]:
+        tree = self._work / "kernel"
+        if self._order.kernel in {"cloud", "full"}:
+            (newest,) = self._apt.find([kernel_name(self._debian, self._order.kernel)])
+            (package,) = self._apt.find([name for name in newest.depends if name.startswith("linux-image-")])
+            self._packages[package.name] = package
+            file, version = self._apt.fetched(package), package.version
+        else:
+            file = Path(self._order.kernel)
+            version = run(["dpkg-deb", "-f", str(file), "Version"]).decode(errors="replace").strip()
+        self._say(f"kernel {version}")
+        unpack([file], tree)
+        return read_kernel(tree, self._order.arch), version
+
+    def _unpacked(self, name: str, names: Iterable[str]) -> Path:
+        tree = self._work / name
+        found = self._apt.find([*names])
+        self._packages |= {package.name: package for package in found}
+        unpack([self._apt.fetched(package) for package in found], tree)
+        return tree
+
+    def _image(self, kernel: Kernel, version: str, epoch: int) -> Image:
+        order = self._order
+        kind = order.kernel if order.kernel == "cloud" else "full"
+        return Image(
+            arch=order.arch,
+            channel=order.channel,
+            floor=order.version,
+            built_ms=epoch * 1000,
+            release=order.release,
+            kernel=version,
+            modules=ModuleTree(kernel.modules).order(wanted_modules(order.arch, kind)),
+            bootstrap=order.bootstrap,
+            debug_shell=order.debug_shell,
+            cache=CACHE_PARTUUID,
+            seed=SEED_PARTUUID,
+        )
+
+    def _stage1(self, image: Image, kernel: Kernel, tree: Path, site: Path) -> None:
+        self._say("initramfs")
+        modules = ModuleTree(kernel.modules)
+        parts = Stage1Parts(
+            image=image,
+            root=self._order.root,
+            tree=tree,
+            site=site,
+            modules={name: modules.read(name) for name in image.modules},
+            work=self._work,
+        )
+        plain = self._work / "initramfs.cpio"
+        with plain.open("wb") as file:
+            file.writelines(cpio.archive(stage1_entries(parts)))
+        # One thread: with more the bytes would be the same, with --single-thread others.
+        run(["zstd", "-q", f"-{self._order.level}", "-T1", str(plain), "-o", str(self._made / "initramfs")])
+
+    def _rootfs(self, tree: Path, site: Path, epoch: int) -> None:
+        self._say("rootfs")
+        fill(RootfsParts(tree=tree, site=site, arch=self._order.arch, release=self._order.release))
+        pack(tree, self._made / "rootfs", epoch=epoch, level=self._order.level)
+
+    def _inventory(self, lock: str) -> Inventory:
+        tools = {"python": ".".join(map(str, sys.version_info[:3]))}
+        tools |= {name: _version(name) for name in ("zstd", "mksquashfs")}
+        return Inventory(
+            tuple(package.listed for package in self._packages.values()), _wheels(lock), tuple(sorted(tools.items()))
+        )
+
+    def _keep(self) -> None:
+        for name in _NAMES:
+            made = self._made / name
+            made.chmod(0o644)
+            with made.open("rb") as file:
+                os.fsync(file.fileno())
+        for name in _NAMES:
+            (self._made / name).replace(self._order.out / name)
+        durable.sync_directory(self._order.out)
+
+
+def _wheels(_lock: str) -> tuple[Wheel, ...]:
+    return ()
+
+
+def _version(_name: str) -> str:
+    return "0"
+
+
+def _epoch(trees: Iterable[Path]) -> int:
+    """`SOURCE_DATE_EPOCH`, else the newest of the packages' files and of our last commit, in seconds."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if given.isdecimal():
+        return int(given)
+    newest = max(int(path.lstat().st_mtime) for tree in trees for path in tree.rglob("*") if path.is_file())
+    said = ""
+    with suppress(FileNotFoundError):
+        root = Path(__file__).resolve().parents[2]
+        command = ["git", "-C", str(root), "log", "-1", "--format=%ct", "--", "boot"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    return max(newest, int(said) if said.isdecimal() else 0)
