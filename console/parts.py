@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from console._version import __version__
 from console.config import Config
 from console.lock import CoreLock
+from runtime.booted import Claims, read_booted
 from runtime.clock import Clock, SystemClock
 from runtime.errors import OrlopError, RefusedError, UnavailableError
 from runtime.events import CoreError, StorageLow, StorageOk
@@ -101,6 +102,19 @@ class Parts(NodeParts):
         self.lock = CoreLock(self)
         self.demo = store.read_now(_is_demo)
         """Whether the directory is marked as one for demonstrations."""
+        place = self.config.node.booted
+        self._booted = read_booted(Path(place)) if place else None
+        self._session = self._booted.session if self._booted is not None else ""
+
+    @property
+    def claims(self) -> Claims:
+        """What the machine was started from, if anybody said it."""
+        return self._booted.claims if self._booted is not None else ()
+
+    def take_session(self) -> str:
+        """The nonce for the first job of a machine that was started from a release: once; after that, nothing."""
+        session, self._session = self._session, ""
+        return session
 
     def believes(self, db: sqlite3.Connection, key: str) -> bool:
         """A trusted peer's receipts are believed."""

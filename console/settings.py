@@ -44,6 +44,15 @@ class NodeConfig:
             "restart": True,
         },
     )
+    booted: str = field(
+        default="",
+        metadata={
+            "unit": Unit.TEXT,
+            "help": "file with what this machine was started from, which receipts then claim; orlop's images write it",
+            "high": 1000,
+            "restart": True,
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

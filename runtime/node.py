@@ -20,6 +20,7 @@ from runtime.store import Store
 
 if TYPE_CHECKING:
     from runtime.account import MemberAccount
+    from runtime.booted import Claims
     from runtime.identity import Identity
     from runtime.jobs.jobs import Jobs
     from runtime.jobs.limits import JobLimits
@@ -123,7 +124,12 @@ class NodeParts:
         """The receipts of this node."""
         from runtime.jobs.receipts import Receipts
 
-        return Receipts(self.store, self.identity, self.state, believed=self.believes)
+        return Receipts(self.store, self.identity, self.state, believed=self.believes, claims=self.claims)
+
+    @property
+    def claims(self) -> "Claims":
+        """What receipts say of the machine beside what is measured; only who was told how it was started says any."""
+        return ()
 
     def believes(self, db: sqlite3.Connection, key: str) -> bool:
         """Whether the receipts of another node's key are believed; only who knows peers believes any.

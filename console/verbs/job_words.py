@@ -31,6 +31,7 @@ def request_of(core: "Core", call: Call) -> JobRequest:
         dirs=tuple(_grant(text) for text in call.many("dir")),
         limits=_limits(core, call),
         deterministic=call.flag("deterministic"),
+        nonce=core.take_session(),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
+from runtime.booted import Claims
 from runtime.canonical import CanonicalError, Json, decode
 from runtime.errors import NotFoundError, RefusedError
 from runtime.events import ChainBroken, ReceiptIssued, ReceiptVerified
@@ -84,6 +85,7 @@ class Receipts:
         identity: signs, and knows which keys are this node's own.
         state: where the output of jobs is kept; without it the commitment of a stored receipt is not checked.
         believed: whether the receipts of another's key are believed, such as a trusted peer's.
+        claims: what receipts that are signed here say of the machine.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class Receipts:
         state: StateDir | None = None,
         *,
         believed: Callable[[sqlite3.Connection, str], bool] = lambda _db, _key: False,
+        claims: Claims = (),
     ) -> None:
+        self._claims = claims
         self._believed = believed
         self._store = store
         self._identity = identity
@@ -109,7 +113,7 @@ class Receipts:
             statement: what the receipt says.
         """
         last, previous = receipt_rows.last_place(tx, self._identity.public_hex)
-        signed = sign_receipt(self._identity, statement, last + 1, previous)
+        signed = sign_receipt(self._identity, statement, last + 1, previous, self._claims)
         record = ReceiptRecord(
             receipt=signed.id,
             number=last + 1,

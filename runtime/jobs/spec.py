@@ -51,7 +51,7 @@ class JobRequest:
         limits: its bounds.
         submitter: whose job it is: `local`, or a PeerId. A worker process serves one submitter.
         deterministic: whether clock and random bytes follow from the nonce alone, so that it can be repeated.
-        nonce: that of the job which it repeats, 32 hexadecimal characters; empty for a new one.
+        nonce: 32 hexadecimal characters that are given, as by the job which it repeats; empty for a new one.
 
     Raises:
         UsageError: text that a guest cannot be given.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from runtime.booted import Claims
 from runtime.canonical import Json, encode, timestamp
 from runtime.identity import Identity
 from runtime.jobs.commitment import Commitment, commit
@@ -73,7 +74,7 @@ class Statement:
     completed_ms: int
     tripped: str = ""
 
-    def entries(self, number: int, previous: str) -> dict[str, str]:
+    def entries(self, number: int, previous: str, claims: Claims = ()) -> dict[str, str]:
         """The entries of `metrics.extra`: text only; what is not known is left out."""
         known: dict[str, object | None] = {
             "exit_code": self.exit_code,
@@ -85,7 +86,7 @@ class Statement:
             "orlop.fuel_used": self.usage.fuel,
             "orlop.engine": ENGINE,
             "orlop.limits": limits_text(self.limits, self.tripped),
-            "orlop.environment": _environment(self.usage.memory_peak_bytes, self.guest_exit_code),
+            "orlop.environment": _environment(self.usage.memory_peak_bytes, self.guest_exit_code, claims),
             "orlop.stdin_sha256": self.stdin_sha256,
             "orlop.argv_sha256": _list_hash(self.argv),
             "orlop.env_sha256": _list_hash(self.env),
@@ -95,14 +96,15 @@ class Statement:
 
 
 @lru_cache(maxsize=64)
-def _environment(memory_peak_bytes: int | None, guest_exit_code: int | None) -> str:
-    """Where it ran and within which walls, the peak of memory, and the guest's number above 255."""
+def _environment(memory_peak_bytes: int | None, guest_exit_code: int | None, claims: Claims) -> str:
+    """Where it ran and within which walls, the peak of memory, the guest's number above 255, and what is claimed."""
     known: dict[str, Json] = {
         "arch": platform.machine(),
         "os": platform.system().lower(),
         "confinement": confinement().document(),
         "memory_peak_bytes": memory_peak_bytes,
         "guest_exit_code": guest_exit_code,
+        **dict(claims),
     }
     return encode({name: value for name, value in known.items() if value is not None}).decode()
 
@@ -114,7 +116,9 @@ def _list_hash(items: Sequence[str]) -> str:
     return hashlib.sha256(encode(list(items))).hexdigest() if items else _OF_NONE
 
 
-def sign_receipt(identity: Identity, statement: Statement, number: int, previous: str) -> SignedReceipt:
+def sign_receipt(
+    identity: Identity, statement: Statement, number: int, previous: str, claims: Claims = ()
+) -> SignedReceipt:
     """Writes and signs a receipt.
 
     Args:
@@ -122,6 +126,7 @@ def sign_receipt(identity: Identity, statement: Statement, number: int, previous
         statement: what it says.
         number: its place in this key's chain, from 0.
         previous: the id of the receipt before it, 64 zeros for the first.
+        claims: what the node says beside that of its machine.
     """
     return _signed(
         identity,
@@ -130,7 +135,7 @@ def sign_receipt(identity: Identity, statement: Statement, number: int, previous
         commitment=statement.commitment,
         completion=COMPLETIONS[statement.outcome],
         wall_ms=statement.usage.wall_ms,
-        extra=statement.entries(number, previous),
+        extra=statement.entries(number, previous, claims),
     )
 
 
