@@ -7,7 +7,7 @@ uses it hashes it again. So a cut, a full disk or a stranger's hand costs a down
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +16,15 @@ from runtime import durable
 from runtime.canonical import encode
 from runtime.errors import OrlopError, UnavailableError
 
-__all__ = ["ArtifactStore"]
+__all__ = ["ArtifactStore", "Source"]
 
 _PART: Final = 1 << 20
 _SPARE: Final = 8 << 20
 """Bytes that stay free, for the small files that must still find room."""
 _HALF: Final = ".half-"
+
+Source = Callable[[int, int], bytes]
+"""Gives at most so many bytes of an artifact, from an offset on; none at its end."""
 
 
 class ArtifactStore:
@@ -38,12 +41,12 @@ class ArtifactStore:
         """Where an artifact's bytes are, if they are there."""
         return self._folder / f"sha256:{artifact.sha256}" / "data"
 
-    def put(self, artifact: Artifact, source: int) -> None:
+    def put(self, artifact: Artifact, source: Source) -> None:
         """Stores one, unless the same bytes are there already.
 
         Args:
             artifact: what was signed, and found to be true of the source.
-            source: a descriptor; read from its beginning, its position stays.
+            source: gives its bytes.
 
         Raises:
             UnavailableError: it cannot be written, or there is no room; nothing has its name then.
@@ -98,7 +101,7 @@ class ArtifactStore:
         else:
             gone.unlink()
 
-    def _holds(self, artifact: Artifact, source: int) -> bool:
+    def _holds(self, artifact: Artifact, source: Source) -> bool:
         """Whether exactly these bytes are there, which is quicker to see than to hash."""
         with contextlib.suppress(OrlopError, OSError):
             descriptor = durable.open_regular(self.path(artifact))
@@ -107,18 +110,18 @@ class ArtifactStore:
             with os.fdopen(descriptor, "rb", buffering=0) as file:
                 at = 0
                 while part := file.read(_PART):
-                    if part != os.pread(source, len(part), at):
+                    if part != source(len(part), at):
                         return False
                     at += len(part)
                 return at == artifact.size
         return False
 
 
-def _copy(source: int, path: Path, size: int) -> None:
+def _copy(source: Source, path: Path, size: int) -> None:
     """Exactly so many bytes, on the disk when this returns."""
     with path.open("xb", buffering=0) as file:
         at = 0
-        while at < size and (part := os.pread(source, min(_PART, size - at), at)):
+        while at < size and (part := source(min(_PART, size - at), at)):
             view = memoryview(part)
             while view:
                 view = view[file.write(view) :]

@@ -16,7 +16,7 @@ from typing import Final
 from boot.fetch.release import Fetched
 from boot.modes import Rules
 from boot.stage1 import libc
-from boot.stage1.artifact_store import ArtifactStore
+from boot.stage1.artifact_store import ArtifactStore, Source
 from boot.stage1.disks import Partition, find_partition
 from boot.stage1.remembered import Remembered, line_of
 from boot.stage1.stored import Stored, release_folder, roots_after
@@ -106,12 +106,12 @@ class Cache:
                 found.append(release_folder("seed", self._seed))
         return tuple(stored for stored in found if stored.manifest.exists())
 
-    def keep(self, fetched: Fetched, descriptors: Mapping[str, int]) -> bool:
+    def keep(self, fetched: Fetched, sources: Mapping[str, Source]) -> bool:
         """Keeps a release that was verified, and remembers it.
 
         Args:
             fetched: what was verified.
-            descriptors: its artifacts by name, readable from their beginnings.
+            sources: of its artifacts that are kept, by name.
 
         Returns:
             Whether all of it was kept; what was wrong is said.
@@ -120,7 +120,7 @@ class Cache:
         if self._folder is not None and self._writes:
             with self._reported("this release is not kept"):
                 self._keep_roots(self._folder, fetched)
-                kept = self._keep_artifacts(self._folder, fetched, descriptors)
+                kept = self._keep_artifacts(self._folder, fetched, sources)
             with self._reported("this release is not remembered"):
                 self.remembered = self.remembered.after(fetched.verified.manifest)
                 durable.replace(self._folder / "memory.json", self.remembered.document(), mode=0o644)
@@ -132,10 +132,10 @@ class Cache:
         for number, document in enumerate(fetched.roots, first):
             durable.replace(folder / "root" / f"{number}.json", document, mode=0o644)
 
-    def _keep_artifacts(self, folder: Path, fetched: Fetched, descriptors: Mapping[str, int]) -> bool:
+    def _keep_artifacts(self, folder: Path, fetched: Fetched, sources: Mapping[str, Source]) -> bool:
         """The artifacts, then the manifest that names them."""
         manifest, store = fetched.verified.manifest, ArtifactStore(folder / "artifacts")
-        wanted = list(manifest.artifacts.values())
+        wanted = [manifest.artifacts[name] for name in sources]
         if not store.has_room(wanted):
             store.keep_only([*wanted, *self._named()])
         if not store.has_room(wanted):
@@ -144,8 +144,8 @@ class Cache:
         if not store.has_room(wanted):
             self._say("cache: too small for this release, which is not kept")
             return False
-        for name, artifact in manifest.artifacts.items():
-            store.put(artifact, descriptors[name])
+        for name, source in sources.items():
+            store.put(manifest.artifacts[name], source)
         line = folder / "releases" / line_of(manifest.channel, manifest.arch)
         durable.make_directory(line, mode=0o755)
         durable.sync_directory(line.parent)
