@@ -1,70 +1,176 @@
-"""`--serve-boot`: a release that a core serves to machines, with every request, report and receipt in its events."""
+"""Releases that a core serves to machines, with every request, report and receipt in its events."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boot.errors import BootRefusedError, BootUnavailableError
 from boot.serve.announcing import Announcer, places_of
 from boot.serve.server import BootServer
-from runtime.errors import NetworkError
+from console.boot_folds import BootRows
+from console.rows import ReleaseRow
+from runtime.errors import AmbiguousError, NetworkError, NotFoundError
+from runtime.events import Event
+from runtime.sanitise import clean
 
 if TYPE_CHECKING:
     from console.core import Core
 
-__all__ = ["BootDesk"]
+__all__ = ["BootDesk", "Place", "Shelf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The folder of a release.
+
+    Attributes:
+        path: where it is.
+        named: as the operator calls it.
+        descriptor: of the folder, closed when it is served no more; -1 for none.
+    """
+
+    path: Path
+    named: str
+    descriptor: int = -1
+
+    @classmethod
+    def lent(cls, descriptor: int, named: str) -> "Shelf":
+        """A folder that somebody else opened: it is reached through its descriptor, which is duplicated.
+
+        Args:
+            descriptor: of the folder.
+            named: as the operator calls it.
+        """
+        own = os.dup(descriptor)
+        return cls(Path(f"/proc/self/fd/{own}"), named, own)
+
+    def close(self) -> None:
+        """Lets go of the folder."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a release is served: an address of this machine, a port (0 for any that is free), and who hears of it."""
+
+    host: str
+    port: int
+    mdns: bool = True
+
+
+@dataclass(slots=True)
+class _Served:
+    server: BootServer
+    shelf: Shelf
+    announcer: Announcer | None = None
+
+    async def close(self) -> None:
+        if self.announcer is not None:
+            await self.announcer.close()
+        await self.server.close()
+        self.shelf.close()
 
 
 class BootDesk:
-    """The boot server of a core. All calls on its loop.
+    """The boot servers of a core. All calls on its loop.
 
     Args:
         core: whose events, and whose word on keys.
-        folder: of the release.
     """
 
-    def __init__(self, core: "Core", folder: Path) -> None:
+    def __init__(self, core: "Core") -> None:
         self._core = core
-        self._server = BootServer(folder, core.note, accepts=core.accepts_receipts_of, version=core.options.version)
-        self._announcer: Announcer | None = None
+        self._served: dict[str, _Served] = {}
+        self.rows = BootRows()
+        """What is served, and who asked for it."""
 
-    async def start(self, host: str, port: int) -> None:
-        """Serves; where others reach it, it is announced soon after.
+    async def serve(self, shelf: Shelf, place: Place) -> ReleaseRow:
+        """Serves a release; where others reach it, it is announced soon after.
 
         Args:
-            host: an address of this machine.
-            port: 0 for any that is free.
+            shelf: its folder, closed here in the end.
+            place: where.
+
+        Returns:
+            What is served.
 
         Raises:
             BootRefusedError: the release is not as it was signed.
             BootUnavailableError: there is none.
             NetworkError: the address cannot be listened on.
         """
+        core = self._core
+        server = BootServer(shelf.path, self._tell, accepts=core.accepts_receipts_of, version=core.options.version)
+        served = _Served(server, shelf)
         try:
-            await self._server.open()
-        except BootRefusedError as error:
-            refusal = BootRefusedError(error.step, f"{error.step}: {error.why}", where=error.where)
-            refusal.what = "boot: refused"
-            raise refusal from None
-        except BootUnavailableError as error:
-            error.what = "boot: unavailable"
+            await _open(server, shelf)
+            bound, port = await server.listen(place.host, place.port)
+        except BaseException:
+            await served.close()
             raise
-        bound, at = await self._server.listen(host, port)
-        self._server.tell()
-        places = places_of(bound)
+        server.tell()
+        url = server.url
+        self._served[url] = served
+        places = places_of(bound) if place.mdns else []
         if places:
-            self._announcer = Announcer(places)
-            self._core.keep_running(self._announce(self._announcer, at), "boot")
+            served.announcer = Announcer(places)
+            core.keep_running(self._announce(served, served.announcer, port), "boot")
+        return self.rows.releases[url]
 
-    async def _announce(self, announcer: Announcer, port: int) -> None:
+    async def stop(self, which: str | None) -> ReleaseRow:
+        """Serves a release no more.
+
+        Args:
+            which: its URL or its name; None where only one is served.
+
+        Returns:
+            What was served.
+
+        Raises:
+            NotFoundError: nothing such is served here.
+            AmbiguousError: several are.
+        """
+        rows = [row for row in self.rows.releases.values() if which in {None, row.url, row.release}]
+        if not rows:
+            raise NotFoundError("is not served here" if which else "nothing is served here", where=clean(which or ""))
+        if len(rows) > 1:
+            urls = ", ".join(row.url for row in rows)
+            raise AmbiguousError("several are served", hint=f"name one of {urls}")
+        served = self._served.pop(rows[0].url)
+        await served.close()
+        return rows[0]
+
+    async def close(self) -> None:
+        """Takes all announcements back, and ends."""
+        while self._served:
+            _, served = self._served.popitem()
+            await served.close()
+
+    def _tell(self, event: Event) -> None:
+        self.rows.fold_releases(event)
+        self.rows.fold_machines(event, self._core.clock.wall_ms())
+        self._core.note(event)
+
+    async def _announce(self, served: _Served, announcer: Announcer, port: int) -> None:
         try:
-            self._server.announced = await announcer.start(self._server.contents, port)
+            served.server.announced = await announcer.start(served.server.contents, port)
         except NetworkError as error:
             self._core.report("boot", error)
         else:
-            self._server.tell()
+            served.server.tell()
 
-    async def close(self) -> None:
-        """Takes the announcement back, and ends."""
-        if self._announcer is not None:
-            await self._announcer.close()
-        await self._server.close()
+
+async def _open(server: BootServer, shelf: Shelf) -> None:
+    """Reads the release; a refusal is in the words of the contracts."""
+    try:
+        await server.open()
+    except BootRefusedError as error:
+        refusal = BootRefusedError(error.step, f"{error.step}: {error.why}", where=error.where, hint=error.hint)
+        refusal.what = "boot: refused"
+        raise refusal from None
+    except BootUnavailableError as error:
+        error.what = "boot: unavailable"
+        error.where = error.where.replace(str(shelf.path), shelf.named)
+        raise

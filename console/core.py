@@ -70,7 +70,6 @@ class Core(Parts):
         self._directory = directory
         self._control: ControlServer | None = None
         self._notifier: Notifier | None = None
-        self._boot: BootDesk | None = None
         self._lag = LagMonitor(self.note)
         self._components_door = asyncio.Lock()
         self._requests: set[asyncio.Task[None]] = set()
@@ -134,10 +133,10 @@ class Core(Parts):
         control.serve(self)
 
     async def _serve_boot(self, served: ServedRelease) -> None:
-        from console.boot_desk import BootDesk
+        from console.boot_desk import Place, Shelf
 
-        self._boot = BootDesk(self, served.folder)
-        await self._boot.start(served.host, served.port)
+        shelf = Shelf(served.folder, clean(str(served.folder), 300))
+        await self.boot.serve(shelf, Place(served.host, served.port))
 
     async def _settle_demo(self) -> None:
         """Only a new directory becomes a demo; only a demo ticks faster than every 30 s."""
@@ -259,8 +258,8 @@ class Core(Parts):
         if self.built("components"):
             await self.components.close()
         await self.online.close()
-        if self._boot is not None:
-            await self._boot.close()
+        if self.built("boot"):
+            await self.boot.close()
         if self.built("mesh"):
             await self.mesh.close()
         if self.built("jobs"):
@@ -309,6 +308,13 @@ class Core(Parts):
         from console.mesh import Mesh
 
         return Mesh(self)
+
+    @cached_property
+    def boot(self) -> "BootDesk":
+        """The releases that this node serves to machines."""
+        from console.boot_desk import BootDesk
+
+        return BootDesk(self)
 
     def any_components(self) -> bool:
         """Whether any is installed; a node without them pays nothing for components."""

@@ -5,7 +5,18 @@ A row is absolute: folding an event that the snapshot already contains changes n
 
 from dataclasses import dataclass
 
-__all__ = ["AgentRow", "ComponentRow", "JobRow", "NodeRow", "PeerRow", "ReceiptRow", "RoomRow"]
+__all__ = [
+    "AgentRow",
+    "ComponentRow",
+    "JobRow",
+    "MachineRow",
+    "NodeRow",
+    "PeerRow",
+    "ReceiptRow",
+    "ReleaseRow",
+    "RoomRow",
+    "StepRow",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,3 +241,69 @@ class ComponentRow:
     handles_max: int
     cpu_max_ms: int
     rules_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRow:
+    """A release that is served to machines that boot. Topic `releases` is a list of these."""
+
+    url: str
+    """Where it is served; also its key."""
+    announced: tuple[str, ...]
+    """Addresses at which it is announced on the link."""
+    release: str
+    manifest_version: int
+    channel: str
+    arch: str
+    hash: str
+    """Of its manifest."""
+    created_ms: int
+    expires_ms: int
+    size: int
+    """Bytes of all artifacts."""
+    keys: tuple[str, ...]
+    """That signed it, by its own word."""
+    root_version: int
+    """Of the newest root beside it; 0 where the root in the images alone counts."""
+    root_keys: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
+    """A step that a machine reported of itself."""
+
+    name: str
+    ok: bool
+    detail: str
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRow:
+    """A machine that asked for a manifest. Topic `machines` is a list of these, oldest first, at most 1,000."""
+
+    session: str
+    """The nonce that it got."""
+    address: str
+    manifest: str
+    """Hash of what it asked for; empty where that is not known."""
+    artifact: str
+    """What was sent to it last."""
+    bytes: int
+    size: int
+    began_ms: int
+    moved_ms: int
+    """When something was sent to it last."""
+    seen_ms: int
+    steps: tuple[StepRow, ...] = ()
+    """Reported by the machine, proven by nothing."""
+    receipt: str = ""
+    """Id of the receipt that it delivered; empty before."""
+    key: str = ""
+    """That signed the receipt."""
+    verdict: str = ""
+    """`valid`, `invalid`, `unchecked` as `receipts verify` finds; empty before."""
+    doubt: str = ""
+    names_manifest: bool = False
+    """Whether the receipt says that the served manifest was booted; a claim."""

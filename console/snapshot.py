@@ -172,6 +172,14 @@ async def _components(core: "Core") -> Json:
     return [to_wire(component_row(components, unit)) for unit in components.units()]
 
 
+async def _releases(core: "Core") -> Json:
+    return [to_wire(row) for row in core.boot.rows.releases.values()] if core.built("boot") else []
+
+
+async def _machines(core: "Core") -> Json:
+    return [to_wire(row) for row in core.boot.rows.machines.values()] if core.built("boot") else []
+
+
 _READ: Mapping[str, Callable[["Core"], Awaitable[Json]]] = MappingProxyType(
     {
         "node": _node,
@@ -181,5 +189,7 @@ _READ: Mapping[str, Callable[["Core"], Awaitable[Json]]] = MappingProxyType(
         "receipts": _receipts,
         "peers": _peers,
         "components": _components,
+        "releases": _releases,
+        "machines": _machines,
     }
 )

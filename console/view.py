@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from console.boot_folds import BootRows
 from console.client import Json, Snapshot
 from console.component_folds import fold_component
 from console.row_folds import (
@@ -27,7 +28,17 @@ from console.row_folds import (
     submitted_row,
     uploaded_row,
 )
-from console.rows import AgentRow, ComponentRow, JobRow, NodeRow, PeerRow, ReceiptRow, RoomRow
+from console.rows import (
+    AgentRow,
+    ComponentRow,
+    JobRow,
+    MachineRow,
+    NodeRow,
+    PeerRow,
+    ReceiptRow,
+    ReleaseRow,
+    RoomRow,
+)
 from runtime import component_events, events
 from runtime.codec import from_wire
 from runtime.errors import RefusedError
@@ -38,7 +49,7 @@ __all__ = ["LIMIT", "TERMINAL", "TOPICS", "AgentKey", "Changes", "View"]
 AgentKey = tuple[str, str]
 """Room and agent."""
 
-TOPICS = ("node", "rooms", "agents", "jobs", "receipts", "peers", "components")
+TOPICS = ("node", "rooms", "agents", "jobs", "receipts", "peers", "components", "releases", "machines")
 """All topics of `CoreClient.snapshot`."""
 
 LIMIT = 1_000
@@ -63,7 +74,7 @@ _OF_PEERS = (
 _RUNNING = ("active", "starting", "probing")
 _LIVE = ("running", "suspended")
 
-_Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow, PeerRow, ComponentRow)
+_Row = TypeVar("_Row", RoomRow, AgentRow, JobRow, ReceiptRow, PeerRow, ComponentRow, ReleaseRow, MachineRow)
 
 
 @dataclass(slots=True)
@@ -77,12 +88,14 @@ class Changes:
     receipts: set[str] = field(default_factory=set)
     peers: set[str] = field(default_factory=set)
     components: set[str] = field(default_factory=set)
+    releases: set[str] = field(default_factory=set)
+    machines: set[str] = field(default_factory=set)
     stale: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         """Whether anything changed."""
         rows = self.rooms or self.agents or self.jobs or self.receipts or self.peers or self.components
-        return bool(self.node or rows or self.stale)
+        return bool(self.node or rows or self.releases or self.machines or self.stale)
 
 
 class View:
@@ -100,6 +113,8 @@ class View:
         self._receipts: dict[str, ReceiptRow] = {}
         self._peers: dict[str, PeerRow] = {}
         self._components: dict[str, ComponentRow] = {}
+        self.boot = BootRows()
+        """Releases that are served, and machines that ask for them."""
         self._figures: dict[AgentKey, AgentFigures] = {}
         self._output: dict[str, dict[str, int]] = {}
         self._true_at = dict.fromkeys(TOPICS, 0)
@@ -113,6 +128,8 @@ class View:
             "receipts": self._fold_receipts,
             "peers": self._fold_peers,
             "components": self._fold_components,
+            "releases": self._fold_releases,
+            "machines": self._fold_machines,
         }
 
     @property
@@ -188,6 +205,8 @@ class View:
         receipts = _parsed(ReceiptRow, topics.get("receipts"))
         peers = _parsed(PeerRow, topics.get("peers"))
         components = _parsed(ComponentRow, topics.get("components"))
+        releases = _parsed(ReleaseRow, topics.get("releases"))
+        machines = _parsed(MachineRow, topics.get("machines"))
         changes = Changes()
         if node is not None:
             self.node = node
@@ -215,6 +234,7 @@ class View:
             changes.components |= self._components.keys()
             self._components = {row.component: row for row in components}
             changes.components |= self._components.keys()
+        self._put_boot(releases, machines, changes)
         self._catch_up(frozenset(topics), snapshot.seq, changes)
         return changes
 
@@ -235,6 +255,16 @@ class View:
         return changes
 
     # --- loading ----------------------------------------------------------------------------------------------------
+
+    def _put_boot(self, releases: list[ReleaseRow] | None, machines: list[MachineRow] | None, changes: Changes) -> None:
+        if releases is not None:
+            changes.releases |= self.boot.releases.keys()
+            self.boot.load_releases(releases)
+            changes.releases |= self.boot.releases.keys()
+        if machines is not None:
+            changes.machines |= self.boot.machines.keys()
+            self.boot.load_machines(machines)
+            changes.machines |= self.boot.machines.keys()
 
     def _put_agents(self, rows: list[AgentRow], changes: Changes) -> None:
         changes.agents |= self._agents.keys()
@@ -360,6 +390,12 @@ class View:
         after = self._components[before.component] = fold_component(before, event)
         if after != before:
             changes.components.add(before.component)
+
+    def _fold_releases(self, record: Record, changes: Changes) -> None:
+        changes.releases |= self.boot.fold_releases(record.event)
+
+    def _fold_machines(self, record: Record, changes: Changes) -> None:
+        changes.machines |= self.boot.fold_machines(record.event, record.ts_ms)
 
     def _put_agent(self, row: AgentRow, changes: Changes) -> None:
         key = (row.room, row.agent)

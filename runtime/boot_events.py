@@ -14,7 +14,11 @@ __all__ = ["BootMachine", "BootReceipt", "BootReport", "BootRequest", "BootServi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootServing(Event):
-    """A release is served, or another one than before. `announced`: where it is announced on the link, if it is."""
+    """A release is served, or another one than before. `announced`: where it is announced on the link, if it is.
+
+    `keys` are those that signed, by the manifest's own word. `threshold` and `root_keys` are of the newest root beside
+    it, likewise; 0 where there is none, and the root in the images alone counts.
+    """
 
     TYPE: ClassVar[str] = "boot.serving"
     urls: tuple[str, ...]
@@ -24,13 +28,21 @@ class BootServing(Event):
     channel: str
     arch: str
     hash: str
+    created_ms: int
+    expires_ms: int
+    size: int
+    keys: tuple[str, ...]
+    root_version: int
+    root_keys: int
+    threshold: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootStopped(Event):
-    """Nothing is served any more."""
+    """A release is served no more."""
 
     TYPE: ClassVar[str] = "boot.stopped"
+    urls: tuple[str, ...]
     requests: int
     bytes: int
 
@@ -52,12 +64,13 @@ class BootRequest(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootMachine(Event):
-    """A machine asked for the manifest, or got an artifact. `bytes` of `size` that the release has were sent to it."""
+    """A machine asked for the manifest, or gets an artifact. `bytes` of `size` that the release has were sent to it."""
 
     TYPE: ClassVar[str] = "boot.machine"
     LIVE_ONLY: ClassVar[bool] = True
     session: str
     address: str
+    manifest: str
     artifact: str
     bytes: int
     size: int

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -57,8 +57,12 @@ class FileAnswer(web.StreamResponse):
         self.content_length = length
         self.sent = 0
 
-    async def send(self, request: web.BaseRequest) -> None:
+    async def send(self, request: web.BaseRequest, progress: Callable[[], None]) -> None:
         """Sends it; `sent` says how much of it.
+
+        Args:
+            request: that is answered.
+            progress: called after each piece.
 
         Raises:
             ConnectionError: the other side went away, or was too slow.
@@ -83,4 +87,5 @@ class FileAnswer(web.StreamResponse):
                     transport.abort()  # the file has lost its end: nobody is told a whole one
                     raise ConnectionAbortedError("ended early")
                 self.sent += done
+                progress()
             await self.write_eof()

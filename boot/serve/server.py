@@ -20,7 +20,7 @@ from boot.serve.door import Door, Doorman
 from boot.serve.limits import ServeLimits
 from boot.serve.machines import Machines
 from boot.serve.paths import Asked, resolve
-from boot.serve.sessions import Sessions
+from boot.serve.sessions import Session, Sessions
 from boot.serve.shelf import Contents
 from boot.serve.stock import Stock
 from boot.serve.visit import Visit
@@ -36,6 +36,7 @@ __all__ = ["BootServer"]
 
 _SESSION: Final = "Orlop-Session"
 _CLOSE_S: Final = 5.0
+_PROGRESS_S: Final = 0.5
 _ADDRESSES_MAX: Final = 4096
 _PATH_MAX: Final = 256
 _GET: Final = ("GET", "HEAD")
@@ -87,6 +88,11 @@ class BootServer:
         """Where it is announced; for the event that says what is served."""
 
     @property
+    def url(self) -> str:
+        """Where it listens; only after `listen`."""
+        return self._urls[0]
+
+    @property
     def contents(self) -> Contents:
         """What is served; only after `open`."""
         return self._stock.contents
@@ -128,7 +134,8 @@ class BootServer:
 
     def tell(self) -> None:
         """Says what is served, and where."""
-        manifest = self.contents.manifest
+        contents = self.contents
+        manifest, root = contents.manifest, contents.root
         self._on_event(
             BootServing(
                 urls=self._urls,
@@ -138,6 +145,13 @@ class BootServer:
                 channel=manifest.channel,
                 arch=manifest.arch,
                 hash=manifest.hash,
+                created_ms=manifest.created_ms,
+                expires_ms=manifest.expires_ms,
+                size=contents.size,
+                keys=contents.keys,
+                root_version=root.version if root else 0,
+                root_keys=len(root.keys) if root else 0,
+                threshold=root.threshold if root else 0,
             )
         )
 
@@ -150,7 +164,7 @@ class BootServer:
         await self._server.shutdown(_CLOSE_S)
         await self._listening.wait_closed()
         self._listening = None
-        self._on_event(BootStopped(requests=self._statuses.total(), bytes=self._bytes))
+        self._on_event(BootStopped(urls=self._urls, requests=self._statuses.total(), bytes=self._bytes))
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -172,7 +186,7 @@ class BootServer:
         answer.force_close()  # each connection is for one request, and has its limits for itself
         try:
             if isinstance(answer, FileAnswer):
-                await answer.send(request)
+                await answer.send(request, lambda: self._progress(visit, answer.sent))
             else:
                 await answer.prepare(request)
                 await answer.write_eof()
@@ -201,10 +215,26 @@ class BootServer:
         if session is None or asked is None or asked.kind not in {"manifest", *_FILES}:
             return
         session.sent += sent if asked.kind in _FILES else 0
-        size = sum(one.size for one in self.contents.manifest.artifacts.values())
-        name = clean(asked.name, 64)
+        self._tell_machine(session, asked, session.sent)
+
+    def _progress(self, visit: Visit, sent: int) -> None:
+        """Part of an artifact was sent; told now and then, since an artifact may take minutes."""
+        now = time.monotonic()
+        if visit.session is None or visit.asked is None or now - max(visit.told, visit.began) < _PROGRESS_S:
+            return
+        visit.told = now
+        self._tell_machine(visit.session, visit.asked, visit.session.sent + sent)
+
+    def _tell_machine(self, session: Session, asked: Asked, sent: int) -> None:
         self._on_event(
-            BootMachine(session=session.nonce, address=session.address, artifact=name, bytes=session.sent, size=size)
+            BootMachine(
+                session=session.nonce,
+                address=session.address,
+                manifest=self.contents.manifest.hash,
+                artifact=clean(asked.name, 64),
+                bytes=sent,
+                size=self.contents.size,
+            )
         )
 
     async def _answered(self, visit: Visit) -> web.StreamResponse:

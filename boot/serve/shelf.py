@@ -6,6 +6,7 @@ hashed again. Links are not followed. All calls block.
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from boot.folder import MANIFEST
 from boot.trust.artifact import ArtifactCheck
 from boot.trust.documents import DOCUMENT_MAX, Fields, read_document, signatures_of
 from boot.trust.manifest import OUTER, Artifact, BootManifest, manifest_of
+from boot.trust.root import Root, read_root
 from runtime import durable
 from runtime.errors import OrlopError
 from runtime.sanitise import clean
@@ -25,6 +27,7 @@ from runtime.sanitise import clean
 __all__ = ["Contents", "Held", "Mark", "load", "open_held", "open_root", "open_small", "stale"]
 
 _PART: Final = 1 << 20
+_ROOT: Final = re.compile(r"[1-9][0-9]{0,8}\.json", re.ASCII)
 
 Mark = tuple[int, int, int, int, int]
 """Device, inode, size, time of change of content and of the inode."""
@@ -49,6 +52,7 @@ class Contents:
         mark: of its file.
         manifest: what it says.
         keys: that signed it, by its own word.
+        root: the newest that lies beside it, unproven; None where there is none, and images have their own.
         held: artifacts by name.
         wrong: why an artifact is not served, by name.
     """
@@ -58,6 +62,7 @@ class Contents:
     mark: Mark
     manifest: BootManifest
     keys: tuple[str, ...]
+    root: Root | None
     held: Mapping[str, Held]
     wrong: Mapping[str, OrlopError]
 
@@ -65,6 +70,11 @@ class Contents:
     def tag(self) -> str:
         """What the bytes of the document are known by; another signature is another document."""
         return hashlib.sha256(self.document).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all artifacts."""
+        return sum(one.size for one in self.manifest.artifacts.values())
 
     def by_hash(self, sha256: str) -> Held | None:
         """The artifact of a hash."""
@@ -97,7 +107,8 @@ def load(folder: Path, before: Contents | None = None) -> Contents:
             held[name] = _held(folder, name, artifact, known.get(name))
         except OrlopError as error:
             wrong[name] = error
-    return Contents(folder, document, mark, manifest, keys, MappingProxyType(held), MappingProxyType(wrong))
+    root = _newest_root(folder)
+    return Contents(folder, document, mark, manifest, keys, root, MappingProxyType(held), MappingProxyType(wrong))
 
 
 def stale(contents: Contents) -> bool:
@@ -160,6 +171,20 @@ def open_small(path: Path) -> tuple[bytes, Mark]:
     if len(document) > DOCUMENT_MAX:
         raise BootRefusedError("too-large", f"{path.name} has more than {DOCUMENT_MAX} bytes")
     return document, mark
+
+
+def _newest_root(folder: Path) -> Root | None:
+    """The root document of the highest version, as far as it can be read."""
+    try:
+        names = [path.name for path in (folder / "root").iterdir()]
+    except OSError:
+        return None
+    versions = [int(name[:-5]) for name in names if _ROOT.fullmatch(name)]
+    document = open_root(folder, max(versions)) if versions else None
+    try:
+        return None if document is None else read_root(document)[0]
+    except BootRefusedError:
+        return None
 
 
 def _held(folder: Path, name: str, artifact: Artifact, known: Held | None) -> Held:

@@ -20,6 +20,7 @@ class Visit:
         began: monotonic seconds.
         asked: what its path means; None where it means nothing.
         session: the machine's, once it is known.
+        told: monotonic seconds at which its progress was told last.
     """
 
     request: web.BaseRequest
@@ -27,3 +28,4 @@ class Visit:
     began: float
     asked: Asked | None
     session: Session | None = None
+    told: float = 0.0

@@ -139,8 +139,9 @@ def _served(options: Options) -> "ServedRelease | None":
         return None
     from console.cmdline.relay import parse_bind
     from console.parts import ServedRelease
+    from console.syntax.boot_serving import BIND
 
-    host, port = parse_bind(options.boot_bind or "127.0.0.1:8080", "--boot-bind")
+    host, port = parse_bind(options.boot_bind or BIND, "--boot-bind")
     return ServedRelease(Path(options.serve_boot), host, port)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from console.output import Column, Item, facts, items_of, list_of, table, text, text_of, word
+from console.output import Column, Item, facts, items_of, list_of, moment, size, table, text, text_of, word
 from runtime.sanitise import clean
 
 __all__ = ["BOOT"]
@@ -10,6 +10,12 @@ __all__ = ["BOOT"]
 
 def _key(value: Item) -> str:
     return facts([("key", word("key")(value)), ("out", word("out")(value))])
+
+
+def _built(value: Item) -> str:
+    names = ("release", "version", "channel", "arch", "kernel", "build_time", "out")
+    rows = [(name.replace("_", " "), word(name)(value)) for name in names]
+    return facts(rows + [(text(file, "name"), size("size")(file)) for file in items_of(value, "files")])
 
 
 def _release(value: Item) -> str:
@@ -56,11 +62,50 @@ def _servers(value: Item) -> str:
     return table(columns, items_of(value, "items"), empty="no server announces itself")
 
 
+def _served(value: Item) -> str:
+    columns = [
+        Column("RELEASE", word("release")),
+        Column("VERSION", word("manifest_version")),
+        Column("CHANNEL", word("channel")),
+        Column("ARCH", word("arch")),
+        Column("EXPIRES", moment("expires_ms")),
+        Column("URL", lambda item: text(item, "url")),
+    ]
+    machines = [
+        Column("MACHINE", lambda item: text(item, "session")[:8]),
+        Column("ADDRESS", word("address")),
+        Column("STEPS", _steps),
+        Column("SENT", size("bytes")),
+        Column("SIZE", size("size")),
+        Column("RECEIPT", lambda item: text(item, "verdict") or "-"),
+    ]
+    served = table(columns, items_of(value, "releases"), empty="nothing is served here")
+    asked = items_of(value, "machines")
+    return f"{served}\n{table(machines, asked, empty='')}" if asked else served
+
+
+def _of_one(value: Item, what: str) -> str:
+    row = value.get("release")
+    return facts([(what, text(row, "url") if isinstance(row, Mapping) else "")])
+
+
+def _steps(item: Item) -> str:
+    """Reported by the machine: each step that it passed, and the one that it failed at with its reason."""
+    steps = items_of(item, "steps")
+    marks = "".join("✓" if step.get("ok") is True else "✗" for step in steps)
+    failed = [f" {text(step, 'name')}: {clean(text(step, 'detail'), 80)}" for step in steps if step.get("ok") is False]
+    return marks + "".join(failed[-1:]) or "-"
+
+
 BOOT: Mapping[str, Callable[[Item], str]] = {
     "boot keygen": _key,
+    "boot build": _built,
     "boot sign": _release,
     "boot rotate": _root,
     "boot verify": _verified,
     "boot fetch": _fetched,
     "boot discover": _servers,
+    "boot status": _served,
+    "boot serve": lambda value: _of_one(value, "serves"),
+    "boot stop": lambda value: _of_one(value, "stopped"),
 }

@@ -3,7 +3,10 @@
 from console.commands import Arg, Command, Kind
 from console.syntax.parts import flag, option
 
-__all__ = ["COMMANDS"]
+__all__ = ["BIND", "COMMANDS"]
+
+BIND = "127.0.0.1:8080"
+"""Where a release is served that nobody said another address for."""
 
 _CHANNELS = ("stable", "testing", "nightly")
 _ARCHES = ("x86_64", "arm64")
@@ -19,20 +22,39 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="boot serve",
         help="Serve a signed release to machines that boot, until a signal comes.",
-        handler="console.verbs.boot_serving:elsewhere",
+        handler="console.verbs.boot_serving:serve",
         args=(
             Arg(name="release", kind=Kind.FOLDER, help="its folder, with manifest.json", required=True),
             option("bind", Kind.NAME, "address and port; port 0 takes a free one", metavar="HOST:PORT",
-                   default="127.0.0.1:8080"),
+                   default=BIND),
             flag("no_mdns", "announce nothing on the link"),
             option("receipts", Kind.NAME, "keep the receipts that machines deliver in this folder", metavar="DIR"),
         ),
+        changes=True,
         state=False,
         detail=(
             "Serves what was signed and is what was signed; it makes no manifest and needs no key. On the loopback"
-            " nothing is announced. With --json every request, report and receipt is a line on stdout."
+            " nothing is announced. With --json every request, report and receipt is a line on stdout. Typed on the"
+            " screen of a node, it is the node that serves, until boot stop."
         ),
         examples=("orlop boot serve release/", "orlop boot serve release/ --bind 0.0.0.0:8080 --receipts receipts/"),
+    ),
+    Command(
+        name="boot stop",
+        help="Serve a release no more that this node serves.",
+        handler="console.verbs.boot_serving:stop",
+        args=(Arg(name="release", kind=Kind.NAME, help="its URL or its name; not needed where only one is served"),),
+        changes=True,
+        detail="Ends what --serve-boot or the Boot pane began. A boot serve in the foreground ends with Ctrl-C.",
+        examples=("orlop boot stop",),
+    ),
+    Command(
+        name="boot status",
+        help="Show what this node serves to machines, and how far each machine is.",
+        handler="console.verbs.boot_serving:status",
+        args=(Arg(name="session", kind=Kind.NAME, help="one machine: the beginning of its session"),),
+        detail="Steps are reported by the machines themselves and prove nothing; a receipt is verified like any other.",
+        examples=("orlop boot status --json",),
     ),
     Command(
         name="boot fetch",
