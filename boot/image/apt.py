@@ -116,6 +116,7 @@ class Apt:
     """
 
     def __init__(self, cache: Path, arch: str, say: Say) -> None:
+        cache = cache.absolute()  # apt takes a relative path for one below its own folder
         self._folder = cache / "apt" / DEBIAN[arch]
         self._debs = cache / "debs"
         self._arch = DEBIAN[arch]

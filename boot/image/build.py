@@ -23,6 +23,7 @@ from boot.image.packages import kernel_name, rootfs_packages, stage1_packages
 from boot.image.programs import run
 from boot.image.rootfs import RootfsParts, fill, pack
 from boot.image.saying import Say
+from boot.image.secure import SigningKey, sign_pe
 from boot.image.stage1_image import Stage1Parts, stage1_entries
 from boot.image.vendored import wheels
 from boot.stage1.image import Image
@@ -57,6 +58,7 @@ class Order:
         bootstrap: multiaddresses with which the DHT is begun.
         level: of zstd.
         debug_shell: whether it starts a shell on failure.
+        signer: whose signature for Secure Boot the kernel bears; without one it keeps Debian's.
     """
 
     out: Path
@@ -70,6 +72,7 @@ class Order:
     bootstrap: tuple[str, ...] = ()
     level: int = 3
     debug_shell: bool = False
+    signer: SigningKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,9 @@ class _Build:
         image = self._image(kernel, version, epoch)
         self._stage1(image, kernel, base, site)
         self._rootfs(root, site, epoch)
-        (self._made / "kernel").write_bytes(kernel.image)
+        signer = self._order.signer
+        signed = kernel.image if signer is None else sign_pe(kernel.image, signer, epoch)
+        (self._made / "kernel").write_bytes(signed)
         (self._made / "image.json").write_bytes(image.document())
         (self._made / INVENTORY).write_bytes(self._inventory(lock).document())
         sizes = {name: (self._made / name).stat().st_size for name in _NAMES}

@@ -199,6 +199,24 @@ def _boot_keygen(line: Line) -> Result:
     return keygen(line)
 
 
+def _boot_build(line: Line) -> Result:
+    from console.cmdline.boot_build import build
+
+    return build(line)
+
+
+def _boot_release(line: Line) -> Result:
+    from console.cmdline.boot_release import release
+
+    return release(line)
+
+
+def _boot_write(line: Line) -> Result:
+    from console.cmdline.boot_write import write
+
+    return write(line)
+
+
 def _boot_sign(line: Line) -> Result:
     from console.cmdline.boot import sign
 
@@ -265,7 +283,10 @@ ALONE: Mapping[str, Callable[[Line], Result | None]] = MappingProxyType(
         "rooms verify": _compare,
         "receipts verify": _verify,
         "boot keygen": _boot_keygen,
+        "boot build": _boot_build,
         "boot sign": _boot_sign,
+        "boot release": _boot_release,
+        "boot write": _boot_write,
         "boot rotate": _boot_rotate,
         "boot verify": _boot_verify,
         "boot serve": _boot_serve,
