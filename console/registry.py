@@ -11,6 +11,7 @@ from console.commands import Command
 from console.syntax import (
     agents,
     boot,
+    boot_images,
     boot_serving,
     components,
     jobs,
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             peers.COMMANDS,
             components.COMMANDS,
             boot.COMMANDS,
+            boot_images.COMMANDS,
             boot_serving.COMMANDS,
             lock.COMMANDS,
             node.COMMANDS,

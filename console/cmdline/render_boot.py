@@ -9,7 +9,18 @@ __all__ = ["BOOT"]
 
 
 def _key(value: Item) -> str:
-    return facts([("key", word("key")(value)), ("out", word("out")(value))])
+    rows = [(name, word(name)(value)) for name in ("key", "out") if name in value]
+    return facts(rows + [("file", clean(text_of(name), 100)) for name in list_of(value, "files")])
+
+
+def _images(value: Item) -> str:
+    rows = [(name, word(name)(value)) for name in ("release", "key", "out")]
+    columns = [Column("FILE", word("name")), Column("SIZE", size("size")), Column("SHA256", word("sha256"))]
+    return facts(rows) + "\n" + table(columns, items_of(value, "files"), empty="")
+
+
+def _written(value: Item) -> str:
+    return facts([("device", word("device")(value)), ("size", size("size")(value)), ("sha256", word("sha256")(value))])
 
 
 def _built(value: Item) -> str:
@@ -101,6 +112,8 @@ BOOT: Mapping[str, Callable[[Item], str]] = {
     "boot keygen": _key,
     "boot build": _built,
     "boot sign": _release,
+    "boot release": _images,
+    "boot write": _written,
     "boot rotate": _root,
     "boot verify": _verified,
     "boot fetch": _fetched,

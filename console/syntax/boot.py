@@ -20,8 +20,8 @@ COMMANDS: tuple[Command, ...] = (
         state=False,
         detail=(
             "root.key is for its owner only (mode 0600) and can stay on a machine without a network. root.pub goes into"
-            " images: a root of one key and threshold 1. boot rotate makes a root of several. With --secure-boot it makes"
-            " three RSA keys with certificates, and the files by which a firmware learns them."
+            " images: a root of one key and threshold 1. boot rotate makes a root of several. With --secure-boot it"
+            " makes three RSA keys with certificates, and the files by which a firmware learns them."
         ),
         examples=("orlop boot keygen --out keys/", "orlop boot keygen --secure-boot --out secure-boot/"),
     ),
@@ -129,9 +129,9 @@ COMMANDS: tuple[Command, ...] = (
         ),
         state=False,
         detail=(
-            "A manifest needs --channel and --arch; newer roots are taken from root/ beside it. Of images, the signature"
-            " of SHA256SUMS and every file in it are checked. Exit codes: 0 it may be booted, 3 it is refused, with one line that names the step, 5 something could not"
-            " be read."
+            "A manifest needs --channel and --arch; newer roots are taken from root/ beside it. Of images, the"
+            " signature of SHA256SUMS and every file in it are checked. Exit codes: 0 all is well, 3 it is refused,"
+            " with one line that names the step, 5 something could not be read."
         ),
         examples=(
             "orlop boot verify release/manifest.json --root-key keys/root.pub --channel stable --arch x86_64",

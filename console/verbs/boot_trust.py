@@ -6,6 +6,7 @@ was asked; nothing that has to be believed comes from elsewhere.
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -27,7 +28,7 @@ from runtime.sanitise import clean
 if TYPE_CHECKING:
     from console.core import Core
 
-__all__ = ["elsewhere", "make_key", "make_root", "sign", "verify"]
+__all__ = ["elsewhere", "make_key", "make_root", "pinned_root", "read_key", "sign", "verify", "verify_images"]
 
 _SEED_BYTES: Final = 32
 _KEY: Final = "root.key"
@@ -39,16 +40,22 @@ async def elsewhere(_core: "Core", call: Call) -> Result:
     raise UsageError("works on files of yours", hint=f"run orlop {call.command} on the command line")
 
 
-def make_key(folder: Path) -> Result:
+def make_key(folder: Path, *, secure_boot: bool = False) -> Result:
     """`boot keygen`.
 
     Args:
-        folder: for both files; made if it is missing.
+        folder: for the files; made if it is missing.
+        secure_boot: whether they are the keys of a firmware.
 
     Raises:
         UsageError: one of them is there already.
         UnavailableError: it cannot be written.
     """
+    if secure_boot:
+        from boot.image.secure_keys import make_secure_boot_keys
+
+        names = make_secure_boot_keys(folder, datetime.now(UTC).replace(microsecond=0))
+        return Result(ok=True, value={"v": 1, "out": clean(str(folder), 1000), "files": list(names)})
     for name in (_KEY, _ROOT):
         if (folder / name).exists() or (folder / name).is_symlink():
             hint = "name another folder; a key is never replaced"
@@ -72,7 +79,7 @@ def sign(folder: Path, keys: Sequence[Path], wanted: Mapping[str, str | int | No
     Raises:
         OrlopError: what is wrong; nothing was written.
     """
-    signers = [_key(path) for path in keys]
+    signers = [read_key(path) for path in keys]
     if wanted.get("version") is None:
         raw, manifest = sign_again(read_document_file(folder / MANIFEST), signers)
         check_artifacts(folder, manifest.artifacts)
@@ -95,7 +102,7 @@ def make_root(root: Path, keys: Sequence[Path], out: Path, wanted: Mapping[str, 
     Raises:
         OrlopError: what is wrong; nothing was written.
     """
-    trusted, signers = _pinned(root), [_key(path) for path in keys]
+    trusted, signers = pinned_root(root), [read_key(path) for path in keys]
     try:
         if out.exists():
             raw, following = sign_root_again(read_document_file(out), signers)
@@ -135,7 +142,7 @@ def verify(manifest: Path, root: Path, wanted: Wanted, artifacts: Path | None) -
     raw = read_document_file(manifest)
     steps: list[Step] = []
     try:
-        trusted = newest_root(manifest.parent, _pinned(root))
+        trusted = newest_root(manifest.parent, pinned_root(root))
         found = verify_manifest(trusted, raw, wanted, steps.append)
         hashed = None if artifacts is None else check_artifacts(artifacts, found.manifest.artifacts)
     except BootRefusedError as refused:
@@ -145,6 +152,29 @@ def verify(manifest: Path, root: Path, wanted: Wanted, artifacts: Path | None) -
         return Result(ok=False, value=value, fault=fault, exit_code=ExitCode.BOOT_REFUSED)
     done = [*_steps(steps), *([{"name": "artifacts", "detail": f"{hashed} bytes"}] if hashed is not None else [])]
     return Result(ok=True, value={**_manifest(found.manifest), "ok": True, "steps": done, "notes": list(found.notes)})
+
+
+def verify_images(sums: Path, root: Path) -> Result:
+    """`boot verify` of the images of a release.
+
+    Args:
+        sums: the list of their hashes; they lie beside it.
+        root: that is trusted.
+
+    Raises:
+        OrlopError: something cannot be read; a refusal is a result.
+    """
+    from boot.image.sums import check_sums
+
+    try:
+        key, found = check_sums(sums, newest_root(sums.parent, pinned_root(root)))
+    except BootRefusedError as refused:
+        value: dict[str, Json] = {"v": 1, "ok": False, "steps": []}
+        value["refused"] = {"step": refused.step, "why": refused.why}
+        fault = Fault(refused.code, f"{refused.step}: {refused.why}", "boot: refused")
+        return Result(ok=False, value=value, fault=fault, exit_code=ExitCode.BOOT_REFUSED)
+    steps = [{"name": "signatures", "detail": key[:16]}, {"name": "artifacts", "detail": f"{len(found)} files"}]
+    return Result(ok=True, value={"v": 1, "ok": True, "key": key, "files": found, "steps": steps})
 
 
 def wanted_of(channel: str, arch: str, floor: int, now: str | None) -> Wanted:
@@ -213,7 +243,7 @@ def _keys_of(given: object) -> tuple[str, ...]:
     return keys
 
 
-def _pinned(path: Path) -> Trusted:
+def pinned_root(path: Path) -> Trusted:
     """A root that the operator trusts; one that is none is the operator's mistake, and refuses nothing."""
     try:
         return pinned(read_document_file(path))
@@ -221,7 +251,16 @@ def _pinned(path: Path) -> Trusted:
         raise UsageError(f"is no root: {error.why}", where=clean(str(path), 300)) from None
 
 
-def _key(path: Path) -> Identity:
+def read_key(path: Path) -> Identity:
+    """A key that signs.
+
+    Args:
+        path: of a file of `boot keygen`.
+
+    Raises:
+        UsageError: there is none.
+        RefusedError: others may have read it, or it is none.
+    """
     seed = durable.read(path, limit=1024, private=True)
     if seed is None:
         raise UsageError("no such key", where=clean(str(path), 300), hint="orlop boot keygen --out DIR makes one")
