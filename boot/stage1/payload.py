@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from boot.errors import BootRefusedError
 from boot.fetch.fetcher import Sink
+from boot.stage1.artifact_store import Source
 from boot.stage1.handover import HANDOVER, Handover
 from boot.stage1.newc import SIZE_MAX, head, padding, trailer
 from boot.trust.artifact import ArtifactCheck
@@ -137,6 +138,16 @@ class Payload:
                 check.feed(part)
                 at += len(part)
             check.finish()
+
+    def sources(self) -> dict[str, Source]:
+        """Of each artifact, what gives its bytes; for whoever keeps it."""
+
+        def reader(name: str) -> Source:
+            descriptor, first = self._place(name)
+            end = first + self._artifacts[name].size
+            return lambda count, at: os.pread(descriptor, max(0, min(count, end - first - at)), first + at)
+
+        return {name: reader(name) for name in sorted(NAMES & set(self._artifacts))}
 
     def _place(self, name: str) -> tuple[int, int]:
         """The file of an artifact, and its first byte there."""
