@@ -10,6 +10,7 @@
 | newest version, root and time | in the cache | in the cache | in the image alone |
 | receipts | stored and printed | stored and printed | printed |
 | tells its provider | yes | yes | no |
+| the node meets others | link and DHT | link | no |
 | before kexec | | no default route | no disk can be written |
 
 A URL reaches only the link where there is no default route. Words of the command line take away, and never give.
@@ -58,6 +59,7 @@ class Rules:
         discovery: where releases are looked for, in this order.
         storage: what is done with orlop's own cache and seed: not mounted, only read, or written too.
         reports: whether the provider is told about steps, and gets the receipt.
+        joins: whether the node listens, and tells others on the link that it is there.
         random_mac: whether the link gets a made-up hardware address before it goes up.
         check: what is looked at again just before kexec.
     """
@@ -69,6 +71,7 @@ class Rules:
     discovery: tuple[Source, ...]
     storage: Storage
     reports: bool
+    joins: bool
     random_mac: bool
     check: Check
 
@@ -103,6 +106,7 @@ RULES: Final[Mapping[Mode, Rules]] = MappingProxyType(
             discovery=("url", "lan", "dht"),
             storage="write",
             reports=True,
+            joins=True,
             random_mac=False,
             check="",
         ),
@@ -114,6 +118,7 @@ RULES: Final[Mapping[Mode, Rules]] = MappingProxyType(
             discovery=("url", "lan", "cache", "seed"),
             storage="write",
             reports=True,
+            joins=True,
             random_mac=False,
             check="no-default-route",
         ),
@@ -125,6 +130,7 @@ RULES: Final[Mapping[Mode, Rules]] = MappingProxyType(
             discovery=("url", "lan", "dht"),
             storage="none",
             reports=False,
+            joins=False,
             random_mac=True,
             check="no-writable-disk",
         ),

@@ -226,7 +226,7 @@ class _Taking:
         return True
 
 
-async def post(location: Location, body: bytes, media: str, patience: Patience) -> int:
+async def post(location: Location, body: bytes, media: str, patience: Patience, *, session: str = "") -> int:
     """Tells a server something, once.
 
     Args:
@@ -234,6 +234,7 @@ async def post(location: Location, body: bytes, media: str, patience: Patience) 
         body: what.
         media: its type.
         patience: how long.
+        session: the nonce by which the server knows this machine, or empty.
 
     Returns:
         The status of the answer.
@@ -241,7 +242,8 @@ async def post(location: Location, body: bytes, media: str, patience: Patience) 
     Raises:
         BootUnavailableError: no answer came.
     """
-    made = request("POST", location, fields={"Content-Type": media}, body=body)
+    fields = {"Content-Type": media} | ({SESSION: session} if session else {})
+    made = request("POST", location, fields=fields, body=body)
     async with _connected(location, made, patience) as answer:
         return answer.head.status
 

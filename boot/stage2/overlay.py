@@ -6,26 +6,32 @@ hashed in the first stage through the descriptor that was loaded, and by the ker
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
 from boot.stage1 import libc
+from boot.stage1.handover import Handover
+from boot.stage1.image import Image
+from boot.stage1.say import Say
 from boot.stage2.loop import attach
 from runtime.errors import UnavailableError
 
-__all__ = ["ROOTFS", "SUPERVISOR", "Plan", "build", "enter", "free", "switch"]
+__all__ = ["KEPT", "ROOTFS", "SUPERVISOR", "Plan", "build", "enter", "free", "switch"]
 
 ROOTFS: Final = "/rootfs.squashfs"
 """Where the initrd has it; that it is there tells the second stage from the first."""
-SUPERVISOR: Final = "/usr/lib/orlop/stage2"
+SUPERVISOR: Final = (
+    "/usr/bin/python3.11",
+    "-IBS",
+    "-c",
+    "import sys; sys.path.insert(0, '/usr/lib/orlop'); from boot.stage2.main import main; main()",
+)
 """What is executed in it."""
 KEPT: Final = "/run/orlop"
 """Where what the first stage said is found afterwards."""
 
 _MOVED: Final = ("proc", "sys", "dev", "run")
-_CARRIED: Final = ("handover.json", "etc/orlop/image.json", "etc/resolv.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +51,24 @@ class Plan:
     new: Path = Path("/newroot")
 
 
-def enter(say: Callable[[str], None], plan: Plan = Plan(), supervisor: str = SUPERVISOR) -> NoReturn:
+def enter(image: Image, handover: Handover, say: Say) -> NoReturn:
     """Goes into the root file system; what runs then is another program.
 
     Args:
+        image: what the image says of itself.
+        handover: what the first stage said.
         say: hears of it.
-        plan: where things are.
-        supervisor: what is executed.
 
     Raises:
         UnavailableError: it cannot be done.
     """
+    plan = Plan()
     _mount_lower(plan)
     build(plan)
-    say("second stage: squashfs below, memory above")
+    _carry(plan.root / KEPT.lstrip("/"), image, handover)
+    say.line(f"root file system of release {handover.release}, with memory over it")
     switch(plan)
-    os.execv(supervisor, [supervisor])  # noqa: S606 - a fixed path in a file system that was verified
+    os.execv(SUPERVISOR[0], SUPERVISOR)  # noqa: S606 - a fixed path in a file system that was verified
 
 
 def build(plan: Plan) -> None:
@@ -81,7 +89,6 @@ def build(plan: Plan) -> None:
             folder.mkdir(mode=0o755)
         options = f"lowerdir={plan.lower},upperdir={upper},workdir={work}"
         libc.mount("overlay", str(plan.new), "overlay", libc.MS_NODEV, options)
-        _carry(plan)
     except OSError as error:
         raise _unavailable("the overlay", error) from error
 
@@ -148,14 +155,14 @@ def _mount_lower(plan: Plan) -> None:
         raise _unavailable("the root file system", error) from error
 
 
-def _carry(plan: Plan) -> None:
-    """What the supervisor has to know goes where the switch leaves it."""
-    kept = plan.root / KEPT.lstrip("/")
-    kept.mkdir(mode=0o755, exist_ok=True)
-    for name in _CARRIED:
-        path = plan.root / name
-        if path.exists():
-            (kept / path.name).write_bytes(path.read_bytes())
+def _carry(kept: Path, image: Image, handover: Handover) -> None:
+    """What the next program has to know goes where the switch leaves it."""
+    try:
+        kept.mkdir(mode=0o755, exist_ok=True)
+        (kept / "image.json").write_bytes(image.document())
+        (kept / "handover.json").write_bytes(handover.document())
+    except OSError as error:
+        raise _unavailable("the hand-over", error) from error
 
 
 def _unavailable(what: str, error: OSError) -> UnavailableError:
