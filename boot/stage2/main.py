@@ -93,8 +93,6 @@ def main() -> NoReturn:
 def _live(stage: Stage2) -> None:
     """Until the machine is told to end."""
     handover, rules, say = stage.handover, stage.rules, stage.say
-    if rules.block_devices == "read-only":
-        make_read_only()
     say(f"stage 2, release {handover.release}, manifest {handover.manifest_hash[:16]}, mode {handover.mode}")
     watchdog = Watchdog()
     _set_clock(stage.image)
@@ -102,7 +100,7 @@ def _live(stage: Stage2) -> None:
     kept = (state / "identity.key").exists()
     address = _network(stage)
     if rules.block_devices == "read-only":
-        make_read_only()  # a disk may have appeared meanwhile
+        make_read_only()  # again: a disk may have appeared since the first time
     config = _write_facts(stage, address)
     supervisor = Supervisor(node=_node(state, config), say=say, watchdog=watchdog, greeted=lambda: _forget(handover))
     supervisor.begin()
