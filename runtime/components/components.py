@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
+from weakref import WeakValueDictionary
 
 from runtime.blobs import Blobs
 from runtime.canonical import Json
@@ -16,6 +17,7 @@ from runtime.clock import Clock
 from runtime.component_events import ComponentDeadLetter, ComponentMeasured
 from runtime.components.answers import Answers, Asked, messages, stored
 from runtime.components.chores import Chores, to_the_end
+from runtime.components.cpu_quota import CpuUse
 from runtime.components.folder import Folder
 from runtime.components.host.context import ComponentId
 from runtime.components.house import Code, Folders, Journal
@@ -86,6 +88,7 @@ class Components:
         self._chores = Chores(self._trouble)
         self._timer: asyncio.TimerHandle | None = None
         self._dead_told = 0
+        self._cpu: WeakValueDictionary[str, CpuUse] = WeakValueDictionary()
         self._measured: dict[str, tuple[int, int, int]] = {}
         self.journal = Journal(store, vault)
         self.post = Post(self._roll.wake, self._request_due)
@@ -106,6 +109,7 @@ class Components:
             code=code,
             folders=folders,
             tidy=folders.tidy,
+            cpu=self._cpu_of,
             variables=_variables,
             emit=store.emit,
             fell=self._fell,
@@ -299,6 +303,10 @@ class Components:
         limits, messaging, _ = cut_down(installed.manifest, self._ceilings)
         policy = installed.grants.policy(rule_lines(installed.manifest))
         return Unit(installed, policy, Ceilings(limits, messaging), self._housing, number=number)
+
+    def _cpu_of(self, name: str) -> CpuUse:
+        """Of all versions of a component, as long as one of them is there."""
+        return self._cpu.setdefault(name, CpuUse())
 
     def _is_damaged(self, name: str, error: OrlopError) -> None:
         self._roll.damaged[name] = error

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.clock import Clock
+from runtime.components.cpu_quota import CpuUse
 from runtime.components.house import Compiled
 from runtime.components.installed import Installed
 from runtime.components.permissions import Policy
@@ -37,6 +38,7 @@ class Housing:
         code: compiled code of an installed component, whose bytes were hashed just now.
         folders: what it sees of the file system; makes what is missing.
         tidy: empties what is temporary of its folders.
+        cpu: what a component used of the processor, by its name.
         variables: of the host's environment that a policy lets be read.
         emit: says that something happened.
         fell: asks the supervisor about a fall.
@@ -48,6 +50,7 @@ class Housing:
     code: Callable[[Installed], Awaitable[Compiled]]
     folders: Callable[[Installed, Policy], Awaitable[tuple[HostMount, ...]]]
     tidy: Callable[[Installed], Awaitable[None]]
+    cpu: Callable[[str], CpuUse]
     variables: Callable[[Policy], Mapping[str, str]]
     emit: Callable[[Event], None]
     fell: Callable[["Unit", Fall], None]

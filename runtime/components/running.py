@@ -113,7 +113,7 @@ class Running:
         worker: in which it runs.
         slot: its number there.
         component: whose it is.
-        cpu_per_minute_ms: of the processor; then calls wait.
+        quota: of the processor; when it is used up, calls wait.
         desk: answers what it asks.
 
     Attributes:
@@ -122,9 +122,7 @@ class Running:
         overran: it has used up its processor time once.
     """
 
-    def __init__(
-        self, worker: Worker, slot: int, component: ComponentId, cpu_per_minute_ms: int, desk: CoreDesk
-    ) -> None:
+    def __init__(self, worker: Worker, slot: int, component: ComponentId, quota: CpuQuota, desk: CoreDesk) -> None:
         loop = asyncio.get_running_loop()
         self.component = component
         self.lost: asyncio.Future[Lost] = loop.create_future()
@@ -132,13 +130,14 @@ class Running:
         self._worker = worker
         self._slot = slot
         self._desk = desk
-        self._quota = CpuQuota(cpu_per_minute_ms)
+        self._quota = quota
         self._turn = asyncio.Lock()
         self._numbers = 0
         self._called: asyncio.Future[Called] | None = None
-        self._loaded: asyncio.Future[Refused | None] = loop.create_future()
+        self._loaded: asyncio.Future[Loaded | Refused] = loop.create_future()
         self._gone: asyncio.Future[None] = loop.create_future()
         self._ending: asyncio.Future[None] = loop.create_future()
+        self._hurry: asyncio.Future[None] = loop.create_future()
         self._asks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[Called]] = set()
 
@@ -178,7 +177,13 @@ class Running:
 
     def request_stop(self) -> None:
         """Tells the guest to come to an end: its waits are cut short, and it can ask."""
+        self.hurry()
         self._say(Stop(self._slot))
+
+    def hurry(self) -> None:
+        """Ends the calls that wait for processor time: the component is to stop."""
+        if not self._hurry.done():
+            self._hurry.set_result(None)
 
     async def unload(self) -> None:
         """Drops the instance and all that it holds. A call that runs is given the time that it has."""
@@ -208,11 +213,11 @@ class Running:
         _, late = await asyncio.wait([self._loaded], timeout=timeout_s)
         if late:
             self._worker.kill("an instance was not there in time", self._slot)
-        refused = await self._loaded
-        if refused is not None:
-            if refused.kind in {"host", "memory"}:
-                raise ComponentRefusedError(clean(refused.why), where=str(self.component))
-            raise ComponentRefusedError(f"its start function: {clean(refused.why)}", where=str(self.component))
+        said = await self._loaded
+        if isinstance(said, Refused):
+            if said.kind in {"host", "memory"}:
+                raise ComponentRefusedError(clean(said.why), where=str(self.component))
+            raise ComponentRefusedError(f"its start function: {clean(said.why)}", where=str(self.component))
 
     def heard(self, message: FromWorker) -> None:
         """Takes what the worker says of this instance.
@@ -222,7 +227,7 @@ class Running:
         """
         match message:
             case Loaded():
-                self._settle(None)
+                self._settle(message)
             case Refused():
                 self._settle(message)
             case Ended():
@@ -256,13 +261,21 @@ class Running:
 
     async def _in_turn(self, export: str, arguments: Mapping[str, Json], timeout_ms: int) -> Called:
         async with self._turn:
-            ends: list[asyncio.Future[Lost] | asyncio.Future[None]] = [self.lost, self._ending]
-            while not any(end.done() for end in ends) and (wait := self._quota.wait_s(time.monotonic())) > 0:
-                self.overran = True
-                await asyncio.wait(ends, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-            if any(end.done() for end in ends):
+            # The last call does not wait: who stops a component does not wait for its next minute.
+            in_time = export == "shutdown" or await self._in_time()
+            if not in_time or self.lost.done() or self._ending.done():
                 return self._lost_call()
             return await self._enter(export, arguments, timeout_ms)
+
+    async def _in_time(self) -> bool:
+        """Waits until the component has processor time; False when it ends before."""
+        ends: list[asyncio.Future[Lost] | asyncio.Future[None]] = [self.lost, self._hurry]
+        while (wait := self._quota.wait_s(time.monotonic())) > 0:
+            if any(end.done() for end in ends):
+                return False
+            self.overran = True
+            await asyncio.wait(ends, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        return True
 
     async def _enter(self, export: str, arguments: Mapping[str, Json], timeout_ms: int) -> Called:
         self._numbers += 1
@@ -293,10 +306,11 @@ class Running:
             )
         )
 
-    def _settle(self, refused: Refused | None) -> None:
+    def _settle(self, message: Loaded | Refused) -> None:
         if self._loaded.done():
             raise WireError("an instance that was there already")
-        self._loaded.set_result(refused)
+        self._quota.spend(time.monotonic(), message.cpu_us / 1000)
+        self._loaded.set_result(message)
 
     def _asked(self, message: Ask) -> None:
         if len(self._asks) >= _ASKS_MAX:
@@ -320,5 +334,6 @@ class Running:
             self._worker.say(message)
 
     def _lost_call(self) -> Called:
-        lost = self.lost.done() and not self.lost.cancelled()
-        return Called("lost", self.lost.result().why if lost else "the instance was unloaded")
+        if self.lost.done() and not self.lost.cancelled():
+            return Called("lost", self.lost.result().why)
+        return Called("lost", "the instance was unloaded" if self._ending.done() else "it is to stop")

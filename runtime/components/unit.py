@@ -94,7 +94,8 @@ class Unit:
         self._waiting: list[tuple[Callable[[Life], bool], asyncio.Future[Life]]] = []
         self._deliveries: Deliveries | None = None
         self._checkup: Checkup | None = None
-        self._fresh = Fresh(housing.workers, self._initialise)
+        self._fresh = Fresh(housing.workers, lambda: self._start, self._initialise)
+        self._cpu = housing.cpu(installed.name)
         self._chores = Chores(lambda why: self._broke(Fall(why)))
         self._actor = asyncio.get_running_loop().create_task(self._act())
         self.life = lifecycle.step(ABSENT, "install")[0]
@@ -141,6 +142,8 @@ class Unit:
             self.restarts += 1
         if self.seat is not None:
             self.seat.state = self.life.state
+        if event == "stop" and self.running is not None:
+            self.running.hurry()
         for action in actions:
             self._actions.put_nowait(action)
         if self.life.state != before:
@@ -179,9 +182,7 @@ class Unit:
         arguments = execute_arguments(operation, given, self.calls, timeout, source)
         if self.installed.manifest.component.stateful:
             return await self._enter(self.running, "execute", arguments, timeout)
-        if self._start is None:
-            return Called("lost", "the component stopped")
-        return await self._fresh.execute(self._start, arguments, timeout)
+        return await self._fresh.execute(arguments, timeout)
 
     def replace_policy(self, policy: Policy) -> None:
         """From now on this holds. Where the walls of its worker do not let through what it allows, it restarts."""
@@ -270,7 +271,9 @@ class Unit:
         world = self.installed.manifest.component.world
         timeout = self.ceilings.limits.init_timeout
         environment = self._environment()
-        start = Start(self.component, world, code, self.policy, limits, mounts, timeout, self._alone, environment)
+        start = Start(
+            self.component, world, code, self.policy, limits, mounts, timeout, self._alone, environment, self._cpu
+        )
         self.seat = seat_of(
             self.component,
             self.installed,

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from runtime.components.cpu_quota import CpuQuota
 from runtime.components.errors import WireError
 from runtime.components.host.context import ComponentId
 from runtime.components.running import CoreDesk, Running
@@ -79,7 +80,7 @@ class WorkerProcess:
     def load(
         self,
         component: ComponentId,
-        cpu_per_minute_ms: int,
+        quota: CpuQuota,
         desk: CoreDesk,
         load: Callable[[int], Load],
         *,
@@ -90,7 +91,7 @@ class WorkerProcess:
 
         Args:
             component: whose it is.
-            cpu_per_minute_ms: as for `Running`.
+            quota: as for `Running`.
             desk: as for `Running`.
             load: the message, given its slot.
             code: descriptor of the compiled component; it is closed once it was sent.
@@ -105,7 +106,7 @@ class WorkerProcess:
         self._next_slot += 1
         slot = self._next_slot
         self.say(load(slot), [code, *mounts])
-        running = self._slots[slot] = Running(self, slot, component, cpu_per_minute_ms, desk)
+        running = self._slots[slot] = Running(self, slot, component, quota, desk)
         return running
 
     def say(self, message: ToWorker, descriptors: Sequence[int] = ()) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from runtime.components.cpu_quota import CpuQuota, CpuUse
 from runtime.components.errors import WorkerUnavailableError
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
@@ -54,6 +55,7 @@ class Start:
         timeout_ms: for instantiation, which may run the guest's start function.
         alone: it is to have a worker of its own, whatever it may do: it overran its processor time before.
         environment: variables of the host that it may read.
+        cpu: what its component used of the processor, in all its instances.
     """
 
     component: ComponentId
@@ -65,6 +67,12 @@ class Start:
     timeout_ms: int = 10_000
     alone: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    cpu: CpuUse = field(default_factory=CpuUse)
+
+    @property
+    def quota(self) -> CpuQuota:
+        """Of the processor."""
+        return CpuQuota(self.limits.cpu_per_minute_ms, self.cpu)
 
     @property
     def walls(self) -> Walls:
@@ -130,9 +138,8 @@ class Workers:
                 os.close(descriptor)
             raise
         code, *mounts = descriptors
-        per_minute = start.limits.cpu_per_minute_ms
         running = worker.load(
-            start.component, per_minute, self._desk, lambda slot: _load(slot, start), code=code, mounts=mounts
+            start.component, start.quota, self._desk, lambda slot: _load(slot, start), code=code, mounts=mounts
         )
         try:
             await running.loaded(_FORK_S + start.timeout_ms / 1000 + GRACE_S)

@@ -141,11 +141,11 @@ class Slot:
         return Mounts(given, self._load.limits.filesystem)
 
     def _live(self, instance: Instance, hosts: Hosts) -> None:
-        outcome = self._instantiate(instance, hosts)
+        outcome, cpu_us = self._instantiate(instance, hosts)
         if outcome.kind != "returned":
-            self._machinery.line.say(Refused(self._load.slot, outcome.kind, outcome.detail))
+            self._machinery.line.say(Refused(self._load.slot, outcome.kind, outcome.detail, cpu_us))
             return
-        self._machinery.line.say(Loaded(self._load.slot))
+        self._machinery.line.say(Loaded(self._load.slot, cpu_us))
         while (work := self._next()) is not None:
             if isinstance(work, Call):
                 self._call(instance, work)
@@ -161,17 +161,20 @@ class Slot:
             except queue.Empty:
                 alarms.run()
 
-    def _instantiate(self, instance: Instance, hosts: Hosts) -> Outcome:
+    def _instantiate(self, instance: Instance, hosts: Hosts) -> tuple[Outcome, int]:
+        """How it went, and the processor time that it took the component itself."""
         engine = self._machinery.engine
         code = self._descriptors[0]
         try:
             component = load_component(engine, code)
         except SandboxError as error:
-            return Outcome("host", error.why)
+            return Outcome("host", error.why), 0
         finally:
             os.close(code)
-        linker = link(engine, hosts)
-        return instance.instantiate(component, linker, list(component.type.exports(engine)), self._load.timeout_ms)
+        linker, exports = link(engine, hosts), list(component.type.exports(engine))
+        before = time.thread_time_ns()
+        outcome = instance.instantiate(component, linker, exports, self._load.timeout_ms)
+        return outcome, (time.thread_time_ns() - before) // 1000
 
     def _call(self, instance: Instance, call: Call) -> None:
         before = time.thread_time_ns()

@@ -181,18 +181,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The instance is there."""
+    """The instance is there; `cpu_us` as for `Ended`, of its start function."""
 
     slot: int
+    cpu_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """There is no instance, and why not, in a clause."""
+    """There is no instance, and why not, in a clause; `cpu_us` as for `Loaded`."""
 
     slot: int
     kind: str
     why: str
+    cpu_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

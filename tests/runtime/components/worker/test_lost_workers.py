@@ -14,6 +14,7 @@ import pytest
 
 from runtime.components import running as running_module
 from runtime.components import workers as workers_module
+from runtime.components.cpu_quota import CpuQuota
 from runtime.components.errors import ComponentRefusedError, WorkerUnavailableError
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
@@ -319,7 +320,7 @@ class Liar:
             return Load(slot, "acme", "doer", "1.0.0", 0, start.world, Policy().to_json(), LIMITS, (), 1_000)
 
         component = ComponentId("acme", "doer", "1.0.0", 0)
-        return self.worker.load(component, 1_000, self.desk, message, code=code, mounts=[])
+        return self.worker.load(component, CpuQuota(1_000), self.desk, message, code=code, mounts=[])
 
     def end(self) -> None:
         self.process.wait(WAIT_S)
