@@ -6,7 +6,7 @@ what they say of themselves.
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -162,19 +162,23 @@ def _files(module: Loaded, root: Path, library: Path, site: Path) -> Iterator[tu
         yield library / form, f"{_LIBRARY}/{form}"
     elif (extension := _only(library / "lib-dynload", (f"{path}.cpython-*.so",))) is not None:
         yield extension, f"{_LIBRARY}/lib-dynload/{extension.name}"
-    elif top not in sys.stdlib_module_names:
-        yield from _of_wheels(module, path, form, site)
+    elif top not in sys.stdlib_module_names and module.origin.endswith((".py", ".so")):
+        yield _of_wheel(Path(module.origin), site)
 
 
-def _of_wheels(module: Loaded, path: str, form: str, site: Path) -> Iterator[tuple[Path, str]]:
-    if (site / form).exists():
-        yield site / form, f"{_CODE}/{form}"
-    elif (extension := _only(site, (f"{path}.cpython-*.so", f"{path}.abi3.so"))) is not None:
-        yield extension, f"{_CODE}/{extension.relative_to(site).as_posix()}"
-    elif module.origin.endswith((".py", ".so")):
-        raise FailedError(f"no wheel has the module {module.name}", where="initramfs")
+def _of_wheel(origin: Path, site: Path) -> tuple[Path, str]:
+    """The file of the target's wheel that is at the place of one of ours; an extension's name has the machine in it."""
+    folders = [folder for folder in _site_folders() if origin.is_relative_to(folder)]
+    if folders:
+        name = origin.relative_to(max(folders, key=lambda folder: len(folder.parts)))
+        stem = name.name.partition(".")[0]
+        patterns = (f"{stem}.py",) if name.suffix == ".py" else (f"{stem}.cpython-*.so", f"{stem}.abi3.so")
+        found = _only(site / name.parent, patterns)
+        if found is not None:
+            return found, f"{_CODE}/{found.relative_to(site).as_posix()}"
+    raise FailedError(f"no wheel has {origin.name}", where="initramfs")
 
 
 def _only(folder: Path, patterns: Iterable[str]) -> Path | None:
-    found: Sequence[Path] = [file for pattern in patterns for file in folder.glob(pattern)]
+    found = [file for pattern in patterns for file in folder.glob(pattern)]
     return found[0] if found else None
