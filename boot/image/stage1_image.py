@@ -29,14 +29,8 @@ from boot.stage1.init import main
 
 main()
 """
-PROGRAMS: Final = (
-    "boot.stage1.init",
-    "boot.stage1.course",
-    "boot.stage1.mdns",
-    "boot.stage1.dht",
-    "boot.stage2.overlay",
-)
-"""Modules that the image is there to run: init, and what it loads only when it needs it."""
+PROGRAMS: Final = ("boot.stage1.init",)
+"""Modules that the image is there to run."""
 FROM_THE_LIBRARY: Final = ("encodings.ascii", "encodings.idna", "encodings.latin_1", "ssl")
 """What the standard library imports only when it is used: names of hosts, https."""
 CERTIFICATES: Final = "etc/ssl/certs/ca-certificates.crt"

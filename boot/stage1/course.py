@@ -87,7 +87,7 @@ def run(course: Course, load_modules: Callable[[], None]) -> None:
     with Payload() as payload:
         with mounted(partitions, rules, say.line) as cache:
             fetched = _fetch(course, lease, cache, payload, reporter)
-            payload.seal(_handover(course, fetched))
+            payload.seal(_handover(course, fetched, cache))
             payload.check()
             cache.keep(fetched, payload.sources())
         check_rules(rules)
@@ -150,7 +150,7 @@ def _pinned() -> Trusted:
     return pinned(Path(ROOT).read_bytes())
 
 
-def _handover(course: Course, fetched: Fetched) -> Handover:
+def _handover(course: Course, fetched: Fetched, cache: Cache) -> Handover:
     manifest, rules = fetched.verified.manifest, course.rules
     return Handover(
         mode=course.line.mode,
@@ -162,7 +162,7 @@ def _handover(course: Course, fetched: Fetched) -> Handover:
         provider=fetched.provider if rules.reports else "",
         session=fetched.session if rules.reports else "",
         report=rules.reports,
-        cache=course.image.cache if rules.writes else "",
+        cache=course.image.cache if cache.writes else "",
         fails=course.fails,
     )
 

@@ -26,7 +26,7 @@ NAMES: Final = frozenset({"kernel", "initramfs", "rootfs"})
 """The artifacts that are taken."""
 ROOTFS: Final = "rootfs.squashfs"
 
-_PART: Final = 1 << 20
+_PART: Final = 256 << 10
 _SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
@@ -133,10 +133,10 @@ class Payload:
             descriptor, at = self._place(name)
             artifact = self._artifacts[name]
             check = ArtifactCheck(name, artifact)
-            end = at + artifact.size
-            while at < end and (part := os.pread(descriptor, min(_PART, end - at), at)):
-                check.feed(part)
-                at += len(part)
+            end, part = at + artifact.size, memoryview(bytearray(_PART))
+            while at < end and (count := os.preadv(descriptor, [part[: end - at]], at)):
+                check.feed(part[:count])
+                at += count
             check.finish()
 
     def sources(self) -> dict[str, Source]:
