@@ -20,7 +20,7 @@ class Deliveries:
     """The way from one mailbox into one instance.
 
     Args:
-        box: of the instance, at the post; what stands in it may become another mailbox while this runs.
+        box: of the instance, at the post.
         post: takes replies.
         clock: tells the time.
         enter: calls the instance.
@@ -75,7 +75,7 @@ class Deliveries:
         ended = await self._enter("handle-message", arguments, timeout)
         if letter.request is not None and ended.returned:
             reply, failure = reply_of(ended.value)
-            self._post.answer(letter.request, self._box.key, reply, failure)
+            self._post.answer(self._box, letter, reply, failure, self._clock.wall_ms())
 
     async def _call_back(self, callback: Callback) -> None:
         await self._enter("handle-callback", callback_arguments(callback), self._call_ms)

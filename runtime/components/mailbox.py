@@ -6,6 +6,7 @@ component that is in a call; they are bounded by the requests that their receive
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -128,6 +129,27 @@ class Mailbox:
                 return first
             self.dropped += 1
         return None
+
+    def hand_over(self) -> list[Letter]:
+        """Ends it, but for the callbacks: they are for whoever sent the requests.
+
+        Returns:
+            The messages, oldest first.
+        """
+        callbacks = [one for one in self._row if isinstance(one, Callback)]
+        letters = self.close()
+        self._row.extend(callbacks)
+        return letters
+
+    def take_over(self, letters: Sequence[Letter]) -> None:
+        """Takes the messages of one whose place it takes, however many it holds.
+
+        Args:
+            letters: oldest first.
+        """
+        for letter in letters:
+            self._row.append(letter)
+            self._count(letter, 1)
 
     def close(self) -> list[Letter]:
         """Ends it; the component takes no more.

@@ -76,9 +76,8 @@ class Box:
     message_max: int
     pending_max: int
     key: str = ""
-    """Under which the post keeps it: its name, or one of its own while an older instance has that."""
+    """Under which the post keeps it: its name, or one of its own while another instance has that."""
     topics: dict[str, SegmentPattern] = field(default_factory=dict)
-    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +108,7 @@ class Post:
         self._wake = wake
         self._due = due
         self._boxes: dict[str, Box] = {}
+        self._paces: dict[str, Pace] = {}
         self._numbers = itertools.count(1)
         self.requests = Requests()
         self.dead: deque[DeadLetter] = deque(maxlen=_DEAD_KEPT)
@@ -120,22 +120,24 @@ class Post:
         Args:
             box: its own; gets its key here.
         """
-        box.key = box.name if box.name not in self._boxes else f"{box.name}#{next(self._numbers)}"
+        box.key = box.name if box.name not in self._boxes else self._key_of_its_own(box)
         self._boxes[box.key] = box
 
     def open(self, box: Box) -> None:
-        """An instance runs. Where an older one has its name, it takes its place, with all that waits for it.
+        """An instance runs. Where an older one has its name, it takes its place, and the messages that wait for it.
+
+        What the older one asked stays its own: no answer to it reaches another instance.
 
         Args:
             box: its own.
         """
         old = self._boxes.get(box.name)
         if old is not None and old is not box:
-            self.requests.rename(box.key, box.name)
-            del self._boxes[box.key]
-            box.key = box.name
-            box.mailbox, old.mailbox = old.mailbox, box.mailbox
-            self._boxes[box.name] = box
+            own = box.key
+            self._move(old, self._key_of_its_own(old))
+            self._move(box, box.name)
+            del self._boxes[own]
+            box.mailbox.take_over(old.mailbox.hand_over())
         box.mailbox.open = True
         if box.mailbox.waiting:
             self._wake(box.key)
@@ -151,6 +153,8 @@ class Post:
         if self._boxes.get(box.key) is not box:
             return
         del self._boxes[box.key]
+        if not self._instances(box.name):
+            self._paces.pop(box.name, None)
         for letter in box.mailbox.close():
             self._bury(letter.sender, box.name, failure, len(letter.payload), now_ms)
         self._call_back(self.requests.ended(box.key, failure))
@@ -198,7 +202,7 @@ class Post:
         """
         self._may_send(own, content)
         box = self._agreed(own, target, "request")
-        if self.requests.pending(own.key) >= own.pending_max:
+        if sum(self.requests.pending(one.key) for one in self._instances(own.name)) >= own.pending_max:
             raise CaseError("mailbox-full", f"{own.pending_max} requests are open already")
         number, deadline = self.requests.begin(own.key, target, timeout_ms, content.at)
         try:
@@ -280,10 +284,23 @@ class Post:
             raise CaseError("too-large", f"more than {TOPICS_MAX} patterns")
         own.topics[pattern] = compiled
 
-    def answer(self, number: int, target: str, reply: bytes | None, failure: str = "") -> None:
-        """As `Requests.answer`; the sender is called back."""
-        due = self.requests.answer(number, target, reply, failure)
-        self._call_back([due] if due is not None else [])
+    def answer(self, own: Box, asked: Letter, reply: bytes | None, failure: str, now_ms: int) -> None:
+        """Settles a request; the sender is called back. A reply for which nobody waits is a dead letter.
+
+        Args:
+            own: of the instance that answers.
+            asked: the request.
+            reply: as for `Requests.answer`, like `failure`.
+            failure: why there is no reply.
+            now_ms: wall time.
+        """
+        if asked.request is None:
+            return
+        due = self.requests.answer(asked.request, own.name, reply, failure)
+        if due is not None:
+            self._call_back([due])
+        elif reply is not None:
+            self._bury(own.name, asked.sender, "nobody waits", len(reply), now_ms)
 
     def expire(self, now: float) -> None:
         """Calls back those whose time is over.
@@ -293,14 +310,27 @@ class Post:
         """
         self._call_back(self.requests.expire(now))
 
+    def _key_of_its_own(self, box: Box) -> str:
+        return f"{box.name}#{next(self._numbers)}"
+
+    def _move(self, box: Box, key: str) -> None:
+        self.requests.rename(box.key, key)
+        box.key = key
+        self._boxes[key] = box
+
+    def _instances(self, name: str) -> list[Box]:
+        """All of one component: another version of it can be there too."""
+        return [box for box in self._boxes.values() if box.name == name]
+
     def _names(self, own: Box) -> list[str]:
         """Of all that can be reached, but its own; sorted."""
         return [key for key, box in sorted(self._boxes.items()) if key == box.name != own.name and box.mailbox.open]
 
     def _may_send(self, own: Box, content: Content) -> None:
-        if own.pace is None:
-            own.pace = Pace(content.at, burst=_BURST, per_second=_PER_SECOND)
-        if not own.pace.take(1, content.at):
+        pace = self._paces.get(own.name)
+        if pace is None:
+            pace = self._paces[own.name] = Pace(content.at, burst=_BURST, per_second=_PER_SECOND)
+        if not pace.take(1, content.at):
             raise CaseError("mailbox-full", f"more than {_PER_SECOND:.0f} messages a second")
         if len(content.payload) > own.message_max:
             raise CaseError("too-large", f"a message has {own.message_max} bytes at most")

@@ -136,11 +136,11 @@ class Requests:
         return [self._settle(number, Callback(number, None, failure)) for number in asked]
 
     def rename(self, old: str, new: str) -> None:
-        """Another instance takes the place of an older one: what it asked is what that name asked.
+        """An instance has another name from now on; what it asked is still its own.
 
         Args:
-            old: its own name until now.
-            new: the name that both have.
+            old: its name until now.
+            new: nobody has it.
         """
         for number in self._of.pop(old, set()):
             self._open[number] = replace(self._open[number], sender=new)

@@ -49,7 +49,7 @@ class MessagingHost(typing.Protocol):
     def send_request(
         self, target: ComponentId, content_type: str, request: Payload, timeout: DurationMs, /
     ) -> Result[RequestId, MessagingError]:
-        """Does what `send-message` does, and exactly one `handle-callback` follows within the timeout.
+        """Does what `send-message` does, and exactly one `handle-callback` follows within the timeout. An instance that ends before gets none, and neither does the one that comes after it, be it another version.
 
         Permission: msg.request.
         """

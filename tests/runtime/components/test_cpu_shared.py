@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ async def here(tmp_path: Path, component_compiler: Compiler) -> AsyncIterator[No
         yield made
 
 
-async def does_not_come(here: Node, work: "asyncio.Future[object]") -> bool:
+async def does_not_come(here: Node, work: "asyncio.Future[Any]") -> bool:
     """Whether something has not happened while a neighbour did the same several times."""
     for _ in range(3):
         assert await here.told("beside/doer", "echo", b"") == {"ok": ""}

@@ -48,6 +48,17 @@ def to(name: str) -> tuple[str, str, str, int]:
     return (namespace, short, "", 0)
 
 
+async def another_version(here: Node, namespace: str) -> Puppet:
+    """Takes the place of a talker."""
+    made = author(here.state.path.parent / namespace, FULL + TALKS, namespace=namespace, wasm=PUPPET, name="puppet")
+    await here.components.install(Install(folder=made, upgrade=True))
+
+    async def told(operation: str, given: bytes) -> object:
+        return (await here.components.execute(f"{namespace}/puppet", operation, given, 120_000, "test")).value
+
+    return Puppet(told)
+
+
 async def heard(one: Puppet, begin: str, count: int) -> list[str]:
     """So many messages or callbacks, as they came."""
     found: list[str] = []
@@ -136,11 +147,22 @@ async def test_what_waits_goes_to_the_version_that_takes_the_place(here: Node) -
     here.components.unit("b/puppet").want("suspend")
     for number in range(5):
         await sender("send-message", to("b/puppet"), "", str(number).encode())
-    made = author(here.state.path.parent / "b", FULL + TALKS, namespace="b", wasm=PUPPET, name="puppet")
-    await here.components.install(Install(folder=made, upgrade=True))
-
-    async def told(operation: str, given: bytes) -> object:
-        return (await here.components.execute("b/puppet", operation, given, 120_000, "test")).value
-
-    came = await heard(Puppet(told), "message:", 5)
+    came = await heard(await another_version(here, "b"), "message:", 5)
     assert came == [f"message:{number}" for number in range(5)]
+
+
+async def test_an_answer_to_the_old_version_is_a_dead_letter_and_never_reaches_the_new(here: Node) -> None:
+    asker = await talker(here, "a")
+    await here.running('[permissions.messaging]\nreceive = ["*/*"]\n', namespace="c")
+    here.components.unit("c/doer").want("suspend")
+    await asker("send-request", to("c/doer"), "", b"asked by the old", 600_000)
+    asker = await another_version(here, "a")
+    assert await asker("mailbox") == (0, 256, 0, 0)  # nothing that it asked is open
+    here.components.unit("c/doer").want("resume")
+    await asker("send-request", to("c/doer"), "", b"asked by the new", 600_000)
+    assert await heard(asker, "callback:", 1) == ["callback:asked by the new"]
+    dead = here.components.post.dead[-1]
+    assert (dead.sender, dead.target, dead.reason) == ("c/doer", "a/puppet", "nobody waits")
+    [told] = await here.until_heard(ComponentDeadLetter)
+    assert (told.sender, told.component, told.reason, told.count) == ("c/doer", "a/puppet", "nobody waits", 1)
+    assert await asker.heard() == []
