@@ -15,6 +15,7 @@ from tests.namespaces.gate import Gate, gate
 from tests.namespaces.guests import HELLO, other_hello, writes_and_sleeps
 from tests.namespaces.job_steps import PROVEN, STEPS, holds_at
 from tests.namespaces.network import Host, Network
+from tests.namespaces.sluice import sluice
 
 pytestmark = [pytest.mark.net, pytest.mark.timeout(400)]
 
@@ -23,6 +24,9 @@ LEASED = ("offer", "lease")
 
 KEPT = ("request", "module")
 """Whoever dies after these may come back for five minutes, and until then what it sent is kept."""
+
+DATAGRAMS = (1, 2, 3, 4)
+"""A handshake over QUIC takes at least five."""
 
 CLOSED, GONE, RUNS = (125, "closed|broke"), (125, "the worker: there is no such job"), (0, "")
 LATE = (125, "the worker was lost")
@@ -134,6 +138,34 @@ def test_a_requester_whose_worker_is_killed_ends_as_is_written(pair: Pair, step:
         assert all(one["ok"] is not False for one in json.loads(out)["verification"]["steps"])
     names = [row["name"] for row in pair.node.run("jobs", "list")["items"]]
     assert names.count(module.name) == (code == 0)
+
+
+def test_requesters_over_quic_that_are_killed_in_the_handshake_leave_nothing_behind(pair: Pair, tmp_path: Path) -> None:
+    assert pair.bob.orlop("jobs", "run", str(HELLO), "--on", pair.place("quic")).code == 0
+    before = {row["job"] for row in pair.node.run("jobs", "list")["items"]}
+    for passes in DATAGRAMS:
+        with sluice(pair.machine, 4001, passes) as held:
+            process = pair.asks(other_hello(tmp_path, 200 + passes), pair.place("quic", held.udp))
+            assert held.reached.wait(SECONDS), passes
+            process.kill()
+            process.communicate(timeout=SECONDS)
+    assert pair.bob.orlop("jobs", "run", str(HELLO), "--on", pair.place("quic")).code == 0
+    rows = [row for row in pair.node.run("jobs", "list")["items"] if row["job"] not in before]
+    assert {row["state"] for row in rows} == {"done"}
+
+
+def test_a_requester_over_quic_whose_worker_is_killed_in_the_handshake_ends_as_is_written(
+    pair: Pair, tmp_path: Path
+) -> None:
+    with sluice(pair.machine, 4001, 3) as held:
+        process = pair.asks(other_hello(tmp_path, 300), pair.place("quic", held.udp))
+        assert held.reached.wait(SECONDS)
+        pair.node.kill()
+        out, talk = process.communicate(timeout=2 * SECONDS)
+        pair.begin()
+    assert (process.returncode, out) == (125, b""), talk
+    assert b"did not answer within 10 s" in talk
+    assert pair.bob.orlop("jobs", "run", str(HELLO), "--on", pair.place("quic")).code == 0
 
 
 @pytest.mark.parametrize("kind", ["tcp", "quic"])
