@@ -23,6 +23,7 @@ _GROUP: Final = ("224.0.0.251", 5353)
 _NAMES_MAX: Final = 16
 _ASKED: Final = re.compile(r"[ -\[\]-~]{1,200}", re.ASCII)
 _AGAIN_S: Final = 1.0
+_AT_ONCE: Final = 8
 _GRACE_S: Final = 0.3
 """How long others are listened for after the first that fits."""
 _DATAGRAM: Final = 9000
@@ -133,8 +134,8 @@ def look(address: IPv4Interface, wait_s: float, fits: Callable[[Offer], bool]) -
 
 
 def _listen(asker: socket.socket, hearing: Hearing, until: float, fits: Callable[[Offer], bool]) -> None:
-    """Asks again each second, for what is still missing."""
-    ask_at, enough = 0.0, False
+    """Asks again each second, for what is still missing; for what is new at once, but not for ever."""
+    ask_at, enough, at_once = 0.0, False, _AT_ONCE
     while (now := time.monotonic()) < until:
         if now >= ask_at:
             asker.sendto(question(hearing.asks()), _GROUP)
@@ -144,8 +145,8 @@ def _listen(asker: socket.socket, hearing: Hearing, until: float, fits: Callable
             continue
         before = hearing.asks()
         hearing.take(asker.recv(_DATAGRAM))
-        if hearing.asks() != before and len(hearing.asks()) > 1:
-            ask_at = 0.0  # something new, of which not all is known
+        if at_once and hearing.asks() != before and len(hearing.asks()) > 1:
+            ask_at, at_once = 0.0, at_once - 1
         if not enough and any(fits(offer) for offer in hearing.offers()):
             enough, until = True, min(until, time.monotonic() + _GRACE_S)
 
