@@ -18,7 +18,7 @@ from boot.image.programs import run
 from boot.image.saying import Say
 from runtime.errors import FailedError, NetworkError, UnavailableError
 
-__all__ = ["DEBIAN", "Apt", "Package", "package_of", "stanzas", "unpack"]
+__all__ = ["DEBIAN", "Apt", "Package", "package_in", "package_of", "stanzas", "unpack"]
 
 DEBIAN: Final = {"x86_64": "amd64", "arm64": "arm64"}
 """How Debian calls our architectures."""
@@ -30,7 +30,6 @@ _SUITES: Final = (
     ("http://deb.debian.org/debian-security", "bookworm-security"),
 )
 _PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
-_PART: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,19 @@ def package_of(fields: dict[str, str]) -> Package:
         )
     except (KeyError, ValueError) as error:
         raise FailedError(f"a package without {error}", where="apt-cache") from None
+
+
+def package_in(file: Path) -> Package:
+    """The package that a file holds.
+
+    Args:
+        file: a `.deb`.
+
+    Raises:
+        FailedError: it is none.
+    """
+    fields = next(stanzas(run(["dpkg-deb", "-f", str(file)]).decode(errors="replace")), {})
+    return package_of({**fields, "SHA256": _hash(file), "Size": str(file.stat().st_size)})
 
 
 class Apt:
@@ -233,10 +245,9 @@ def unpack(files: Iterable[Path], tree: Path) -> None:
 
 
 def _is(file: Path, package: Package) -> bool:
-    if not file.is_file() or file.stat().st_size != package.size:
-        return False
-    digest = hashlib.sha256()
+    return file.is_file() and file.stat().st_size == package.size and _hash(file) == package.sha256
+
+
+def _hash(file: Path) -> str:
     with file.open("rb") as opened:
-        while part := opened.read(_PART):
-            digest.update(part)
-    return digest.hexdigest() == package.sha256
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,18 +1,17 @@
 """Builds kernel, initramfs and rootfs of a release, without root, the same bytes every time."""
 
 import os
+import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from boot.image import cpio
-from boot.image.apt import DEBIAN, Apt, Package, unpack
+from boot.image.apt import DEBIAN, Apt, Package, package_in, unpack
 from boot.image.bytecode import check_interpreter
 from boot.image.gpt import CACHE_PARTUUID, SEED_PARTUUID
 from boot.image.inventory import INVENTORY, Inventory, Wheel
@@ -30,7 +29,7 @@ from boot.stage1.image import Image
 from boot.trust.manifest import Arch, Channel
 from runtime import durable
 from runtime.errors import UnavailableError
-from runtime.quantities import format_size
+from runtime.quantities import format_size, parse_count
 from runtime.sanitise import clean
 
 __all__ = ["LEVELS", "Built", "Order", "build"]
@@ -38,6 +37,8 @@ __all__ = ["LEVELS", "Built", "Order", "build"]
 LEVELS: Final = (3, 19)
 """Of zstd: quick for tests, small for releases."""
 _NAMES: Final = ("kernel", "initramfs", "rootfs", "image.json", INVENTORY)
+_EPOCH_MAX: Final = 253_402_300_799
+"""The last second of the year 9999."""
 _SPACE: Final = 600_000_000
 """Bytes that a build needs while it runs, the largest kernel's package being unpacked."""
 
@@ -133,20 +134,19 @@ class _Build:
         self._say(f"packages of Debian for {self._debian}")
         self._apt.update()
         kernel, version = self._kernel()
-        lock = needed_at_runtime(the_lock())
         self._say("wheels of the lock")
-        site = wheels(lock, self._order.cache / "wheels", self._debian)
+        vendored = wheels(needed_at_runtime(the_lock()), self._order.cache / "wheels", self._debian)
         base = self._unpacked("base", stage1_packages(self._debian))
         root = self._unpacked("root", rootfs_packages())
         epoch = _epoch((base, root, kernel.modules))
         image = self._image(kernel, version, epoch)
-        self._stage1(image, kernel, base, site)
-        self._rootfs(root, site, epoch)
+        self._stage1(image, kernel, base, vendored.site)
+        self._rootfs(root, vendored.site, epoch)
         signer = self._order.signer
         signed = kernel.image if signer is None else sign_pe(kernel.image, signer, epoch)
         (self._made / "kernel").write_bytes(signed)
         (self._made / "image.json").write_bytes(image.document())
-        (self._made / INVENTORY).write_bytes(self._inventory(lock).document())
+        (self._made / INVENTORY).write_bytes(self._inventory(vendored.listed).document())
         sizes = {name: (self._made / name).stat().st_size for name in _NAMES}
         self._keep()
         return Built(image, sizes)
@@ -156,14 +156,14 @@ class _Build:
         if self._order.kernel in {"cloud", "full"}:
             (newest,) = self._apt.find([kernel_name(self._debian, self._order.kernel)])
             (package,) = self._apt.find([name for name in newest.depends if name.startswith("linux-image-")])
-            self._packages[package.name] = package
-            file, version = self._apt.fetched(package), package.version
+            file = self._apt.fetched(package)
         else:
             file = Path(self._order.kernel)
-            version = run(["dpkg-deb", "-f", str(file), "Version"]).decode(errors="replace").strip()
-        self._say(f"kernel {version}")
+            package = package_in(file)
+        self._packages[package.name] = package
+        self._say(f"kernel {package.version}")
         unpack([file], tree)
-        return read_kernel(tree, self._order.arch), version
+        return read_kernel(tree, self._order.arch), package.version
 
     def _unpacked(self, name: str, names: Iterable[str]) -> Path:
         tree = self._work / name
@@ -211,12 +211,13 @@ class _Build:
         fill(RootfsParts(tree=tree, site=site, arch=self._order.arch, release=self._order.release))
         pack(tree, self._made / "rootfs", epoch=epoch, level=self._order.level)
 
-    def _inventory(self, lock: str) -> Inventory:
-        tools = {"python": ".".join(map(str, sys.version_info[:3]))}
-        tools |= {name: _version(name) for name in ("zstd", "mksquashfs")}
-        return Inventory(
-            tuple(package.listed for package in self._packages.values()), _wheels(lock), tuple(sorted(tools.items()))
-        )
+    def _inventory(self, wheels: tuple[Wheel, ...]) -> Inventory:
+        tools = [
+            ("python", ".".join(map(str, sys.version_info[:3]))),
+            ("zstd", _version("zstd", "--version")),
+            ("mksquashfs", _version("mksquashfs", "-version")),
+        ]
+        return Inventory(tuple(package.listed for package in self._packages.values()), wheels, tuple(tools))
 
     def _keep(self) -> None:
         for name in _NAMES:
@@ -229,23 +230,20 @@ class _Build:
         durable.sync_directory(self._order.out)
 
 
-def _wheels(_lock: str) -> tuple[Wheel, ...]:
-    return ()
-
-
-def _version(_name: str) -> str:
-    return "0"
+def _version(*command: str) -> str:
+    """The version that a program says of itself."""
+    found = re.search(rb"\d+(\.\d+)+", run(command))
+    return found[0].decode() if found else "unknown"
 
 
 def _epoch(trees: Iterable[Path]) -> int:
     """`SOURCE_DATE_EPOCH`, else the newest of the packages' files and of our last commit, in seconds."""
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if given.isdecimal():
-        return int(given)
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if given is not None:
+        return parse_count(given, minimum=0, maximum=_EPOCH_MAX, what="SOURCE_DATE_EPOCH")
     newest = max(int(path.lstat().st_mtime) for tree in trees for path in tree.rglob("*") if path.is_file())
-    said = ""
-    with suppress(FileNotFoundError):
-        root = Path(__file__).resolve().parents[2]
-        command = ["git", "-C", str(root), "log", "-1", "--format=%ct", "--", "boot"]
-        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
-    return max(newest, int(said) if said.isdecimal() else 0)
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return newest
+    said = run(["git", "-C", str(root), "log", "-1", "--format=%ct"]).strip()
+    return max(newest, int(said or 0))

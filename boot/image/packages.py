@@ -37,9 +37,6 @@ _ROOT: Final = (
     "libsqlite3-0",
     "libstdc++6",
     "libuuid1",
-    "media-types",
-    "netbase",
-    "tzdata",
 )
 
 

@@ -67,7 +67,7 @@ def build(root: Path, cache: Path, arch: str, *, epoch: int, level: int) -> tupl
         level: of xz, 0 (quick) to 9 (small).
     """
     with tempfile.TemporaryDirectory() as work:
-        site = read_folder(vendored.wheels(needed_at_runtime(the_lock()), cache, arch), vendored.PLACE)
+        site = read_folder(vendored.wheels(needed_at_runtime(the_lock()), cache, arch).site, vendored.PLACE)
         site += read_folder(_own_wheel(root, Path(work), epoch), vendored.PLACE)
     data = [*site, *_program(), *_service(), *_documents(root, site, epoch)]
     return f"orlop_{__version__}_{arch}.deb", package(_control(data, arch), data, epoch=epoch, level=level)
