@@ -60,7 +60,7 @@ def _second(say: Say, plan: list[Plan]) -> None:
     handover = Handover.parse(Path(HANDOVER).read_bytes())
     plan[0] = Plan(fails=handover.fails, shell=image.debug_shell)
     _load_modules(image, say)
-    enter(image, handover, say.line)
+    enter(image, handover, say)
 
 
 def _image() -> Image:
