@@ -71,6 +71,8 @@ class Deliveries:
         if letter.deadline is not None:
             left = max(1, round((letter.deadline - self._clock.monotonic()) * 1000))
         timeout = self._call_ms if left is None else min(self._call_ms, left)
+        if letter.request is not None:
+            self._post.requests.handle(letter.request)
         arguments = message_arguments(letter, left, self._clock.wall_ms())
         ended = await self._enter("handle-message", arguments, timeout)
         if letter.request is not None and ended.returned:

@@ -204,6 +204,8 @@ class Post:
         box = self._agreed(own, target, "request")
         if sum(self.requests.pending(one.key) for one in self._instances(own.name)) >= own.pending_max:
             raise CaseError("mailbox-full", f"{own.pending_max} requests are open already")
+        if self.requests.waits_for(target, own.name):
+            raise CaseError("deadlock", f"{target} waits for an answer of {own.name}")
         number, deadline = self.requests.begin(own.key, target, timeout_ms, content.at)
         try:
             self._put(box, _letter(own, content, request=number, deadline=deadline))

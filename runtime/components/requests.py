@@ -29,6 +29,7 @@ class _Open:
     sender: str
     target: str
     deadline: float
+    handled: bool = False
 
 
 class Requests:
@@ -71,6 +72,31 @@ class Requests:
         self._of.setdefault(sender, set()).add(self._last)
         heapq.heappush(self._deadlines, (deadline, self._last))
         return self._last, deadline
+
+    def handle(self, number: int) -> None:
+        """The target is in the call that answers a request.
+
+        Args:
+            number: of the request; one that was settled meanwhile is passed by.
+        """
+        known = self._open.get(number)
+        if known is not None:
+            self._open[number] = replace(known, handled=True)
+
+    def waits_for(self, one: str, other: str) -> bool:
+        """Whether a component waits for the answer that another is about to give, over others or not.
+
+        Args:
+            one: a component by its name.
+            other: likewise; with itself it is in a circle only if it handles a request of its own.
+        """
+        edges = [(_name(open_.sender), open_.target) for open_ in self._open.values() if open_.handled]
+        reached, ahead = set[str](), [one]
+        while ahead:
+            at = ahead.pop()
+            reached.update(found := {target for asker, target in edges if asker == at} - reached)
+            ahead.extend(found)
+        return other in reached
 
     def answer(self, number: int, target: str, reply: bytes | None, failure: str = "") -> Due | None:
         """Settles a request by what its target did.
@@ -158,3 +184,8 @@ class Requests:
         if not self._open:
             self._deadlines.clear()
         return known.sender
+
+
+def _name(key: str) -> str:
+    """Of the component of an instance, by the instance's own."""
+    return key.partition("#")[0]

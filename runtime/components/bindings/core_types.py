@@ -507,7 +507,7 @@ class MessagingTargetFailed:
 
 @dataclass(frozen=True, slots=True)
 class MessagingDeadlock:
-    """The case `deadlock` of messaging-error."""
+    """The target waits for the answer to what this component is handling."""
 
     case: ClassVar[str] = "deadlock"
     reason: str

@@ -59,7 +59,7 @@ async def another_version(here: Node, namespace: str) -> Puppet:
     return Puppet(told)
 
 
-async def heard(one: Puppet, begin: str, count: int) -> list[str]:
+async def heard(one: Puppet, begin: str | tuple[str, ...], count: int) -> list[str]:
     """So many messages or callbacks, as they came."""
     found: list[str] = []
     while len(found) < count:
@@ -119,6 +119,20 @@ async def test_a_request_is_answered_once_whatever_befalls_the_other(here: Node)
     with pytest.raises(RefusedError) as gone:
         await asker("send-request", to("c/doer"), "", b"hello", 60_000)
     assert gone.value.case == "component-not-found"
+
+
+async def test_who_asks_back_the_one_that_waits_for_its_answer_is_told_that_this_is_a_circle(here: Node) -> None:
+    one, other = await talker(here, "a"), await talker(here, "b")
+    await one("send-request", to("b/puppet"), "ask back", b"hello", 60_000)
+    assert await heard(other, "asked back:", 1) == ["asked back:deadlock"]
+    assert await heard(one, ("callback:", "message:"), 1) == ["callback:hello"]  # what was refused did not come
+    await other("send-request", to("a/puppet"), "", b"afterwards", 60_000)  # nobody waits any more
+    assert await heard(other, "callback:", 1) == ["callback:afterwards"]
+    await one("send-message", to("b/puppet"), "ask back", b"who does not wait may be asked")
+    assert await heard(other, ("asked back:", "callback:"), 2) == [
+        "asked back:ok",
+        "callback:who does not wait may be asked",
+    ]
 
 
 async def test_a_broadcast_says_how_it_went_for_each(here: Node) -> None:

@@ -41,6 +41,47 @@ def test_the_time_is_taken_into_its_bounds(timeout_ms: int, seconds: float) -> N
     assert Requests().begin("a", "b", timeout_ms, 0.0)[1] == seconds
 
 
+def test_who_waits_for_whom_counts_only_what_is_being_handled() -> None:
+    requests = Requests()
+    first, _ = requests.begin("a#2", "b", 1000, 0.0)
+    assert not requests.waits_for("a", "b")  # it lies in a mailbox: b is free
+    requests.handle(first)
+    assert requests.waits_for("a", "b")
+    assert not requests.waits_for("b", "a")
+    second, _ = requests.begin("b", "c", 1000, 0.0)
+    requests.handle(second)
+    third, _ = requests.begin("c", "c", 1000, 0.0)
+    assert not requests.waits_for("c", "c")
+    requests.handle(third)
+    assert all(requests.waits_for(*pair) for pair in ("ac", "bc", "cc"))
+    assert not any(requests.waits_for(*pair) for pair in ("ba", "ca", "cb", "aa", "xy"))
+    requests.answer(second, "c", b"")
+    assert not requests.waits_for("a", "c")
+    requests.expire(99.0)
+    requests.handle(first)  # settled meanwhile
+    assert not requests.waits_for("a", "b")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd"), st.booleans()),
+        max_size=12,
+    ),
+    st.sampled_from("abcd"),
+    st.sampled_from("abcd"),
+)
+def test_waiting_is_the_transitive_closure(edges: list[tuple[str, str, bool]], one: str, other: str) -> None:
+    requests, closed = Requests(), set()
+    for asker, target, handled in edges:
+        number, _ = requests.begin(asker, target, 1000, 0.0)
+        if handled:
+            requests.handle(number)
+            closed.add((asker, target))
+    for _ in edges:
+        closed |= {(first, last) for first, at in closed for again, last in closed if at == again}
+    assert requests.waits_for(one, other) == ((one, other) in closed)
+
+
 def test_only_its_sender_forgets_it() -> None:
     requests = Requests()
     number, _ = requests.begin("a", "b", 1000, 0.0)

@@ -91,6 +91,17 @@ void orlop_component_lifecycle_init(const orlop_core_component_config_t *config,
   result->is_err = false;
 }
 
+// Asks back whoever sent a message of the content type `ask back`, before it answers.
+static void ask_back(const orlop_core_message_t *message) {
+  orlop_result_u64_core_messaging_error_t asked;
+  orlop_messaging_send_request(&message->sender, message->content_type, message->payload, 60000, &asked);
+  hear("asked back:", 11);
+  if (!asked.is_err) hear("ok", 2);
+  else if (asked.as.err.tag == ORLOP_CORE_MESSAGING_ERROR_DEADLOCK) hear("deadlock", 8);
+  else hear(asked.as.err.as.timeout.data, asked.as.err.as.timeout.size);   // the reason: at one place in all cases
+  hear("\n", 1);
+}
+
 void orlop_component_lifecycle_handle_message(const orlop_core_message_t *message,
                                               orlop_result_option_bytes_core_component_error_t *result) {
   hear("message:", 8);
@@ -100,6 +111,7 @@ void orlop_component_lifecycle_handle_message(const orlop_core_message_t *messag
   }
   hear(message->payload.data, message->payload.size);
   hear("\n", 1);
+  if (is(message->content_type, "ask back")) ask_back(message);
   result->is_err = false;
   result->as.ok.is_some = message->request_id.is_some;
   result->as.ok.some = message->payload;
