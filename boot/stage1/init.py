@@ -58,7 +58,7 @@ def _second(say: Say, plan: list[Plan]) -> None:
 
     image = _image()
     handover = Handover.parse(Path(HANDOVER).read_bytes())
-    plan[0] = Plan(fails=handover.fails, shell=image.debug_shell)
+    plan[0] = Plan(fails=max(handover.fails, _fails()), shell=image.debug_shell)
     _load_modules(image, say)
     enter(image, handover, say)
 
