@@ -6,7 +6,7 @@ from pathlib import Path
 
 from boot.image.gpt import MIB, Partition, disk_table
 
-__all__ = ["cache_disk", "cached", "digest", "drive"]
+__all__ = ["cache_disk", "cached", "digest", "drive", "repaired"]
 
 _ESP = 40 * MIB
 _SEED = MIB
@@ -49,18 +49,39 @@ def cached(path: Path, name: str) -> bytes:
         path: of the disc.
         name: within the partition.
     """
-    where = f"{path}?offset={_cache().offset}"
-    done = subprocess.run(["debugfs", "-R", f"cat {name}", where], check=True, capture_output=True, timeout=60)
-    return done.stdout
+    command = ["debugfs", "-R", f"cat {name}", f"{path}?offset={_cache().offset}"]
+    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
 
 
-def drive(path: Path, name: str = "d0") -> list[str]:
+def repaired(path: Path, copy: Path) -> Path:
+    """A copy of a disc whose cache has taken what stands in its journal, as at the next mount.
+
+    Args:
+        path: of the disc.
+        copy: of the copy.
+    """
+    subprocess.run(["cp", "--sparse=always", str(path), str(copy)], check=True, timeout=60)
+    command = ["e2fsck", "-p", f"{copy}?offset={_cache().offset}"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode in {0, 1}, done.stdout  # clean, or clean now
+    return copy
+
+
+def drive(path: Path, name: str = "d0", *, more: str = "") -> list[str]:
     """QEMU's words for a disc whose file the machine really writes to.
 
     Neither read-only nor a snapshot: of such a one it would prove nothing that it stayed as it was.
+
+    Args:
+        path: of the file.
+        name: of the drive.
+        more: further words of `-drive`.
     """
     return [
-        *("-drive", f"if=none,id={name},file={path},format=raw,cache=writethrough"),
+        *(
+            "-drive",
+            ",".join(one for one in (f"if=none,id={name},file={path},format=raw,cache=writethrough", more) if one),
+        ),
         *("-device", f"virtio-blk-pci,drive={name}"),
     ]
 

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,19 +37,17 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole.splitlines() if line.strip()]
 
 
-@dataclass(slots=True)
 class Laboratory:
     """Gives machines of one release, and folders for what they leave.
 
-    Attributes:
+    Args:
         folder: for all of it.
         release: what machines start from.
     """
 
-    folder: Path
-    release: Release
-
-    def __post_init__(self) -> None:
+    def __init__(self, folder: Path, release: Release) -> None:
+        self.folder = folder
+        self.release = release
         self._running: set[Machine] = set()
         self._lock = threading.Lock()
         self._closed = False

@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import Final, Self
 from net.lan.announcement import BOOT, Boot, text_of
 from net.peer_id import PeerId
 from runtime.identity import Identity, new_seed
+from tests.qemu.machine import DEADLINE_S
 from tests.qemu.pcap import IP4, Frame
 
 __all__ = ["HOST", "LINK", "MAC", "Answerer", "Lan", "announces", "leases", "routed"]
@@ -28,7 +30,8 @@ HOST: Final = "10.0.2.2"
 MAC: Final = "52:54:00:12:34:56"
 """Of a machine's card, unless it makes up another."""
 _OURS: Final = bytes.fromhex("525400aabbcc")
-_MDNS: Final = ("224.0.0.251", 5353)
+_GROUP: Final = "224.0.0.251"
+_MDNS: Final = 5353
 _FRAME_MAX: Final = 1 << 16
 _RECEIVED: Final = 1 << 21
 
@@ -81,6 +84,23 @@ class Lan:
         with self._came:
             return list(self._frames)
 
+    def until(self, fits: Callable[[Frame], bool], seconds: float = DEADLINE_S) -> Frame:
+        """Waits for a frame, since the link was there.
+
+        Args:
+            fits: which.
+            seconds: the deadline.
+        """
+
+        def found() -> Frame | None:
+            return next((frame for frame in self._frames if fits(frame)), None)
+
+        with self._came:
+            assert self._came.wait_for(lambda: found() is not None, seconds), f"none of {len(self._frames)} frames fits"
+            frame = found()
+        assert frame is not None
+        return frame
+
     def plug(self, name: str, *, router: bool = True, address: str = MAC, capture: Path | None = None) -> list[str]:
         """QEMU's words for a machine on this link.
 
@@ -126,6 +146,7 @@ class Lan:
         frame = Frame.of(raw)
         with self._came:
             self._frames.append(frame)
+            self._came.notify_all()
             others = [one for one in self._ports if one is not port]
         _send(raw, [(one, self._ports[one]) for one in others])
         for answerer in self._answerers:
@@ -133,34 +154,36 @@ class Lan:
                 _send(answer, list(self._ports.items()))
 
 
-def announces(port: int, boot: Boot, host: str = HOST) -> Answerer:
-    """A boot server that answers questions of multicast DNS as the library answers that real ones use.
+def announces(port: int, boot: Boot, instance: str = "tests") -> Answerer:
+    """A boot server on the host that answers questions of multicast DNS by the library that real ones use.
 
     Args:
         port: of TCP.
         boot: what it says that it serves.
-        host: where it says that it is.
+        instance: its name.
     """
     from zeroconf import DNSIncoming, DNSOutgoing, ServiceInfo
 
-    name = f"tests.{BOOT}"
+    name = f"{instance}.{BOOT}"
     text = text_of(PeerId.parse(Identity(new_seed()).peer_id), port, None, boot)
-    address = IPv4Address(host)
-    info = ServiceInfo(BOOT, name, port=port, properties=text, server="tests.local.", addresses=[address.packed])
+    address = IPv4Address(HOST)
+    info = ServiceInfo(BOOT, name, port=port, properties=text, server=f"{instance}.local.", addresses=[address.packed])
 
     def answer(frame: Frame) -> Iterable[bytes]:
-        question = _datagram(frame, _MDNS[1])
+        question = _datagram(frame, _MDNS)
         if question is None:
             return
-        asked = DNSIncoming(question)
+        asked = DNSIncoming(question.data)
         if not asked.valid or not any(one.name == BOOT for one in asked.questions):
             return
-        said = DNSOutgoing(0x8400)
+        alone = question.source[1] != _MDNS
+        said = DNSOutgoing(0x8400, multicast=not alone, id_=asked.id if alone else 0)
         said.add_answer_at_time(info.dns_pointer(), 0)
         for record in (info.dns_service(), info.dns_text(), *info.dns_addresses()):
             said.add_additional_answer(record)
+        to = (question.source, frame.source) if alone else ((_GROUP, _MDNS), "01:00:5e:00:00:fb")
         for packet in said.packets():
-            yield _udp((host, _MDNS[1]), _MDNS, packet, "01:00:5e:00:00:fb")
+            yield _udp((HOST, _MDNS), *to, packet)
 
     return answer
 
@@ -177,9 +200,10 @@ def leases(address: str, mask: str, *, router: str = HOST, server: str = HOST, m
     """
 
     def answer(frame: Frame) -> Iterable[bytes]:
-        asked = _datagram(frame, 67)
-        if asked is None or asked[0] != 1:
+        question = _datagram(frame, 67)
+        if question is None:
             return
+        asked = question.data
         kind = asked.partition(b"\x35\x01")[2][:1]
         if kind not in {b"\1", b"\3"}:
             return
@@ -188,20 +212,29 @@ def leases(address: str, mask: str, *, router: str = HOST, server: str = HOST, m
         body = head + bytes(4) + _packed(address) + _packed(server) + bytes(4) + asked[28:44] + bytes(192)
         options = b"\x63\x82\x53\x63\x35\x01" + reply + b"\x36\x04" + _packed(server) + b"\x33\x04\0\0\x0e\x10"
         options += b"\x01\x04" + _packed(mask) + b"\x03\x04" + _packed(router) + more + b"\xff"
-        yield _udp((server, 67), ("255.255.255.255", 68), (body + options).ljust(300, b"\0"), "ff:ff:ff:ff:ff:ff")
+        yield _udp((server, 67), ("255.255.255.255", 68), "ff:ff:ff:ff:ff:ff", (body + options).ljust(300, b"\0"))
 
     return answer
 
 
-def _datagram(frame: Frame, port: int) -> bytes | None:
-    """What a datagram of UDP over IPv4 to this port carries."""
+@dataclass(frozen=True, slots=True)
+class _Datagram:
+    """What somebody sent, and from which address and port."""
+
+    source: tuple[str, int]
+    data: bytes
+
+
+def _datagram(frame: Frame, port: int) -> _Datagram | None:
+    """A datagram of UDP over IPv4 to this port."""
     if frame.kind != IP4 or frame.port != port or frame.data[9] != socket.IPPROTO_UDP:
         return None
     head = 4 * (frame.data[0] & 15)
-    return frame.data[head + 8 : head + int.from_bytes(frame.data[head + 4 : head + 6])]
+    source = str(IPv4Address(frame.data[12:16])), int.from_bytes(frame.data[head : head + 2])
+    return _Datagram(source, frame.data[head + 8 : head + int.from_bytes(frame.data[head + 4 : head + 6])])
 
 
-def _udp(source: tuple[str, int], target: tuple[str, int], data: bytes, to: str) -> bytes:
+def _udp(source: tuple[str, int], target: tuple[str, int], to: str, data: bytes) -> bytes:
     """A frame with a datagram; its own checksum is left out, as IPv4 allows."""
     datagram = struct.pack("!HHHH", source[1], target[1], 8 + len(data), 0) + data
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 255, socket.IPPROTO_UDP, 0)

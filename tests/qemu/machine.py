@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,9 +138,7 @@ class Machine:
             line = next((one for one in whole.split("\n")[:-1] if marker in one), None)
             if line is not None:
                 return line.partition(marker)[2]
-            wrong = next((one for one in whole.split("\n")[:-1] if any(bad in one for bad in self._failures)), None)
-            if wrong is not None or self._ended:
-                raise MachineError(f"{wrong or ENDED}, waiting for {marker!r}\n{self._tail()}")
+            self._look(repr(marker))
             return None
 
         with self._came:
@@ -161,11 +160,31 @@ class Machine:
         with self._came:
             if not self._came.wait_for(lambda: self._ended, seconds):
                 raise MachineError(f"the machine did not go off in {seconds:g} s\n{self._tail()}")
-        text = self.text
-        wrong = next((line for line in text.splitlines() if any(bad in line for bad in self._failures)), None)
-        if wrong is not None:
-            raise MachineError(f"{wrong}\n{self._tail()}")
-        return text
+            self._look_at_failures("its end")
+        return self.text
+
+    def until_written(self, drive: str, count: int, seconds: float = DEADLINE_S) -> None:
+        """Waits until a machine has written so much to a disc.
+
+        Args:
+            drive: its name.
+            count: bytes, since the machine was started.
+            seconds: the deadline.
+
+        Raises:
+            MachineError: something went wrong, or the machine went off before.
+        """
+        until = time.monotonic() + seconds
+        while self._written(drive) < count:
+            with self._came:
+                self._came.wait(0.1)  # for what it says meanwhile; QEMU tells of bytes only when it is asked
+                self._look("bytes on a disc")
+            if time.monotonic() > until:
+                raise MachineError(f"{count} bytes did not come in {seconds:g} s\n{self._tail()}")
+
+    def _written(self, drive: str) -> int:
+        stats = {one["device"]: one["stats"] for one in self.execute("query-blockstats")}
+        return int(stats[drive]["wr_bytes"])
 
     def execute(self, command: str, **arguments: object) -> Any:
         """Has QEMU's monitor do something.
@@ -226,6 +245,17 @@ class Machine:
                 log.write(part)
                 log.flush()
                 yield part
+
+    def _look(self, waiting_for: str) -> None:
+        self._look_at_failures(waiting_for)
+        if self._ended:
+            raise MachineError(f"{ENDED}, waiting for {waiting_for}\n{self._tail()}")
+
+    def _look_at_failures(self, waiting_for: str) -> None:
+        whole = _ESCAPES.sub("", self._text)
+        wrong = next((one for one in whole.split("\n")[:-1] if any(bad in one for bad in self._failures)), None)
+        if wrong is not None:
+            raise MachineError(f"{wrong}, waiting for {waiting_for}\n{self._tail()}")
 
     def _tail(self) -> str:
         return "\n".join(_ESCAPES.sub("", self._text).splitlines()[-_TAIL:])

@@ -14,6 +14,9 @@ from tests.cli.running import Running
 
 __all__ = ["FLOOR", "Release", "built", "node", "shelf"]
 
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "build" / "boot"
+"""Where packages of Debian and wheels are kept from one run to the next."""
 FLOOR = 5
 """The manifest version that is in the image, below which it boots none."""
 _BUILD_S = 900.0
@@ -91,7 +94,7 @@ def built(home: Path, out: Path, *words: str) -> Release:
     keys = home / "keys"
     if not keys.exists():
         _done(orlop(home, "boot", "keygen", "--out", str(keys)))
-    plain = ["--root-key", str(keys / "root.pub"), "--version", str(FLOOR), "--compression", "3"]
+    plain = ["--root-key", str(keys / "root.pub"), "--version", str(FLOOR), "--compression", "3", "--cache", str(KEPT)]
     _done(orlop(home, "boot", "build", "--out", str(out), *plain, *words, timeout=_BUILD_S))
     arch = words[words.index("--arch") + 1] if "--arch" in words else "x86_64"
     sign = f"--channel stable --arch {arch} --version {FLOOR} --expires 30d".split()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from boot.trust.verifier import STEPS
+from tests.cli.program import orlop
 from tests.cli.running import Running
 from tests.qemu.laboratory import Laboratory, boots, events_port, lines_of
 from tests.qemu.lan import HOST, routed
@@ -49,7 +50,9 @@ def direct_chain(laboratory: Laboratory) -> Chain:
 
 def verified(console: Running, receipt: str) -> Any:
     """What a node finds of a receipt that it keeps."""
-    return console.run("receipts", "verify", receipt)
+    ran = orlop(console.home, "receipts", "verify", receipt, "--json")
+    assert ran.code == 0, ran.talk
+    return ran.json
 
 
 def of(chain: Chain, kind: str) -> list[dict[str, Any]]:
