@@ -6,7 +6,6 @@ hashed in the first stage through the descriptor that was loaded, and by the ker
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -16,6 +15,7 @@ from boot.stage1 import libc
 from boot.stage1.disks import make_read_only
 from boot.stage1.handover import Handover
 from boot.stage1.image import Image
+from boot.stage1.say import Say
 from boot.stage2.loop import attach
 from runtime.errors import UnavailableError
 
@@ -53,7 +53,7 @@ class Plan:
     new: Path = Path("/newroot")
 
 
-def enter(image: Image, handover: Handover, say: Callable[[str], None]) -> NoReturn:
+def enter(image: Image, handover: Handover, say: Say) -> NoReturn:
     """Goes into the root file system; what runs then is another program.
 
     Args:
@@ -71,7 +71,7 @@ def enter(image: Image, handover: Handover, say: Callable[[str], None]) -> NoRet
     _mount_lower(plan)
     build(plan)
     _carry(plan.root / KEPT.lstrip("/"), image, handover)
-    say(f"root file system of release {handover.release}, with memory over it")
+    say.line(f"root file system of release {handover.release}, with memory over it")
     switch(plan)
     os.execv(SUPERVISOR[0], SUPERVISOR)  # noqa: S606 - a fixed path in a file system that was verified
 
