@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+from boot.stage1.newc import head, padding, trailer
+
 __all__ = ["Entry", "archive", "device", "directory", "link", "plain", "program", "record"]
 
-_MAGIC: Final = "070701"
 _END: Final = "TRAILER!!!"
 _BLOCK: Final = 512
-_SIZE_MAX: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def archive(entries: Iterable[Entry]) -> Iterator[bytes]:
         part = record(by_name[key], number)
         written += len(part)
         yield part
-    last = record(Entry(_END, 0), 0)
+    last = trailer()
     yield last + bytes(-(written + len(last)) % _BLOCK)
 
 
@@ -96,19 +96,20 @@ def record(entry: Entry, number: int) -> bytes:
         entry: it.
         number: its inode's.
     """
-    name = entry.name.encode() + b"\0"
-    links = 2 if stat.S_ISDIR(entry.mode) else 1
-    fields = (number, entry.mode, 0, 0, links, 0, len(entry.content), 0, 0, *entry.device, len(name), 0)
-    head = (_MAGIC + "".join(f"{field:08X}" for field in fields)).encode() + name
-    return head + bytes(-len(head) % 4) + entry.content + bytes(-len(entry.content) % 4)
+    size, links = len(entry.content), 2 if stat.S_ISDIR(entry.mode) else 1
+    before = head(entry.name, size, number=number, mode=entry.mode, links=links, device=entry.device)
+    return before + entry.content + padding(size)
 
 
 def _checked(entry: Entry) -> Entry:
     path = PurePosixPath(entry.name)
-    if path.is_absolute() or str(path) != entry.name or ".." in path.parts or entry.name in {".", _END}:
+    if (
+        path.is_absolute()
+        or str(path) != entry.name
+        or ".." in path.parts
+        or "\0" in entry.name
+        or entry.name in {".", _END}
+    ):
         message = f"{entry.name!r} is no path in an archive"
-        raise ValueError(message)
-    if "\0" in entry.name or len(entry.content) > _SIZE_MAX:
-        message = f"{entry.name!r} does not fit into an archive"
         raise ValueError(message)
     return entry

@@ -12,7 +12,15 @@ _MAGIC: Final = b"070701"
 _END: Final = "TRAILER!!!"
 
 
-def head(name: str, size: int, *, number: int, mode: int = stat.S_IFREG | 0o400) -> bytes:
+def head(
+    name: str,
+    size: int,
+    *,
+    number: int,
+    mode: int = stat.S_IFREG | 0o400,
+    links: int = 1,
+    device: tuple[int, int] = (0, 0),
+) -> bytes:
     """What stands before the content of a file, up to a multiple of 4.
 
     Args:
@@ -20,6 +28,8 @@ def head(name: str, size: int, *, number: int, mode: int = stat.S_IFREG | 0o400)
         size: bytes of its content.
         number: of its inode.
         mode: its kind and permissions.
+        links: how many names it has; two for a folder.
+        device: major and minor number of a node.
 
     Raises:
         ValueError: a file of this size does not fit into the format.
@@ -28,7 +38,7 @@ def head(name: str, size: int, *, number: int, mode: int = stat.S_IFREG | 0o400)
         message = f"{name} does not fit into an archive"
         raise ValueError(message)
     raw = name.encode() + b"\0"
-    fields = (number, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, len(raw), 0)
+    fields = (number, mode, 0, 0, links, 0, size, 0, 0, *device, len(raw), 0)
     whole = _MAGIC + "".join(f"{field:08X}" for field in fields).encode() + raw
     return whole + padding(len(whole))
 
