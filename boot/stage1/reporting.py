@@ -15,8 +15,7 @@ __all__ = ["Reporter"]
 
 _LINES_MAX: Final = 64
 _DETAIL_MAX: Final = 256
-_AT_MOST_S: Final = 5.0
-_QUICK: Final = Patience(connect_s=3.0, window_s=3.0, rate=1.0, tries=1, rounds=1)
+_WAIT_S: Final = 5.0
 
 
 class Reporter:
@@ -24,10 +23,12 @@ class Reporter:
 
     Args:
         wanted: whether the mode and the command line allow it; if not, nothing is ever sent.
+        wait_s: how long one post may take; a server that is slower is told less.
     """
 
-    def __init__(self, *, wanted: bool) -> None:
+    def __init__(self, *, wanted: bool, wait_s: float = _WAIT_S) -> None:
         self._wanted = wanted
+        self._wait_s = wait_s
         self._session = ""
         self._provider = ""
         self._lines: list[tuple[str, bool, str]] = []
@@ -69,6 +70,11 @@ class Reporter:
             encode({"session": self._session, "step": step, "ok": ok, "detail": detail}) for step, ok, detail in lines
         ]
         with contextlib.suppress(OrlopError, OSError, TimeoutError):
-            async with asyncio.timeout(_AT_MOST_S):
+            async with asyncio.timeout(self._wait_s):
                 place = Location.parse(self._provider).join("/report")
-                await post(place, b"\n".join(documents) + b"\n", "application/x-ndjson", _QUICK)
+                await post(
+                    place,
+                    b"\n".join(documents) + b"\n",
+                    "application/x-ndjson",
+                    Patience(connect_s=self._wait_s, window_s=self._wait_s),
+                )
