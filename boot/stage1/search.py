@@ -63,12 +63,12 @@ class Search:
         return asyncio.run(_reported(urls, self.order, self.reporter))
 
     def _on_link(self) -> list[str]:
-        from boot.stage1 import mdns  # noqa: PLC0415 - loads what a machine with a server does not need
+        from boot.stage1.mdns import look  # noqa: PLC0415 - loads what a machine with a server does not need
 
         if self.lease is None:
             return []
         wanted = self.order.wanted
-        found = mdns.look(
+        found = look(
             self.lease.address,
             _LAN_S,
             lambda one: (one.boot.channel, one.boot.arch) == (wanted.channel, wanted.arch),
@@ -79,12 +79,12 @@ class Search:
         starts = self.line.bootstrap or self.image.bootstrap
         if self.lease is None or not starts:
             return []
-        from boot.stage1 import dht  # noqa: PLC0415 - as above
+        from boot.stage1.dht import Sought, look  # noqa: PLC0415 - as above
 
         order = self.order
         keys = order.trusted.root.keys
-        sought = dht.Sought(order.wanted.channel, order.wanted.arch, keys, order.wanted.times.now_ms)
-        return asyncio.run(dht.look(sought, starts, str(self.lease.address.ip), _DHT_S))
+        sought = Sought(order.wanted.channel, order.wanted.arch, keys, order.wanted.times.now_ms)
+        return asyncio.run(look(sought, starts, str(self.lease.address.ip), _DHT_S))
 
 
 def first_that_gives(places: Iterator[Place]) -> Fetched:
