@@ -18,7 +18,7 @@ from boot.trust.manifest import Arch, Channel
 from runtime.errors import RefusedError
 from runtime.quantities import format_size
 
-__all__ = ["LOADER", "UKI", "Content", "entries", "loader_conf", "mode_cmdline", "write_esp"]
+__all__ = ["LOADER", "UKI", "Content", "entries", "loader_conf", "mode_cmdline", "size_for", "write_esp"]
 
 Content = bytes | Path
 """Bytes, or the file that has them."""
@@ -37,6 +37,9 @@ _TITLES: Final[Mapping[Mode, str]] = {
 _LABEL: Final = "ORLOP_ESP"
 _SERIAL_NUMBER: Final = "0a0b0c0d"
 _RESERVE: Final = 2 << 20
+_LEAST: Final = 64 << 20
+"""Below 34 MiB there is no FAT32."""
+_STEP: Final = 16 << 20
 
 
 def mode_cmdline(mode: Mode, arch: Arch, channel: Channel) -> str:
@@ -86,6 +89,15 @@ def entries(arch: Arch, channel: Channel, kernel: Content, initramfs: Content) -
     return files
 
 
+def size_for(files: Mapping[str, Content]) -> int:
+    """A size of a file system that these files fit into, bytes.
+
+    Args:
+        files: by path.
+    """
+    return max(_LEAST, -(-_needed(files) // _STEP) * _STEP)
+
+
 def write_esp(image: Path, offset: int, size: int, files: Mapping[str, Content], epoch: int) -> None:
     """Makes a FAT32 file system with files inside an image that exists; blocks.
 
@@ -100,7 +112,7 @@ def write_esp(image: Path, offset: int, size: int, files: Mapping[str, Content],
         RefusedError: the files do not fit.
         OrlopError: a program is missing or failed.
     """
-    needed = sum(_size(content) for content in files.values()) + _RESERVE
+    needed = _needed(files)
     if needed > size:
         why = f"the boot files need {format_size(needed)}, the EFI partition has {format_size(size)}"
         raise RefusedError(why, hint="build a smaller initramfs")
@@ -133,6 +145,10 @@ def _folders(files: Mapping[str, Content]) -> list[str]:
     """The folders of the files, those that contain others first."""
     parents = {str(parent) for path in files for parent in PurePosixPath(path).parents}
     return sorted(parents - {"."})
+
+
+def _needed(files: Mapping[str, Content]) -> int:
+    return sum(_size(content) for content in files.values()) + _RESERVE
 
 
 def _size(content: Content) -> int:

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from boot.image.esp import Content, write_esp
-from boot.image.gpt import ESP_SIZE
+from boot.image.esp import Content, size_for, write_esp
 from boot.image.programs import run
 
 __all__ = ["write_iso"]
@@ -15,18 +14,18 @@ __all__ = ["write_iso"]
 _ESP_TYPE: Final = "0xef"
 
 
-def write_iso(out: Path, esp: Mapping[str, Content], epoch: int, *, size: int = ESP_SIZE) -> None:
+def write_iso(out: Path, esp: Mapping[str, Content], epoch: int) -> None:
     """Writes an ISO image whose EFI partition is the whole of it; blocks.
 
     Args:
         out: the file.
         esp: files of the EFI partition, by path.
         epoch: the time of everything in it, in seconds since 1970.
-        size: of the EFI partition, bytes.
 
     Raises:
         OrlopError: the files do not fit, or a program is missing or failed.
     """
+    size = size_for(esp)
     time = datetime.fromtimestamp(epoch, UTC)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         fat, tree = Path(work, "esp.fat"), Path(work, "tree")

@@ -71,12 +71,12 @@ def _files(files: Mapping[str, tuple[int, str]]) -> str:
 def _manifests(sources: Sequence[Source]) -> str:
     text = "## What they boot\n\n"
     for one in sources:
-        manifest = one.manifest
+        manifest, machines = one.manifest, "real machines too" if one.has_usb else "virtual machines"
         artifacts = "; ".join(
             f"{name} {format_size(artifact.size)} `{artifact.sha256}`" for name, artifact in manifest.artifacts.items()
         )
         text += (
-            f"- {manifest.arch}, channel {manifest.channel}, version {manifest.manifest_version}, kernel"
+            f"- {manifest.arch}, {machines}, channel {manifest.channel}, version {manifest.manifest_version}, kernel"
             f" {one.image.kernel}: manifest `{manifest.hash}`, of use until {timestamp(manifest.expires_ms)}."
             f" {artifacts}. Root version {one.trusted.root.version}, {one.trusted.root.threshold} of"
             f" {len(one.trusted.root.keys)} keys.\n"

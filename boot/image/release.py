@@ -133,18 +133,19 @@ def _made(
     for kind, source in plan:
         press.make(kind, source)
     press.list_contents(sources)
+    release = sources[0].manifest.release
     files = {path.name: (path.stat().st_size, sha256_of(path)) for path in sorted(made.iterdir())}
-    notes = release_notes(sources[0].manifest.release, sources, files, key.public_hex, signed=images.signer is not None)
+    notes = release_notes(release, sources, files, key.public_hex, signed=images.signer is not None)
     (made / _NOTES).write_bytes(notes)
-    write_sums(made, key)
+    files[_NOTES] = (len(notes), sha256_of(made / _NOTES))
+    write_sums(made, {name: digest for name, (_, digest) in files.items()}, key)
     say("verifying what was written")
-    _, found = check_sums(made / SUMS, sources[0].trusted)
+    check_sums(made / SUMS, sources[0].trusted)
     for path in made.iterdir():
         path.chmod(0o644)
     made.rename(out)
     durable.sync_directory(out.parent)
-    listed = {name: ((out / name).stat().st_size, digest) for name, digest in found.items()}
-    return Released(sources[0].manifest.release, key.public_hex, listed)
+    return Released(release, key.public_hex, files)
 
 
 class _Press:

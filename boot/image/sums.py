@@ -7,6 +7,7 @@ What a machine boots does not depend on it: that is the manifest's.
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,21 +30,17 @@ _SUMS_MAX: Final = 64 << 10
 _PART: Final = 1 << 20
 
 
-def write_sums(folder: Path, key: Identity) -> dict[str, str]:
-    """Lists the files of a folder with their hashes, and signs the list; blocks.
+def write_sums(folder: Path, files: Mapping[str, str], key: Identity) -> None:
+    """Lists the files of a folder with their hashes, and signs the list.
 
     Args:
-        folder: with regular files.
+        folder: where both are written.
+        files: hashes by name, in hexadecimal.
         key: who signs.
-
-    Returns:
-        The hashes by name, in hexadecimal.
     """
-    found = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    raw = "".join(f"{digest}  {name}\n" for name, digest in found.items()).encode()
+    raw = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items())).encode()
     (folder / SUMS).write_bytes(raw)
     (folder / SIGNATURE).write_bytes(key.sign(RELEASE_DOMAIN, raw).hex().encode() + b"\n")
-    return found
 
 
 def check_sums(sums: Path, trusted: Trusted) -> tuple[str, dict[str, str]]:

@@ -17,7 +17,7 @@ FILES = {"a.img": b"a" * 100_000, "b.qcow2": b"b"}
 def sums(tmp_path: Path) -> Path:
     for name, content in FILES.items():
         (tmp_path / name).write_bytes(content)
-    write_sums(tmp_path, KEYS[0])
+    write_sums(tmp_path, {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}, KEYS[0])
     return tmp_path / "SHA256SUMS"
 
 

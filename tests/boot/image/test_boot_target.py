@@ -1,5 +1,6 @@
 """What speaks against writing to a disk, as sysfs and the tables of mounts and swaps tell it."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,17 @@ def test_what_is_set_up_on_a_disk_and_not_mounted_holds_it(machine: Machine) -> 
     (machine.sys / "devices/usb1/sdb/holders/md0").symlink_to(array)
     (array / "holders/sdb").symlink_to(machine.sys / "devices/usb1/sdb")  # never ends, for those who go round
     assert machine.target("8:16").held == ("md0",)
+
+
+def test_a_disk_is_swap_when_a_swap_file_lies_on_it(machine: Machine, tmp_path: Path) -> None:
+    swap = tmp_path / "swap file"
+    swap.write_bytes(b"swap")
+    number = f"{os.major(swap.stat().st_dev)}:{os.minor(swap.stat().st_dev)}"
+    machine.device("usb1/sdc", number)
+    head = "Filename\tType\tSize\tUsed\tPriority\n"
+    (machine.proc / "swaps").write_text(f"{head}{str(swap).replace(' ', chr(92) + '040')} file 4 0 -2\n")
+    assert machine.target(number).swapped
+    assert not machine.target("8:16").swapped
 
 
 def test_a_device_that_the_kernel_does_not_know_is_refused(machine: Machine) -> None:
