@@ -84,6 +84,7 @@ class Components:
         self._store = store
         self._clock = clock
         self._ceilings = ceilings
+        self._folders = folders
         self._roll = Roll()
         self._chores = Chores(self._trouble)
         self._timer: asyncio.TimerHandle | None = None
@@ -132,11 +133,13 @@ class Components:
         """Knows again what is installed.
 
         Args:
-            start: what is to run is started.
+            start: what is to run is started, and what belongs to nobody is removed: nobody else uses this node.
         """
         installed, damaged = await asyncio.wrap_future(self._store.read(read_all))
         for name, error in damaged.items():
             self._is_damaged(name, error)
+        if start:
+            await self._folders.keep({one.name for one in installed} | damaged.keys())
         for one in installed:
             try:
                 unit = self._unit(one)

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,6 @@ from runtime.components.audit_record import AuditRecord
 from runtime.components.folder import WASM_MAX
 from runtime.components.host.context import ComponentId
 from runtime.components.installed import Installed
-from runtime.components.permissions import Policy
 from runtime.components.worker.wire import MountPoint
 from runtime.components.workers import HostMount
 from runtime.errors import UnavailableError, UsageError
@@ -86,24 +85,27 @@ class Folders:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def __call__(self, installed: Installed, _policy: Policy) -> tuple[HostMount, ...]:
-        """The mounts of a component; makes its own where they are missing.
+    async def __call__(self, installed: Installed, number: int) -> tuple[HostMount, ...]:
+        """The mounts of an instance; makes its component's own where they are missing, and its temporary ones empty.
 
         Args:
-            installed: which.
+            installed: which component.
+            number: of the instance: two versions at a time have nothing temporary in common.
 
         Raises:
             UnavailableError: a folder cannot be made.
         """
-        return await asyncio.to_thread(self._mounts, installed)
+        await self.tidy(installed, number)
+        return await asyncio.to_thread(self._mounts, installed, number)
 
-    async def tidy(self, installed: Installed) -> None:
+    async def tidy(self, installed: Installed, number: int) -> None:
         """Empties what is temporary.
 
         Args:
             installed: whose.
+            number: of the instance.
         """
-        folder = self._own(installed.name) / "temp"
+        folder = self._temporary(installed, number)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def remove(self, name: str) -> None:
@@ -114,16 +116,35 @@ class Folders:
         """
         await asyncio.to_thread(shutil.rmtree, self._own(name), ignore_errors=True)
 
-    def _mounts(self, installed: Installed) -> tuple[HostMount, ...]:
+    async def keep(self, names: Collection[str]) -> None:
+        """Removes what belongs to nobody: its component was taken away by somebody who died before he was done.
+
+        Args:
+            names: of all components that there are; nobody installs one meanwhile.
+        """
+        await asyncio.to_thread(self._keep, {_short(name) for name in names})
+
+    def _keep(self, known: Collection[str]) -> None:
+        if self._root.is_dir():
+            for folder in self._root.iterdir():
+                if folder.name not in known:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _mounts(self, installed: Installed, number: int) -> tuple[HostMount, ...]:
         found: list[HostMount] = []
         for mount in installed.manifest.mounts:
             if mount.source == "operator":
                 folder = _lent(installed, mount.guest)
             else:
-                folder = self._own(installed.name) / mount.source / _short(mount.guest)
-                _made(folder)
+                temporary = mount.source == "temp"
+                of_all = self._own(installed.name) / mount.source
+                folder = (self._temporary(installed, number) if temporary else of_all) / _short(mount.guest)
+                _made(self._root, folder)
             found.append(HostMount(MountPoint(mount.guest, mount.source, mount.read_only), folder))
         return tuple(found)
+
+    def _temporary(self, installed: Installed, number: int) -> Path:
+        return self._own(installed.name) / "temp" / str(number)
 
     def _own(self, name: str) -> Path:
         return self._root / _short(name)
@@ -255,9 +276,11 @@ def _lent(installed: Installed, guest: str) -> Path:
     return Path(host)
 
 
-def _made(folder: Path) -> None:
+def _made(root: Path, folder: Path) -> None:
+    """A folder below the root, with all between them; none for others to look into."""
+    between = reversed([one for one in folder.parents if one.is_relative_to(root)])
     try:
-        for one in (folder.parent.parent.parent, folder.parent.parent, folder.parent, folder):
+        for one in (*between, folder):
             one.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         why = error.strerror.lower() if error.strerror else "cannot be made"

@@ -36,8 +36,8 @@ class Housing:
         post: carries messages.
         clock: tells the time.
         code: compiled code of an installed component, whose bytes were hashed just now.
-        folders: what it sees of the file system; makes what is missing.
-        tidy: empties what is temporary of its folders.
+        folders: what its instance of that number sees of the file system; makes what is missing.
+        tidy: empties what is temporary of them.
         cpu: what a component used of the processor, by its name.
         variables: of the host's environment that a policy lets be read.
         emit: says that something happened.
@@ -48,8 +48,8 @@ class Housing:
     post: Post
     clock: Clock
     code: Callable[[Installed], Awaitable[Compiled]]
-    folders: Callable[[Installed, Policy], Awaitable[tuple[HostMount, ...]]]
-    tidy: Callable[[Installed], Awaitable[None]]
+    folders: Callable[[Installed, int], Awaitable[tuple[HostMount, ...]]]
+    tidy: Callable[[Installed, int], Awaitable[None]]
     cpu: Callable[[str], CpuUse]
     variables: Callable[[Policy], Mapping[str, str]]
     emit: Callable[[Event], None]

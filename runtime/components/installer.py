@@ -104,6 +104,8 @@ class Installer:
             await asyncio.to_thread(self._blobs.put, wanted.folder.wasm, limit=len(wanted.folder.wasm))
             unit = self._made(installed, 0 if before is None else 1 - before.component.instance)
             try:
+                if before is None:  # nobody has that name: what lies there is left of one that was taken away
+                    await self._folders.remove(name)
                 await self._code(installed)
                 if before is not None and before.life.state in {"running", "suspended"}:
                     await self._run_beside(before, unit)

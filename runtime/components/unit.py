@@ -264,7 +264,7 @@ class Unit:
         return "verified"
 
     async def _load(self) -> lifecycle.Event:
-        mounts = await self._housing.folders(self.installed, self.policy)
+        mounts = await self._housing.folders(self.installed, self._number)
         if self._compiled is None:
             raise UsageError("its code is gone")
         code, limits = self._compiled.code, self.ceilings.for_worker(self._compiled.memories)
@@ -354,7 +354,7 @@ class Unit:
             await running.unload()
         await self._fresh.end()
         self._checkup = None
-        await self._housing.tidy(self.installed)
+        await self._housing.tidy(self.installed, self._number)
         self._compiled = None
 
     async def _ask_supervisor(self) -> None:

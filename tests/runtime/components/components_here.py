@@ -132,6 +132,7 @@ async def node(
     ceilings: Mapping[str, int] | None = None,
     groups: Mapping[str, Group] | None = None,
     need_space: Callable[[], None] = lambda: None,
+    start: bool = True,
 ) -> AsyncIterator[Node]:
     """A node whose components end with it."""
     state = prepare(place / "state")
@@ -148,7 +149,7 @@ async def node(
         kinds={},
         need_space=need_space,
     )
-    await components.restore(start=True)
+    await components.restore(start=start)
     try:
         yield Node(state, store, components, place)
     finally:

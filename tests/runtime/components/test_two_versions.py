@@ -1,0 +1,45 @@
+"""Two versions of a component at a time, while one takes the place of the other: what each has, and what they share."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from runtime.components.installer import Install
+from runtime.sandbox.compile import Compiler
+from tests.runtime.components.components_here import Node, author, node
+from tests.runtime.components.puppet import PUPPET, Puppet
+from tests.runtime.components.puppets_here import FULL, puppet
+
+FILES = (
+    '[permissions.filesystem]\nread = ["/tmp/**"]\nwrite = ["/tmp/**"]\nlist = ["/tmp/**"]\n'
+    '[[mounts]]\nguest = "/tmp"\nsource = "temp"\n'
+)
+
+
+@pytest.fixture
+async def here(tmp_path: Path, component_compiler: Compiler) -> AsyncIterator[Node]:
+    async with node(tmp_path, lambda: component_compiler) as made:
+        yield made
+
+
+async def next_version(here: Node, place: Path, more: str) -> Puppet:
+    """Takes the place of the one that runs."""
+    made = author(place / "next", FULL + more, wasm=PUPPET, name="puppet")
+    await here.components.install(Install(folder=made, upgrade=True))
+
+    async def told(operation: str, given: bytes) -> object:
+        ended = await here.components.execute("local/puppet", operation, given, 120_000, "test")
+        return ended.value if ended.returned else f"{ended.kind} {ended.trap}".strip()
+
+    return Puppet(told)
+
+
+async def test_what_is_temporary_of_one_neither_is_seen_nor_emptied_by_the_other(here: Node, tmp_path: Path) -> None:
+    guest = await puppet(here, tmp_path, FILES)
+    await guest("write-file-atomic", "/tmp/of-the-first", b"x")
+    for number in range(2):
+        guest = await next_version(here, tmp_path, FILES)
+        assert await guest("list-directory", "/tmp") == []
+        await guest("write-file-atomic", f"/tmp/{number}", b"x")
+        assert await guest("read-file", f"/tmp/{number}") == b"x"
