@@ -8,12 +8,11 @@ import pytest
 from runtime.components.installer import Install
 from runtime.sandbox.compile import Compiler
 from tests.runtime.components.components_here import Node, author, node
-from tests.runtime.components.puppet import PUPPET, Puppet
+from tests.runtime.components.puppet import PUPPET, Puppet, RefusedError
 from tests.runtime.components.puppets_here import FULL, puppet
 
 FILES = (
-    '[permissions.filesystem]\nread = ["/tmp/**"]\nwrite = ["/tmp/**"]\nlist = ["/tmp/**"]\n'
-    '[[mounts]]\nguest = "/tmp"\nsource = "temp"\n'
+    '[permissions.filesystem]\nread = ["/tmp/**"]\nwrite = ["/tmp/**"]\n[[mounts]]\nguest = "/tmp"\nsource = "temp"\n'
 )
 
 
@@ -40,6 +39,8 @@ async def test_what_is_temporary_of_one_neither_is_seen_nor_emptied_by_the_other
     await guest("write-file-atomic", "/tmp/of-the-first", b"x")
     for number in range(2):
         guest = await next_version(here, tmp_path, FILES)
-        assert await guest("list-directory", "/tmp") == []
+        with pytest.raises(RefusedError) as missing:
+            await guest("read-file", "/tmp/of-the-first")
+        assert missing.value.case == "not-found"
         await guest("write-file-atomic", f"/tmp/{number}", b"x")
         assert await guest("read-file", f"/tmp/{number}") == b"x"
