@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.client import Args, Fault, Result
 from console.commands import Command, Confirm
 from console.registry import COMMANDS
+from console.ui.by_face import BY_FACE, carry_out
 from console.ui.desk import READ_ONLY_HINT, Desk, read_only_fault
 from console.ui.spelling import command_line
 from runtime.errors import OrlopError, ReadOnlyError, UsageError
@@ -120,7 +121,10 @@ class Actions:
         from console.cmdline.aftermath import write_outputs
 
         try:
-            line, command, files = await self._prepared(words)
+            line, command = self._read(words)
+            if command.name in BY_FACE:
+                return await self._by_face(line, command, quiet=quiet)
+            files = await _opened(line, command)
         except OrlopError as error:
             return self._refused(error, quiet=quiet)
         with files:
@@ -140,6 +144,13 @@ class Actions:
             return self._refused(error, quiet=quiet)
         return replace(results[0], value=value)
 
+    async def _by_face(self, line: "Line", command: Command, *, quiet: bool) -> Result:
+        """Runs a command on files of the operator's in this process, and keeps what came of it."""
+        result = await self.desk.follow(command_line(command, line.args), carry_out(line))
+        if not result.ok and not quiet:
+            self.fail(result.fault.line if result.fault else f"{command.name} failed")
+        return result
+
     async def check(self, words: Sequence[str], judge: Callable[[Command, Args], object]) -> str:
         """What is wrong with a command line before anything is run; empty when nothing is.
 
@@ -148,15 +159,14 @@ class Actions:
             judge: raises what the handler would raise about arguments that do not fit together.
         """
         try:
-            line, command, files = await self._prepared(words)
-            with files:
+            line, command = self._read(words)
+            with await _opened(line, command):
                 judge(command, line.args)
         except OrlopError as error:
             return str(error)
         return ""
 
-    async def _prepared(self, words: Sequence[str]) -> "tuple[Line, Command, Files]":
-        from console.cmdline.files import Files
+    def _read(self, words: Sequence[str]) -> "tuple[Line, Command]":
         from console.cmdline.verbline import read_line
         from console.verbs.values import check_values
 
@@ -171,8 +181,7 @@ class Actions:
             raise UsageError("standard input and output are this screen", hint="name a file")
         if self.desk.read_only and command.changes:
             raise ReadOnlyError("changing commands are off", what=command.name, hint=READ_ONLY_HINT)
-        # Opening a file may wait, for a pipe or a slow disk: not on the screen's loop.
-        return line, command, await asyncio.to_thread(Files, command, line.paths)
+        return line, command
 
     def _refused(self, error: OrlopError, *, quiet: bool) -> Result:
         fault = Fault(error.code, error.why, error.what, error.where, error.hint)
@@ -198,3 +207,10 @@ class Actions:
         )
         answer: bool = await self.app.push_screen_wait(screen)
         return answer
+
+
+async def _opened(line: "Line", command: Command) -> "Files":
+    """The files of a line. Opening one may wait, for a pipe or a slow disk: not on the screen's loop."""
+    from console.cmdline.files import Files
+
+    return await asyncio.to_thread(Files, command, line.paths)

@@ -27,7 +27,7 @@ from console.ui.ascii_only import AsciiOnly
 from console.ui.component_notices import ComponentNotices
 from console.ui.desk import Desk
 from console.ui.feed import Feed
-from console.ui.frame import AGENTS, COMPONENTS, JOBS, LOG, PANES, PEERS, RECEIPTS, ROOMS
+from console.ui.frame import AGENTS, BOOT, COMPONENTS, JOBS, LOG, PANES, PEERS, RECEIPTS, ROOMS
 from console.ui.introduction import introduce
 from console.ui.notices import notices
 from console.ui.options import UiOptions
@@ -55,6 +55,7 @@ _PANES = {
     PEERS: ("peers", "PeersPane"),
     JOBS: ("jobs", "JobsPane"),
     RECEIPTS: ("receipts", "ReceiptsPane"),
+    BOOT: ("boot", "BootPane"),
     LOG: ("log", "LogPane"),
     COMPONENTS: ("components", "ComponentsPane"),
 }

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from console.client import Args, CoreClient, Fault, Result, Sink, Subscription
@@ -153,11 +153,19 @@ class Desk:
             args: by name.
             files: descriptors by argument.
         """
-        line = command_line(COMMANDS[command], args)
+        return await self.follow(command_line(COMMANDS[command], args), self._execute(command, args, files))
+
+    async def follow(self, line: str, work: Awaitable[Result]) -> Result:
+        """Waits for a command that runs already, and keeps what came of it.
+
+        Args:
+            line: the command line that does the same.
+            work: the command.
+        """
         self.running += 1
         self.changed()
         try:
-            result = await self._execute(command, args, files)
+            result = await work
         finally:
             self.running -= 1
         self.note(line, result)

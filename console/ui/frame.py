@@ -15,6 +15,7 @@ from runtime.sanitise import clean
 
 __all__ = [
     "AGENTS",
+    "BOOT",
     "COMPONENTS",
     "JOBS",
     "LOG",
@@ -32,13 +33,14 @@ __all__ = [
     "table_status",
 ]
 
-ROOMS, AGENTS, PEERS, JOBS, RECEIPTS, LOG, COMPONENTS = 1, 2, 3, 4, 5, 7, 8
+ROOMS, AGENTS, PEERS, JOBS, RECEIPTS, BOOT, LOG, COMPONENTS = 1, 2, 3, 4, 5, 6, 7, 8
 PANES = (
     (ROOMS, "Rooms"),
     (AGENTS, "Agents"),
     (PEERS, "Peers"),
     (JOBS, "Jobs"),
     (RECEIPTS, "Receipts"),
+    (BOOT, "Boot"),
     (LOG, "Log"),
     (COMPONENTS, "Components"),
 )
@@ -103,11 +105,10 @@ def header(
 
 def strip(view: View, current: int, unseen: frozenset[int], width: int) -> tuple[Span, ...]:
     """The panes with their counters, the current one reversed, a mark where something failed and was not looked at."""
-    if width < _WIDE:
-        return _panes(view, current, unseen, gap=" ", counted=False)
-    spans = _panes(view, current, unseen, gap="   ", counted=True)
+    counted, gap = width >= _WIDE, "   " if width >= _WIDE else " "
+    spans = _panes(view, current, unseen, gap=gap, counted=counted)
     fits = width_of("".join(text for text, _ in spans).rstrip()) <= width
-    return spans if fits else _panes(view, current, unseen, gap="", counted=True)
+    return spans if fits else _panes(view, current, unseen, gap="", counted=counted)
 
 
 def _panes(view: View, current: int, unseen: frozenset[int], *, gap: str, counted: bool) -> tuple[Span, ...]:
@@ -151,6 +152,8 @@ def _counter(view: View, number: int) -> list[Span]:  # noqa: PLR0911 - one coun
         return [*spans, (f" ◌{waiting:,}", "warn")] if waiting else spans
     if number == RECEIPTS and view.receipts:
         return [(f" {len(view.receipts):,}", "")]
+    if number == BOOT and view.boot.machines:
+        return [(f" {len(view.boot.machines):,}", "")]
     if number == COMPONENTS and view.components:
         spans = [(f" {view.live}/{len(view.components)}", "")]
         return [*spans, (f" ✗{view.given_up}", "alarm")] if view.given_up else spans

@@ -8,6 +8,7 @@ from textual.dom import DOMNode
 
 from console.ui.app import OrlopApp
 from console.ui.panes.agents import AgentsPane
+from console.ui.panes.boot import BootPane
 from console.ui.panes.chat import ChatLine
 from console.ui.panes.components import ComponentsPane
 from console.ui.panes.jobs import JobsPane
@@ -54,6 +55,7 @@ SECTIONS: Mapping[str, _Place] = MappingProxyType(
         "Peers (3)": PeersPane,
         "Jobs (4)": JobsPane,
         "Receipts (5)": ReceiptsPane,
+        "Boot (6)": BootPane,
         "Log (7)": LogPane,
         "Components (8)": ComponentsPane,
         "In the chat line": ChatLine,
@@ -86,6 +88,7 @@ _PANES: Mapping[str, _Place] = MappingProxyType(
         "Peers": PeersPane,
         "Jobs": JobsPane,
         "Receipts": ReceiptsPane,
+        "Boot": BootPane,
         "Log": LogPane,
         "Components": ComponentsPane,
     }

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,15 @@ def folder(path: Path) -> Iterator[dict[str, int]]:
         yield {"release": descriptor}
     finally:
         os.close(descriptor)
+
+
+def held(path: Path) -> int:
+    """How many descriptors of this process are of a folder."""
+    found = 0
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found += each.readlink() == path
+    return found
 
 
 async def served(harbor: Harbor, path: Path, **args: str) -> dict[str, Any]:
@@ -147,12 +156,13 @@ async def test_what_is_not_as_it_was_signed_is_not_served(harbor: Harbor, tmp_pa
 async def test_nothing_stays_open_of_what_could_not_be_served(harbor: Harbor, tmp_path: Path) -> None:
     path = release(tmp_path / "release")
     row = await served(harbor, path)
-    before = sorted(os.listdir("/proc/self/fd"))
     with folder(path) as descriptors:
         taken = f"127.0.0.1:{port_of(row)}"
         said = await harbor.refused("boot serve", descriptors=descriptors, bind=taken)
     assert "address already in use" in said
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert held(path) == 1
+    await harbor.well("boot stop")
+    assert held(path) == 0
 
 
 @pytest.mark.parametrize(

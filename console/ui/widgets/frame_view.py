@@ -16,7 +16,7 @@ from console.ui.panes.pane import Pane
 from console.ui.pulse import Pulse
 from console.ui.sheet import Span
 from console.ui.widgets.ribbon import Ribbon
-from runtime import component_events, events
+from runtime import boot_events, component_events, events
 from runtime.events import Record
 
 __all__ = ["FrameView"]
@@ -136,6 +136,8 @@ def _failed_pane(record: Record) -> int:  # noqa: PLR0911 - one line for each pa
             return frame.RECEIPTS
         case component_events.ComponentGivenUp() | component_events.ComponentState(state="failed"):
             return frame.COMPONENTS
+        case boot_events.BootReport(ok=False) | boot_events.BootReceipt(ok=False):
+            return frame.BOOT
         case events.CoreError():
             return frame.LOG
         case _:

@@ -17,6 +17,7 @@ from console.table_rows import Column, Row, fit_columns
 from console.ui.bound import keys_of
 from console.ui.search import HERE, HIT, TableHits, lit
 from console.ui.sheet import Span, cut, fit, line, width_of, wrap
+from console.ui.text.steps import STEP_INKS
 from console.ui.widgets.searched import Searched
 
 __all__ = ["TableLines"]
@@ -289,6 +290,9 @@ class TableLines(Searched, ScrollView):
 
 def _cell(text: str, ink: str, cells: int, gap: str, *, right: bool) -> list[Span]:
     """A cell and the gap behind it."""
+    if ink == "steps":  # each mark has an ink of its own
+        shown = fit(text, cells, right=right)
+        return [*((mark, STEP_INKS.get(mark, "")) for mark in shown), (gap, "")]
     if ink != "done":
         return [(fit(text, cells, right=right) + gap, ink)]
     # Only the text is struck through, not the rest of its cell.

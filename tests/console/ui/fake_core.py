@@ -7,7 +7,17 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from console.client import Args, Fault, Json, Result, Sink, Snapshot, Subscription
-from console.rows import AgentRow, ComponentRow, JobRow, NodeRow, PeerRow, ReceiptRow, RoomRow
+from console.rows import (
+    AgentRow,
+    ComponentRow,
+    JobRow,
+    MachineRow,
+    NodeRow,
+    PeerRow,
+    ReceiptRow,
+    ReleaseRow,
+    RoomRow,
+)
 from console.ui.options import UiOptions
 from runtime.clock import ManualClock
 from runtime.events import Event, Record
@@ -64,6 +74,8 @@ class FakeCore:
         receipts: Sequence[ReceiptRow] = (),
         peers: Sequence[PeerRow] = (),
         components: Sequence[ComponentRow] = (),
+        releases: Sequence[ReleaseRow] = (),
+        machines: Sequence[MachineRow] = (),
         history: Sequence[Record] = (),
         seq: int = 48_000,
     ) -> None:
@@ -74,6 +86,8 @@ class FakeCore:
         self.receipts = list(receipts)
         self.peers = list(peers)
         self.components = list(components)
+        self.releases = list(releases)
+        self.machines = list(machines)
         self.history = list(history)
         self.seq = seq
         self.now_ms = NOW
@@ -97,6 +111,8 @@ class FakeCore:
             "receipts": [to_wire(row) for row in self.receipts],
             "peers": [to_wire(row) for row in self.peers],
             "components": [to_wire(row) for row in self.components],
+            "releases": [to_wire(row) for row in self.releases],
+            "machines": [to_wire(row) for row in self.machines],
         }
         future: Future[Snapshot] = Future()
         future.set_result(Snapshot(self.seq, {topic: every[topic] for topic in topics}))

@@ -6,7 +6,7 @@ from console.client import Args, Json, Result
 from console.rows import AgentRow, JobRow, NodeRow, ReceiptRow, RoomRow
 from runtime import events
 from runtime.events import Drop, Record, Step
-from tests.console.ui import anchorage, quay
+from tests.console.ui import anchorage, quay, slipway
 from tests.console.ui.fake_core import NOW, FakeCore
 
 HARBOR = "3f9a51c07e2b4d68a1b2c3d4e5f60718"
@@ -618,6 +618,8 @@ def harbor(*, read_only: bool = False) -> FakeCore:
         receipts=RECEIPTS,
         peers=anchorage.PEERS,
         components=quay.COMPONENTS,
+        releases=slipway.RELEASES,
+        machines=slipway.MACHINES,
         history=history(),
     )
     core.answers["components show"] = lambda args: quay.shown(core, args)

@@ -11,6 +11,7 @@ from console.registry import COMMANDS
 from console.ui.app import OrlopApp
 from console.ui.keys import key_name
 from console.ui.panes.agents import AgentsPane
+from console.ui.panes.boot import BootPane
 from console.ui.panes.components import ComponentsPane
 from console.ui.panes.jobs import JobsPane
 from console.ui.panes.log import LogPane
@@ -87,6 +88,7 @@ def test_a_key_for_a_command_that_does_not_exist_is_a_mistake() -> None:
         ("4", JobsPane),
         ("5", ReceiptsPane),
         ("7", LogPane),
+        ("6", BootPane),
         ("8", ComponentsPane),
     ],
 )
