@@ -252,7 +252,7 @@ def test_a_cache_without_room_is_said_and_what_was_seen_is_remembered(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk.keep(OLD, 7)
-    monkeypatch.setattr(cache_module.ArtifactStore, "has_room", lambda *_: False)
+    monkeypatch.setattr(ArtifactStore, "has_room", lambda *_: False)
     assert not disk.keep(NEW, 8)
     assert disk.said == [
         "cache: no room beside the release before, which makes way",
