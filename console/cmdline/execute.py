@@ -8,7 +8,7 @@ from dataclasses import replace
 from console.client import Fault, Json, Result
 from console.cmdline import streams
 from console.cmdline.aftermath import write_exit_file, write_outputs
-from console.cmdline.files import Files
+from console.cmdline.files import STDIN, Files, open_input
 from console.cmdline.signals import Signals
 from console.cmdline.verbline import Line
 from console.commands import Command, Confirm
@@ -64,6 +64,8 @@ def _run(command: Command, line: Line) -> Result:
             files.lend("talk", 2)
         if command.name == "jobs logs" and line.args.get("follow") and not line.options.json:
             files.lend("stdout", 1)
+        if command.name == "components run" and line.args.get("input") == STDIN:
+            files.lend("stdin", open_input(STDIN))
         _confirm(command, line)
         return through_core(command, line, files)
 
@@ -185,6 +187,11 @@ def _print(command: Command, line: Line, value: Json, fault: Fault | None) -> No
     if command.name == "jobs logs" and isinstance(value, dict):
         streams.print_bytes(_kept_output(value, stderr=line.args.get("stderr") == "true"))
         return
+    if command.name == "components run" and isinstance(value, dict) and "output" in value:
+        from console.verbs.components import payload_of
+
+        streams.print_bytes(_fit_for_stdout(payload_of(value)))
+        return
     if command.name != "jobs run":
         from console.cmdline.render import render
 
@@ -192,14 +199,18 @@ def _print(command: Command, line: Line, value: Json, fault: Fault | None) -> No
 
 
 def _kept_output(value: dict[str, Json], *, stderr: bool) -> bytes:
-    """What a job wrote: unchanged for a file or pipe, harmless for a terminal."""
+    """What a job wrote."""
     import base64
-
-    from runtime.sanitise import clean_multiline
 
     name = "stderr" if stderr else "stdout"
     coded = value.get(f"{name}_b64")
-    data = base64.b64decode(coded) if isinstance(coded, str) else str(value.get(name, "")).encode()
+    return _fit_for_stdout(base64.b64decode(coded) if isinstance(coded, str) else str(value.get(name, "")).encode())
+
+
+def _fit_for_stdout(data: bytes) -> bytes:
+    """What a guest wrote: unchanged for a file or pipe, harmless for a terminal."""
+    from runtime.sanitise import clean_multiline
+
     if not os.isatty(1):
         return data
     return clean_multiline(data.decode("utf-8", "replace"), 10 * len(data) + 1).encode()

@@ -13,12 +13,13 @@ from runtime import durable
 from runtime.errors import FailedError, UnavailableError, UsageError
 from runtime.sanitise import clean
 
-__all__ = ["VERIFY", "Files", "check_out", "names_file", "open_input", "write_out"]
+__all__ = ["STDIN", "VERIFY", "Files", "check_out", "names_file", "open_input", "write_out"]
 
 VERIFY = "receipts verify"
 """The command that takes receipts as files; all others know stored ones only."""
 
-_STDIN = "-"
+STDIN = "-"
+"""Stands for standard input where a file is named."""
 _LINK_TO_NOTHING = "is a symbolic link to nothing"
 
 
@@ -81,9 +82,9 @@ def open_input(path: str) -> int:
     Raises:
         UsageError: it cannot be opened, or is a directory.
     """
-    if path == _STDIN:
+    if path == STDIN:
         if is_closed(0):
-            raise UsageError("standard input is closed", where=_STDIN)
+            raise UsageError("standard input is closed", where=STDIN)
         return 0
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
@@ -105,7 +106,7 @@ def names_file(text: str) -> bool:
         there = Path(text).exists()
     except (OSError, ValueError):
         there = True
-    return text == _STDIN or there or not text or bool(text.strip("0123456789abcdefABCDEF"))
+    return text == STDIN or there or not text or bool(text.strip("0123456789abcdefABCDEF"))
 
 
 def check_out(path: str) -> None:
@@ -117,7 +118,7 @@ def check_out(path: str) -> None:
     Raises:
         UsageError: it is a directory, a link to nothing, cannot be written, or lies in none that can be.
     """
-    if path == _STDIN:
+    if path == STDIN:
         return
     try:
         why = _refusal(Path(path))

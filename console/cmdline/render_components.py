@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 from console.output import Column, Item, facts, items_of, list_of, moment, table, text, text_of, word
-from console.verbs.components import payload_of
 from runtime.sanitise import clean
 
 __all__ = ["COMPONENTS", "asked_text"]
@@ -93,9 +92,7 @@ def _request(one: Item, component: str) -> str:
 
 
 def _ran(value: Item) -> str:
-    if "output" in value:
-        return payload_of(value).decode("utf-8", "surrogateescape")
-    return _state(value) if "state" in value else ""
+    return _state(value) if "state" in value else ""  # what an operation returned is printed as it is
 
 
 def _state(value: Item) -> str:

@@ -67,6 +67,7 @@ def test_every_document_has_a_shape_that_scripts_can_count_on(home: Path, folder
                 "description",
                 "world",
                 "hash",
+                "folder_hash",
                 "mark",
                 "before",
                 "imports",
@@ -92,6 +93,18 @@ def test_every_document_has_a_shape_that_scripts_can_count_on(home: Path, folder
         "component": "local/doer",
         "uninstalled": True,
     }
+
+
+def test_an_operation_reads_standard_input_where_it_is_told_to(home: Path) -> None:
+    given = bytes(range(256))
+    ran = inside(home, ["components", "run", "doer", "echo", "-"], stdin=given, cwd=home)
+    assert (ran.code, ran.out) == (0, given)
+    node = Running(home, "--no-ui")
+    try:
+        node.until("core.ready")
+        assert inside(home, ["components", "run", "doer", "echo", "-"], stdin=given, cwd=home).out == given
+    finally:
+        node.close()
 
 
 def test_status_counts_them(home: Path) -> None:
