@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -127,13 +127,15 @@ class _Build:
         self._debian = DEBIAN[order.arch]
         self._made = work / "made"
         self._packages: dict[str, Package] = {}
+        self._tools = [(name, _version(*command)) for name, command in _tools(signs=order.signer is not None)]
 
     def run(self) -> Built:
         """All of it, step by step; files come to their places last."""
         self._made.mkdir()
+        own = None if self._order.kernel in {"cloud", "full"} else self._read(Path(self._order.kernel))
         self._say(f"packages of Debian for {self._debian}")
         self._apt.update()
-        kernel, version = self._kernel()
+        kernel, version = own or self._read(self._newest())
         self._say("wheels of the lock")
         vendored = wheels(needed_at_runtime(the_lock()), self._order.cache / "wheels", self._debian)
         base = self._unpacked("base", stage1_packages(self._debian))
@@ -151,15 +153,15 @@ class _Build:
         self._keep()
         return Built(image, sizes)
 
-    def _kernel(self) -> tuple[Kernel, str]:
-        tree = self._work / "kernel"
-        if self._order.kernel in {"cloud", "full"}:
-            (newest,) = self._apt.find([kernel_name(self._debian, self._order.kernel)])
-            (package,) = self._apt.find([name for name in newest.depends if name.startswith("linux-image-")])
-            file = self._apt.fetched(package)
-        else:
-            file = Path(self._order.kernel)
-            package = package_in(file)
+    def _newest(self) -> Path:
+        """The file of Debian's newest kernel."""
+        (newest,) = self._apt.find([kernel_name(self._debian, self._order.kernel)])
+        (package,) = self._apt.find([name for name in newest.depends if name.startswith("linux-image-")])
+        return self._apt.fetched(package)
+
+    def _read(self, file: Path) -> tuple[Kernel, str]:
+        """The kernel in a package, and the package's version."""
+        tree, package = self._work / "kernel", package_in(file)
         self._packages[package.name] = package
         self._say(f"kernel {package.version}")
         unpack([file], tree)
@@ -173,8 +175,7 @@ class _Build:
         return tree
 
     def _image(self, kernel: Kernel, version: str, epoch: int) -> Image:
-        order = self._order
-        kind = order.kernel if order.kernel == "cloud" else "full"
+        order, modules = self._order, ModuleTree(kernel.modules)
         return Image(
             arch=order.arch,
             channel=order.channel,
@@ -182,7 +183,7 @@ class _Build:
             built_ms=epoch * 1000,
             release=order.release,
             kernel=version,
-            modules=ModuleTree(kernel.modules).order(wanted_modules(order.arch, kind)),
+            modules=modules.order(wanted_modules(order.arch, order.kernel, modules)),
             bootstrap=order.bootstrap,
             debug_shell=order.debug_shell,
             cache=CACHE_PARTUUID,
@@ -212,12 +213,8 @@ class _Build:
         pack(tree, self._made / "rootfs", epoch=epoch, level=self._order.level)
 
     def _inventory(self, wheels: tuple[Wheel, ...]) -> Inventory:
-        tools = [
-            ("python", ".".join(map(str, sys.version_info[:3]))),
-            ("zstd", _version("zstd", "--version")),
-            ("mksquashfs", _version("mksquashfs", "-version")),
-        ]
-        return Inventory(tuple(package.listed for package in self._packages.values()), wheels, tuple(tools))
+        packages = tuple(package.listed for package in self._packages.values())
+        return Inventory(packages, wheels, (("python", ".".join(map(str, sys.version_info[:3]))), *self._tools))
 
     def _keep(self) -> None:
         for name in _NAMES:
@@ -228,6 +225,14 @@ class _Build:
         for name in _NAMES:
             (self._made / name).replace(self._order.out / name)
         durable.sync_directory(self._order.out)
+
+
+def _tools(*, signs: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The programs on whose versions the bytes depend, and how each is asked; one that is missing is missed early."""
+    yield "zstd", ("zstd", "--version")
+    yield "mksquashfs", ("mksquashfs", "-version")
+    if signs:
+        yield "sbsign", ("sbsign", "--version")
 
 
 def _version(*command: str) -> str:

@@ -58,7 +58,7 @@ def read_elf(content: bytes) -> Elf:
     """
     try:
         return _read(content)
-    except (struct.error, ValueError, IndexError) as error:
+    except (struct.error, ValueError, IndexError, OverflowError) as error:
         raise FailedError(f"no sound ELF file of 64 bits: {error}") from None
 
 

@@ -88,8 +88,8 @@ def deferred(source: str) -> Iterator[str]:
 
 
 def _probe(names: Sequence[str], path: Sequence[Path]) -> tuple[Loaded, ...]:
-    extensions = next(part for part in sys.path if part.endswith("lib-dynload"))
-    command = [sys.executable, "-I", "-S", "-B", "-c", _PROBE, ",".join(names), *map(str, path), extensions]
+    folders = [*map(str, path), *(part for part in sys.path if part.endswith("lib-dynload"))]
+    command = [sys.executable, "-I", "-S", "-B", "-c", _PROBE, ",".join(names), *folders]
     done = subprocess.run(command, capture_output=True, check=False, text=True, stdin=subprocess.DEVNULL)  # noqa: S603
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["without a word"]

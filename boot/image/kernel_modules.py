@@ -22,18 +22,22 @@ _REAL: Final = (
 )  # fmt: skip
 _REAL_ARM: Final = ("e1000e", "igb", "r8169", "xhci_pci", "usb_storage", "uas", "ahci")
 _FILES: Final = ("squashfs", "overlay", "loop", "vfat", "nls_cp437", "nls_ascii", "nls_utf8", "crc32c_generic", "ext4")
+_SECOND_STAGE: Final = ("squashfs", "overlay", "loop")
 
 
-def wanted_modules(arch: str, kind: str) -> tuple[str, ...]:
+def wanted_modules(arch: str, kind: str, there: "ModuleTree") -> tuple[str, ...]:
     """Names of the modules that a machine may need before it has its second stage.
 
     Args:
         arch: one of ours.
-        kind: `cloud` for virtual machines, `full` for real ones as well.
+        kind: `cloud` for Debian's kernel for virtual machines, `full` for that for real ones as well, or the operator's
+            own, which has to have what the second stage needs, and of the rest has what it has.
+        there: the modules of the kernel.
     """
     if kind == "cloud":
         return (*_VIRTUAL, *_FILES)
-    return (*_VIRTUAL, *(_REAL if arch == "x86_64" else _REAL_ARM), *_FILES)
+    every = (*_VIRTUAL, *(_REAL if arch == "x86_64" else _REAL_ARM), *_FILES)
+    return every if kind == "full" else tuple(name for name in every if name in _SECOND_STAGE or there.has(name))
 
 
 def modinfo(content: bytes) -> Mapping[str, tuple[str, ...]]:
@@ -50,7 +54,7 @@ def modinfo(content: bytes) -> Mapping[str, tuple[str, ...]]:
     """
     try:
         section = _section(content, b".modinfo")
-    except (struct.error, ValueError, IndexError) as error:
+    except (struct.error, ValueError, IndexError, OverflowError) as error:
         raise FailedError(f"no kernel module: {error}") from None
     values: dict[str, tuple[str, ...]] = {}
     for item in section.split(b"\0"):
@@ -90,6 +94,14 @@ class ModuleTree:
         builtin = folder / "modules.builtin"
         lines = builtin.read_text().splitlines() if builtin.exists() else []
         self._builtin = {_plain(Path(line).stem) for line in lines}
+
+    def has(self, name: str) -> bool:
+        """Whether the kernel has a module, as a file or built in.
+
+        Args:
+            name: of the module.
+        """
+        return _plain(name) in self._paths or _plain(name) in self._builtin
 
     def order(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """The paths of modules and of all that they need, each after what it needs.
