@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
@@ -30,14 +31,18 @@ _COMMAND: Final = COMMANDS["boot build"]
 _NAME: Final = re.compile(r"[A-Za-z0-9._+~-]{1,64}", re.ASCII)
 
 
-def build(line: Line) -> Result:
+def build(line: Line, told: Callable[[str], None] | None = None) -> Result:
     """`boot build`.
+
+    Args:
+        line: the command line.
+        told: hears how it goes, on whatever thread that is; None for standard error.
 
     Raises:
         OrlopError: what is missing or wrong; then the folder is as it was.
     """
     quiet = line.options.quiet or line.options.json
-    built = build_image(_order(line), say_nothing if quiet else streams.say)
+    built = build_image(_order(line), told or (say_nothing if quiet else streams.say))
     return Result(ok=True, value=_document(built, line.paths["out"]))
 
 

@@ -106,7 +106,12 @@ class Actions:
         return results
 
     async def line(
-        self, words: Sequence[str], *, lend: Mapping[str, int] | None = None, quiet: bool = False
+        self,
+        words: Sequence[str],
+        *,
+        lend: Mapping[str, int] | None = None,
+        quiet: bool = False,
+        told: Callable[[str], None] = lambda _: None,
     ) -> Result | None:
         """Runs a command line, as it would be typed behind `orlop`: the prompt's and the dialogs' way.
 
@@ -114,6 +119,7 @@ class Actions:
             words: the line's words.
             lend: descriptors of this process that go along, by argument.
             quiet: no toast when it fails; the caller shows the fault itself.
+            told: hears how a long command goes that this process runs, on another thread.
 
         Returns:
             The end of the command; None when the operator cancelled or the command is off.
@@ -123,7 +129,7 @@ class Actions:
         try:
             line, command = self._read(words)
             if command.name in BY_FACE:
-                return await self._by_face(line, command, quiet=quiet)
+                return await self._by_face(line, command, told, quiet=quiet)
             files = await _opened(line, command)
         except OrlopError as error:
             return self._refused(error, quiet=quiet)
@@ -144,9 +150,9 @@ class Actions:
             return self._refused(error, quiet=quiet)
         return replace(results[0], value=value)
 
-    async def _by_face(self, line: "Line", command: Command, *, quiet: bool) -> Result:
+    async def _by_face(self, line: "Line", command: Command, told: Callable[[str], None], *, quiet: bool) -> Result:
         """Runs a command on files of the operator's in this process, and keeps what came of it."""
-        result = await self.desk.follow(command_line(command, line.args), carry_out(line))
+        result = await self.desk.follow(command_line(command, line.args), carry_out(line, told))
         if not result.ok and not quiet:
             self.fail(result.fault.line if result.fault else f"{command.name} failed")
         return result

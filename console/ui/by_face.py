@@ -4,6 +4,7 @@ Keys that sign releases never go through a core, and no core writes a key on som
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,23 +21,28 @@ BY_FACE: Final = frozenset({"boot keygen", "boot sign", "boot rotate", "boot ver
 """Names of these commands."""
 
 
-async def carry_out(line: "Line") -> Result:
+async def carry_out(line: "Line", told: Callable[[str], None]) -> Result:
     """Runs one, without a word on standard error: that is this screen.
 
     Args:
         line: as it was typed.
+        told: hears how `boot build` goes, on another thread.
 
     Returns:
         Its end, or why it was refused.
     """
     from console.cmdline.alone import ALONE
+    from console.cmdline.boot_build import build
 
     if line.command is None or line.command.name not in BY_FACE:
         message = "this command is for the core"
         raise RuntimeError(message)
     quiet = replace(line, options=replace(line.options, json=True, quiet=True))
+    name = line.command.name
     try:
-        result = await asyncio.to_thread(ALONE[line.command.name], quiet)
+        if name == "boot build":
+            return await asyncio.to_thread(build, quiet, told)
+        result = await asyncio.to_thread(ALONE[name], quiet)
     except OrlopError as error:
-        return Result(ok=False, fault=fault_of(error, line.command.name))
+        return Result(ok=False, fault=fault_of(error, name))
     return result or Result(ok=False, fault=Fault("failed", "nothing was done"))

@@ -42,6 +42,7 @@ class BootPane(Pane):
     BINDINGS: ClassVar[list[BindingType]] = [
         command_binding("r", "serve", "boot serve", "serve"),
         command_binding("S", "stop", "boot stop", "stop"),
+        command_binding("b", "build", "boot build", "build"),
         command_binding("i", "sign", "boot sign", "sign"),
         command_binding("K", "keygen", "boot keygen", "make a key"),
     ]
@@ -213,6 +214,12 @@ class BootPane(Pane):
             self.actions.refuse("nothing is served")
             return
         self.run_worker(self.actions.run("boot stop", [{"release": row.url}], names=[row.url]), group="action")
+
+    def action_build(self) -> None:
+        """Opens the dialog that builds a release."""
+        from console.ui.screens.boot import BuildScreen
+
+        self.app.push_screen(BuildScreen(self.actions))
 
     def action_sign(self) -> None:
         """Opens the dialog that signs a release."""

@@ -13,7 +13,7 @@ from console.ui.widgets.tick import Tick
 from runtime.errors import OrlopError
 from runtime.sanitise import clean
 
-__all__ = ["KeygenScreen", "ServeScreen", "SignScreen"]
+__all__ = ["BuildScreen", "KeygenScreen", "ServeScreen", "SignScreen"]
 
 _FOLDERS = "/"
 """No name of a file ends in it: only folders are offered."""
@@ -58,6 +58,64 @@ class KeygenScreen(FormScreen):
         if not problem:
             self.actions.tell(f"root.key and root.pub lie in {clean(named(self.value('out')), 200)}")
         return problem
+
+
+class BuildScreen(FormScreen):
+    """Builds kernel, initramfs and root file system; says how it goes, for it takes minutes."""
+
+    TITLE = "Build a release"
+    GO = "Build"
+
+    _told = ""
+
+    def fields(self) -> Iterable[Element]:
+        """Folder and root, and what it is for."""
+        yield Field(name="out", label="Folder", hint="for the release; it is made", path=True, suffix=_FOLDERS)
+        yield Field(name="root", label="Root", hint=self.path_hint("root.pub, which machines trust"), path=True)
+        yield Choose(name="channel", label="Channel", choices=_CHANNELS, chosen=_CHANNELS[0])
+        yield Choose(name="arch", label="For", choices=_ARCHES, chosen=_ARCHES[0])
+        yield Choose(name="kernel", label="Kernel", choices=("cloud", "full"), chosen="cloud")
+        yield Field(name="version", label="Version", value="1")
+        yield Field(name="name", label="Name", hint="of the release; empty: its version")
+        yield Note(name="progress", text="")
+
+    def on_mount(self) -> None:
+        """Looks now and then how it goes."""
+        super().on_mount()
+        self.set_interval(0.5, self._show_progress)
+
+    def words(self) -> list[str]:
+        """`boot build …`."""
+        words = ["boot", "build", "--out", named(self.value("out")), "--root-key", named(self.value("root"))]
+        words += ["--channel", self.chosen("channel"), "--arch", self.chosen("arch"), "--kernel", self.chosen("kernel")]
+        words += ["--version", self.value("version") or "1"]
+        return [*words, "--name", self.value("name")] if self.value("name") else words
+
+    def equivalent(self) -> str:
+        """Nothing while what it needs is missing."""
+        return super().equivalent() if self.value("out") and self.value("root") else ""
+
+    def _hear(self, words: str) -> None:
+        """On the thread that builds."""
+        self._told = words
+
+    def _show_progress(self) -> None:
+        if self._told:
+            self.note("progress", f"◐ {clean(self._told, 200)}")
+
+    async def carry_out(self) -> str:
+        """Builds it, and says that it is to be signed next."""
+        for name, words in (("out", "a folder"), ("root", "the file root.pub")):
+            if not self.value(name):
+                return f"{words} is needed"
+        self._hear("begins")
+        result = await self.actions.line(self.words(), quiet=True, told=self._hear)
+        self._hear("")
+        self.note("progress", "")
+        if result is None or not result.ok:
+            return result.fault.line if result is not None and result.fault else "nothing was built"
+        self.actions.tell(f"{clean(named(self.value('out')), 200)} is built; sign it next")
+        return ""
 
 
 class SignScreen(FormScreen):

@@ -1,5 +1,7 @@
 """The Boot pane under keys: what is served, how far machines are, and what the operator does about it."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +9,15 @@ import pytest
 from textual.widgets import Input, Static
 
 from console.client import Fault, Result
+from console.cmdline import boot_build
+from console.cmdline.verbline import Line
 from console.ui.app import OrlopApp
 from console.ui.figures import NOTHING
 from console.ui.panes.boot import BootPane
-from console.ui.screens.boot import KeygenScreen, ServeScreen, SignScreen
+from console.ui.screens.boot import BuildScreen, KeygenScreen, ServeScreen, SignScreen
 from console.ui.widgets.tick import Tick
 from runtime.boot_events import BootMachine, BootReceipt, BootReport, BootServing, BootStopped
+from runtime.errors import RefusedError
 from tests.boot.serve.releases import release
 from tests.console.ui import harbor, slipway
 from tests.console.ui.fake_core import FakeCore
@@ -312,6 +317,28 @@ async def test_a_release_is_signed_by_this_process_and_a_signed_one_signed_again
         await until(pilot, lambda: len(app.screen_stack) == 1)
         assert (folder / "manifest.json").read_bytes().count(b'"signature"') == 2
     assert "boot sign" not in [name for name, _ in core.calls]
+
+
+async def test_how_a_build_goes_is_said_until_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+
+    def build(_line: Line, told: Callable[[str], None]) -> Result:
+        told("unpacks python3.11")
+        assert goes_on.wait(100)
+        raise RefusedError("mksquashfs is missing", hint="apt-get install squashfs-tools")
+
+    monkeypatch.setattr(boot_build, "build", build)
+    async with opened(empty()) as (app, pilot):
+        await press(pilot, "6", "b")
+        assert isinstance(app.screen, BuildScreen)
+        await press(pilot, "ctrl+s")
+        assert "a folder is needed" in words_of(app)
+        fill(app, out=str(tmp_path / "release"), root=str(tmp_path / "root.pub"), version="14")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "◐ unpacks python3.11" in words_of(app))
+        goes_on.set()
+        await until(pilot, lambda: "mksquashfs is missing; apt-get install squashfs-tools" in words_of(app))
+        assert "unpacks" not in words_of(app)
 
 
 async def test_the_prompt_makes_keys_too_without_the_core(tmp_path: Path) -> None:

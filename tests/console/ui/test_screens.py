@@ -106,6 +106,7 @@ DIALOGS = {
     "serve": ("6", "r"),
     "sign": ("6", "i"),
     "keygen": ("6", "K"),
+    "build": ("6", "b"),
     "operation": ("8", "j", "j", "j", "r"),
     "component-may": ("8", "j", "j", "j", "c"),
     "component-folder": ("8", "i"),
