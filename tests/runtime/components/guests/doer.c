@@ -5,6 +5,7 @@
 static uint32_t counted;
 static orlop_string_t spins_in;   // one of health, shutdown, handle-message; empty for none
 static char kept[64];
+static uint64_t in_order[2], out_of_order;   // of numbered messages: the last from `a` and from `b`; those that were not next
 
 static bool same(const char *data, size_t size, const char *text) {
   size_t at = 0;
@@ -83,6 +84,28 @@ static void keep_store(orlop_bytes_t input, orlop_result_bytes_core_execution_er
   result->as.ok = found.as.ok.some;
 }
 
+// Sends `c/doer` so many messages, numbered from 1 on; waits a moment whenever its mailbox is full.
+static void send_numbered(uint64_t count, orlop_result_bytes_core_execution_error_t *result) {
+  orlop_core_component_id_t target = {ORLOP_STRING("c"), ORLOP_STRING("doer"), ORLOP_STRING(""), 0};
+  for (uint64_t next = 1; next <= count;) {
+    orlop_result_unit_core_messaging_error_t sent;
+    bool cut = false;
+    orlop_messaging_send_message(&target, ORLOP_STRING("number"), (orlop_bytes_t){(uint8_t *)&next, sizeof next}, &sent);
+    if (!sent.is_err) next++;
+    else if (sent.as.err.tag == ORLOP_CORE_MESSAGING_ERROR_MAILBOX_FULL) orlop_services_sleep_millis(1, &cut);
+    else __builtin_trap();
+    if (cut) return answer_number(next - 1, result);
+  }
+  answer_number(count, result);
+}
+
+static void take_number(const orlop_core_message_t *message) {
+  uint64_t *last = &in_order[message->sender.namespace.data[0] == 'b'], came = 0;
+  for (size_t at = 0; at < sizeof came; at++) came |= (uint64_t)message->payload.data[at] << (8 * at);
+  if (came == *last + 1) *last = came;
+  else out_of_order++;
+}
+
 void orlop_component_lifecycle_execute(orlop_string_t operation, orlop_bytes_t input,
                                        const orlop_core_execution_context_t *context,
                                        orlop_result_bytes_core_execution_error_t *result) {
@@ -138,6 +161,8 @@ void orlop_component_lifecycle_execute(orlop_string_t operation, orlop_bytes_t i
     return answer_text(allowed.as.denied, result);
   }
   if (is(operation, "store")) return keep_store(input, result);
+  if (is(operation, "send-numbered")) return send_numbered(number(input), result);
+  if (is(operation, "in-order")) return answer_number(out_of_order ? 0 : in_order[0] + in_order[1], result);
   if (is(operation, "spin-in")) {
     for (size_t at = 0; at < input.size && at < sizeof kept; at++) kept[at] = (char)input.data[at];
     spins_in = (orlop_string_t){kept, input.size};
@@ -155,6 +180,7 @@ void orlop_component_lifecycle_execute(orlop_string_t operation, orlop_bytes_t i
 void orlop_component_lifecycle_handle_message(const orlop_core_message_t *message,
                                               orlop_result_option_bytes_core_component_error_t *result) {
   if (is(spins_in, "handle-message")) spin();
+  if (same(message->content_type.data, message->content_type.size, "number")) take_number(message);
   result->is_err = false;
   result->as.ok.is_some = message->request_id.is_some;
   result->as.ok.some = message->payload;
