@@ -100,7 +100,7 @@ def refuse_advertisements(names: Iterable[str], folder: Path = IPV6) -> None:
 
 
 def set_hardware_address(name: str, address: bytes) -> None:
-    """Gives an interface that is down another hardware address.
+    """Gives an interface another hardware address; it is down then, as many cards want it.
 
     Args:
         name: of the interface.
@@ -109,6 +109,7 @@ def set_hardware_address(name: str, address: bytes) -> None:
     Raises:
         UnavailableError: it keeps its own.
     """
+    _ask(name, lambda index: netlink.set_up(index, up=False), "does not go down")
     _ask(name, lambda index: netlink.set_hardware_address(index, address), "keeps its hardware address")
 
 

@@ -33,9 +33,9 @@ _HEAD: Final = struct.Struct("=IHHII")
 _ANSWER_S: Final = 10.0
 
 
-def set_up(index: int) -> bytes:
-    """Brings an interface up."""
-    return _message(_NEWLINK, 0, struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, _IFF_UP, _IFF_UP))
+def set_up(index: int, *, up: bool = True) -> bytes:
+    """Brings an interface up, or down."""
+    return _message(_NEWLINK, 0, struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, _IFF_UP if up else 0, _IFF_UP))
 
 
 def set_hardware_address(index: int, address: bytes) -> bytes:
