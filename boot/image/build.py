@@ -108,7 +108,8 @@ def build(order: Order, say: Say) -> Built:
             return _Build(order, Path(work), say).run()
     except OSError as error:
         place = Path(error.filename) if isinstance(error.filename, str) else order.out
-        raise durable.unavailable(place, error) from error
+        # What is below the folder has a name that nobody gave, and is gone by now.
+        raise durable.unavailable(order.out if place.is_relative_to(order.out) else place, error) from error
 
 
 def _check_space(folder: Path) -> None:
