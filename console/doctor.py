@@ -20,6 +20,7 @@ from console.config import key_map_file
 from console.toml_file import read_toml
 from runtime.errors import OrlopError
 from runtime.jobs import confinement
+from runtime.jobs.landlock import PORTS_ABI
 from runtime.quantities import format_size
 from runtime.sanitise import clean
 from runtime.space import SpaceWatch, free_bytes
@@ -209,9 +210,14 @@ def _kernel(_path: Path, _environ: Mapping[str, str]) -> Check:
     walls = confinement()
     said = f"{platform.system()} {clean(platform.release(), 60)}: "
     if walls.missing:
-        todo = "jobs run without; receipts say so. A kernel of 5.13 or later has both, unless they are switched off"
+        todo = (
+            "jobs and components run without; receipts say so. A kernel of 5.13 or later has both, unless they are"
+            " switched off"
+        )
         return Check("kernel", "info", f"{said}no {', no '.join(walls.missing)}", todo)
-    return Check("kernel", "ok", f"{said}seccomp and Landlock {walls.landlock} stand around every job")
+    ports = "" if walls.landlock >= PORTS_ABI else f"; it holds ports of components from version {PORTS_ABI} on"
+    around = f"seccomp and Landlock {walls.landlock} stand around every job and component"
+    return Check("kernel", "ok", f"{said}{around}{ports}")
 
 
 CHECKS: dict[str, Callable[[Path, Mapping[str, str]], Check]] = {

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Reach", "abi", "handled", "restrict", "rights"]
+__all__ = ["PORTS_ABI", "Reach", "abi", "handled", "restrict", "rights"]
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _VERSION_FLAG: Final = 1
@@ -38,7 +38,7 @@ _BITS_SINCE: Final = ((2, 14), (3, 15), (5, 16))
 _BIND, _CONNECT = 1, 2
 _TCP: Final = _BIND | _CONNECT
 _NET_PORT: Final = 2
-_TCP_SINCE: Final = 4
+PORTS_ABI: Final = 4
 _OUTSIDE: Final = 3
 _OUTSIDE_SINCE: Final = 6
 """Abstract sockets and signals of processes outside."""
@@ -69,7 +69,7 @@ def abi() -> int:
 def handled(version: int) -> tuple[int, int, int]:
     """What a ruleset of an ABI forbids unless a rule allows it: rights on files, on TCP ports, and to reach outside."""
     bits = max((bits for since, bits in _BITS_SINCE if version >= since), default=_FIRST_BITS)
-    tcp = _TCP if version >= _TCP_SINCE else 0
+    tcp = _TCP if version >= PORTS_ABI else 0
     return (1 << bits) - 1, tcp, _OUTSIDE if version >= _OUTSIDE_SINCE else 0
 
 
@@ -95,7 +95,7 @@ def restrict(paths: Sequence[tuple[int, bool]], reach: Reach = _NOTHING) -> None
         tcp &= ~_CONNECT
     if reach.listen is None:
         tcp &= ~_BIND
-    size = 8 if version < _TCP_SINCE else 16 if version < _OUTSIDE_SINCE else 24
+    size = 8 if version < PORTS_ABI else 16 if version < _OUTSIDE_SINCE else 24
     ruleset = _checked(_CREATE, struct.pack("=QQQ", files, tcp, outside), size, 0)
     try:
         for descriptor, writable in paths:
