@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from console.client import Json
 from console.component_groups import GROUPS, ComponentGroup, group_row, groups_table, read_groups
 from console.component_settings import ComponentsConfig
+from console.control_settings import ControlConfig
 from console.job_settings import JobsConfig
 from console.p2p_settings import P2pConfig
 from console.setting_key import Key, Value
@@ -90,6 +91,7 @@ class Config:
 
     node: NodeConfig = field(default_factory=NodeConfig)
     core: CoreConfig = field(default_factory=CoreConfig)
+    control: ControlConfig = field(default_factory=ControlConfig)
     agents: AgentsConfig = field(default_factory=AgentsConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
     components: ComponentsConfig = field(default_factory=ComponentsConfig)
@@ -370,6 +372,7 @@ def _build(
     return Config(
         node=_section(NodeConfig, values),
         core=_section(CoreConfig, values),
+        control=_section(ControlConfig, values),
         agents=_section(AgentsConfig, values),
         jobs=_section(JobsConfig, values),
         components=_section(ComponentsConfig, values),

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from console import wire
@@ -11,7 +12,7 @@ from console.channel import LineChannel
 from console.client import Args, Fault, Result, Snapshot
 from console.exit_codes import ExitCode
 from console.feed import Feed, History
-from runtime.errors import OrlopError, RefusedError
+from runtime.errors import OrlopError, ReadOnlyError, RefusedError
 from runtime.events import ClientAttached, ClientDetached, CoreError, Event
 from runtime.sanitise import clean
 
@@ -21,6 +22,8 @@ _RUNNING_MAX = 64
 _FEEDS_MAX = 4
 _FPS_MAX = 60
 _STALL_S = 30.0
+_ONLY_READS = "changes something, and by this socket its group only reads"
+_WHO_WRITES = "control.group_writes allows it, or run it as the user of the node"
 
 
 class Served(Protocol):
@@ -77,6 +80,8 @@ class Connection:
         uid: of the process that connected.
         pid: likewise.
         gone: called once, when the connection has ended.
+        writes: whether changing commands are taken.
+        told: whether the journal says that it is there from its greeting on, and not only when it follows events.
     """
 
     def __init__(
@@ -88,17 +93,22 @@ class Connection:
         uid: int,
         pid: int,
         gone: "Callable[[Connection], None]",
+        writes: bool = True,
+        told: bool = False,
     ) -> None:
         self._served = served
         self._number = number
         self._uid = uid
         self._pid = pid
         self._gone = gone
+        self._writes = writes
+        self._told = told
         self._hello: wire.ClientHello | None = None
         self._feeds: dict[int, Feed] = {}
         self._running: dict[int, asyncio.Future[int]] = {}
         self._channel = LineChannel(sock, on_line=self._line, on_room=self._room, on_end=self._ended)
-        self._channel.write(wire.encode(served.server_hello()))
+        hello = served.server_hello()
+        self._channel.write(wire.encode(hello if writes else replace(hello, read_only=True)))
 
     @property
     def name(self) -> str:
@@ -139,6 +149,12 @@ class Connection:
             self._fail("version", text)
             return
         self._hello = message
+        if self._told:
+            self._note_attached(message)
+
+    def _note_attached(self, hello: wire.ClientHello) -> None:
+        only_reads = hello.read_only or not self._writes
+        self._served.note(ClientAttached(client=self.name, uid=self._uid, pid=self._pid, read_only=only_reads))
 
     def _handle(self, message: wire.Message) -> None:
         match message:
@@ -188,8 +204,10 @@ class Connection:
             interrupted=self._running[message.id],
             uid=self._uid,
             face=clean(hello.client, 20) if hello is not None else "",
-            read_only=hello is not None and hello.read_only,
+            read_only=not self._writes or (hello is not None and hello.read_only),
         )
+        if not self._writes and result.fault is not None and result.fault.code == ReadOnlyError.code:
+            result = replace(result, fault=replace(result.fault, text=_ONLY_READS, hint=_WHO_WRITES))
         del self._running[message.id]
         self._answer(message.id, result)
 
@@ -224,13 +242,15 @@ class Connection:
             on_gap=lambda missed: self._unsub(number, "too slow", missed),
             on_error=self._broken,
         )
-        self._served.note(ClientAttached(client=self.name, uid=self._uid, pid=self._pid, read_only=hello.read_only))
+        if not self._told:
+            self._note_attached(hello)
 
     def _unsub(self, number: int, reason: str, dropped: int = 0) -> None:
         feed = self._feeds.pop(number, None)
         if feed is not None:
             feed.close()
-            self._served.note(ClientDetached(client=self.name, reason=reason, dropped=dropped))
+            if not self._told or dropped:
+                self._served.note(ClientDetached(client=self.name, reason=reason, dropped=dropped))
 
     def _room(self) -> None:
         for feed in tuple(self._feeds.values()):
@@ -258,6 +278,8 @@ class Connection:
             return
         for number in tuple(self._feeds):
             self._unsub(number, reason)
+        if self._told and self._hello is not None:
+            self._served.note(ClientDetached(client=self.name, reason=reason))
         self._channel.close(flush=True)
         for interrupted in self._running.values():
             if not interrupted.done():

@@ -1,6 +1,7 @@
 """The server of `control.sock`: other processes of the same user see and do through it what a face of ours can.
 
-The socket lies in the state directory (0700) with mode 0600; the peer's user must be ours or root. A client sends lines
+The socket lies in the state directory (0700) with mode 0600; the peer's user must be ours or root. A second one may
+lie elsewhere for members of a group (0660), who only read there unless the operator said otherwise. Clients send lines
 (`console.wire`); commands that take files bring descriptors, and no path that a client names is ever opened here. A
 client that goes away interrupts its commands; one that does not read loses its subscriptions, later its connection.
 """
@@ -11,6 +12,7 @@ import os
 import socket
 import stat
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 from console.connection import Connection, Served
@@ -18,17 +20,54 @@ from runtime.errors import InUseError, RefusedError, UnavailableError
 from runtime.events import ClientDetached
 from runtime.sanitise import clean
 
-__all__ = ["ControlServer"]
+__all__ = ["OURS", "Audience", "ControlServer"]
 
 _CLIENTS_MAX = 128
 _STALL_CHECK_S = 5.0
+_PEER_GROUPS = 59
+"""`SO_PEERGROUPS` of Linux, which Python does not name."""
+
+_GROUPS_BYTES = 1024
+"""The most that Python takes: 256 groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may come to a socket beside our own user and root.
+
+    Attributes:
+        group: the id of a group whose members may; None for nobody.
+        writes: whether who comes may change something.
+    """
+
+    group: int | None = None
+    writes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """Process, user and groups at the other end, as they were when it connected."""
+
+    pid: int
+    uid: int
+    groups: frozenset[int]
+
+
+OURS = Audience()
+"""Our own user, and root: everything."""
 
 
 class ControlServer:
-    """Listens from `bind` on, answers from `serve` on: who connects earlier waits."""
+    """Listens from `bind` on, answers from `serve` on: who connects earlier waits.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the socket.
+        audience: who may come.
+    """
+
+    def __init__(self, path: Path, audience: Audience = OURS) -> None:
         self._path = path
+        self._audience = audience
         self._directory = -1
         self._socket: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
@@ -56,6 +95,9 @@ class ControlServer:
                 listener.bind(self._address())
             finally:
                 os.umask(before)
+            if self._audience.group is not None:
+                os.chown(self._address(), -1, self._audience.group)
+                os.chmod(self._address(), 0o660)  # noqa: PTH101 - a name of the kernel's, not a place
             listener.listen(64)
             status = os.stat(self._path.name, dir_fd=self._directory, follow_symlinks=False)
         except OSError as error:
@@ -113,18 +155,27 @@ class ControlServer:
             sock, _ = self._socket.accept()
         except OSError:
             return
-        pid, uid = _peer(sock)
-        if uid not in {os.geteuid(), 0}:
+        peer, audience = _peer(sock), self._audience
+        if peer.uid not in {os.geteuid(), 0} and audience.group not in peer.groups:
             sock.close()
-            self._served.note(ClientDetached(client=f"uid {uid}", reason="another user"))
+            self._served.note(ClientDetached(client=f"uid {peer.uid}", reason="another user"))
             return
         if len(self._clients) >= _CLIENTS_MAX:
             sock.close()
-            self._served.note(ClientDetached(client=f"pid {pid}", reason="too many clients"))
+            self._served.note(ClientDetached(client=f"pid {peer.pid}", reason="too many clients"))
             return
         sock.setblocking(False)
         self._numbers += 1
-        client = Connection(self._served, sock, number=self._numbers, uid=uid, pid=pid, gone=self._clients.discard)
+        client = Connection(
+            self._served,
+            sock,
+            number=self._numbers,
+            uid=peer.uid,
+            pid=peer.pid,
+            gone=self._clients.discard,
+            writes=audience.writes,
+            told=audience.group is not None,
+        )
         self._clients.add(client)
         if self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(_STALL_CHECK_S, self._check_stalls)
@@ -138,7 +189,10 @@ class ControlServer:
             self._watch = asyncio.get_running_loop().call_later(_STALL_CHECK_S, self._check_stalls)
 
 
-def _peer(sock: socket.socket) -> tuple[int, int]:
-    """Process and user at the other end, as they were when it connected."""
-    pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid, uid
+def _peer(sock: socket.socket) -> _Peer:
+    pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, _GROUPS_BYTES)
+    except OSError:
+        raw = b""  # more groups than fit: the first one counts alone
+    return _Peer(pid, uid, frozenset({gid, *struct.unpack(f"{len(raw) // 4}I", raw)}))

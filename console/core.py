@@ -6,18 +6,20 @@ control socket. A one-shot command shares the directory with others and builds o
 
 import asyncio
 import contextlib
+import grp
 import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from console import config as configuration
 from console import wire
 from console.client import Args, Result, Snapshot
 from console.clockwatch import ClockWatch
-from console.control import ControlServer
+from console.control import Audience, ControlServer
 from console.dispatch import Dispatcher
 from console.exit_codes import ExitCode
 from console.lag import LagMonitor
@@ -68,7 +70,7 @@ class Core(Parts):
         self.started_ms = self.clock.wall_ms()
         self._began = self.clock.monotonic()
         self._directory = directory
-        self._control: ControlServer | None = None
+        self._controls: list[ControlServer] = []
         self._notifier: Notifier | None = None
         self._lag = LagMonitor(self.note)
         self._components_door = asyncio.Lock()
@@ -101,9 +103,7 @@ class Core(Parts):
 
     async def _own(self) -> None:
         """What only an owner does at its start."""
-        control = ControlServer(self.state.control_socket)
-        control.bind()
-        self._control = control
+        self._bind_controls()
         from console.notify import Notifier
 
         self._notifier = Notifier(self.journal, self.clock, self.note)
@@ -130,7 +130,19 @@ class Core(Parts):
         self.keep_running(self._watch_clock(), "clock")
         self.keep_running(self._watch_space(), "storage")
         self._lag.start()
-        control.serve(self)
+        for control in self._controls:
+            control.serve(self)
+
+    def _bind_controls(self) -> None:
+        """The socket in the directory, and the one of the group if there is to be one."""
+        found = [ControlServer(self.state.control_socket)]
+        settings = self.config.control
+        if settings.group:
+            audience = Audience(_group_id(settings.group), writes=settings.group_writes)
+            found.append(ControlServer(Path(settings.socket), audience))
+        for control in found:
+            control.bind()
+            self._controls.append(control)
 
     async def _serve_boot(self, served: ServedRelease) -> None:
         from console.boot_desk import Place, Shelf
@@ -266,8 +278,8 @@ class Core(Parts):
             by = f"signal:{exit_code}"
             await self.jobs.close(drain_s=0, by=by if by in EXIT_CANCELLED else "command")
         await self.close_compiler()
-        if self._control is not None:
-            self._control.close("shutdown")
+        for control in self._controls:
+            control.close("shutdown")
         await _cancelled(self._requests)
         if self._notifier is not None:
             with contextlib.suppress(OrlopError):
@@ -417,6 +429,19 @@ async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
         task.cancel()
     if ending:
         await asyncio.wait(ending)
+
+
+def _group_id(name: str) -> int:
+    """The id of a group.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    try:
+        return grp.getgrnam(name).gr_gid
+    except (KeyError, ValueError):
+        where = f"control.group {clean(name, 64)}"
+        raise UsageError("no such group", what="configuration", where=where, hint="groupadd makes one") from None
 
 
 def _has_rooms(connection: sqlite3.Connection) -> bool:

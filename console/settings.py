@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from console.component_settings import ComponentsConfig
+from console.control_settings import ControlConfig
 from console.job_settings import JobsConfig
 from console.p2p_settings import P2pConfig
 from console.setting_key import Key, Unit, Value
@@ -233,6 +234,7 @@ class UiConfig:
 _SECTIONS = {
     "node": NodeConfig,
     "core": CoreConfig,
+    "control": ControlConfig,
     "agents": AgentsConfig,
     "jobs": JobsConfig,
     "components": ComponentsConfig,

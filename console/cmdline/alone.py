@@ -1,5 +1,6 @@
 """Commands that the command line answers by itself: without a core, or with something to ask and write around one."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -14,8 +15,13 @@ __all__ = ["ALONE"]
 
 
 def _status(line: Line) -> Result:
+    from console.cmdline.connect import reach_shared
     from console.status import status
 
+    shared = reach_shared(line.options)
+    if shared is not None:
+        with contextlib.closing(shared):
+            return shared.execute("status", {}).result.result()
     path = locate(line.options.state_dir, os.environ)
     return Result(ok=True, value=status(path, line.options.config, os.environ))
 

@@ -1,5 +1,6 @@
 """From options to a core: the owner of the directory where one runs, else one of our own for one command."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from console.core import CoreOptions
     from console.parts import ServedRelease
 
-__all__ = ["connect", "core_options", "passphrase", "state_path"]
+__all__ = ["connect", "core_options", "passphrase", "reach_shared", "state_path"]
 
 _OWNER_S = 5.0
 _POLL_S = 0.05
@@ -84,6 +85,9 @@ def connect(options: Options, *, secret: bytes | None = None, sink: "Sink | None
     Raises:
         OrlopError: neither can be had.
     """
+    shared = reach_shared(options)
+    if shared is not None:
+        return shared
     path = state_path(options, os.environ)
     deadline = time.monotonic() + _OWNER_S
     while True:
@@ -100,6 +104,31 @@ def connect(options: Options, *, secret: bytes | None = None, sink: "Sink | None
                 if time.monotonic() > deadline:
                     raise
         time.sleep(_POLL_S)
+
+
+def _shared_socket(options: Options, environ: Mapping[str, str]) -> Path | None:
+    """The socket by which the members of a group reach the node of this machine.
+
+    Args:
+        options: the command line's.
+        environ: the environment.
+
+    Returns:
+        None where there is none, or where the caller has a state directory of their own, or names one.
+
+    Raises:
+        UsageError: the configuration is wrong.
+    """
+    if options.state_dir is not None or options.demo or environ.get("ORLOP_STATE_DIR"):
+        return None
+    with contextlib.suppress(UsageError):  # who has no home directory has no state there either
+        if find(locate(None, environ)) is not None:
+            return None
+    path = Path(config.load(config.config_file(options.config, environ), None, environ).control.socket)
+    try:
+        return path if path.is_socket() else None
+    except OSError:
+        return None
 
 
 def passphrase(named: str | None, environ: Mapping[str, str]) -> bytes | None:
@@ -166,6 +195,29 @@ def _reach(state: StateDir, pid: int, options: Options, *, last: bool) -> "CoreC
             why = f"in use by {who}, which does not answer"
             raise InUseError(why, where=clean(str(state.path), 200), hint=error.why) from error
         return None
+
+
+def reach_shared(options: Options) -> "CoreClient | None":
+    """The node of this machine, for who may come there and has no state directory of their own.
+
+    Args:
+        options: the command line's.
+
+    Returns:
+        None where there is none, or the caller may not.
+
+    Raises:
+        UsageError: the configuration is wrong.
+    """
+    path = _shared_socket(options, os.environ)
+    if path is None:
+        return None
+    from console.remote import RemoteCore
+
+    try:
+        return RemoteCore(path, client="cli", read_only=options.read_only)
+    except UnavailableError:
+        return None  # nobody listens, or not for us
 
 
 def _own(options: Options, secret: bytes | None, sink: "Sink | None", *, new: bool) -> "CoreClient":

@@ -32,7 +32,7 @@ def init(line: Line) -> Result:
     if made and secret is None and asks:
         secret = _asked()
     turned = _rotated(state, line) if line.args.get("rotate_identity") == "true" else {}
-    client = connect(replace(options, quiet=True), secret=secret)
+    client = connect(replace(options, quiet=True, state_dir=str(state.path)), secret=secret)
     try:
         result = client.execute("init", {}).result.result()
     finally:

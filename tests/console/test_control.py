@@ -399,7 +399,7 @@ def open_descriptors() -> int:
 
 
 async def test_another_user_gets_no_byte(path: Path, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_peer", lambda _: (1, 12345))
+    monkeypatch.setattr(control, "_peer", lambda _: control._Peer(1, 12345, frozenset({12345})))
     sock = await asyncio.to_thread(raw, path)
     assert await asyncio.to_thread(sock.recv, 1) == b""
     sock.close()
