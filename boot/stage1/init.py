@@ -44,7 +44,7 @@ def _first(say: Say, plan: list[Plan]) -> None:
     from boot.stage1.course import Course, run  # noqa: PLC0415
 
     image = _image()
-    plan[0] = Plan(fails=_fails(), shell=image.debug_shell)
+    plan[0] = Plan("poweroff", shell=image.debug_shell)  # a line that is not understood will not be at the next start
     text = _COMMAND_LINE.read_text(encoding="utf-8", errors="surrogateescape")
     line = parse_command_line(text)
     plan[0] = Plan(line.onfail, max(line.fails, _fails()), image.debug_shell)

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from boot.errors import BootRefusedError, BootUnavailableError
-from boot.stage1 import ending, init, libc
+from boot.stage1 import course, ending, init, libc
 from boot.stage1.ending import Plan, end, status_of, told, verdict
 from boot.stage1.handover import HANDOVER
+from boot.stage1.image import Image
 from boot.stage1.say import Say
 from runtime.errors import FailedError, UnavailableError
+
+IMAGE = Image(arch="x86_64", channel="stable", floor=7, built_ms=1_760_000_000_000, release="1", kernel="6.1")
 
 
 @pytest.mark.parametrize(
@@ -146,3 +149,32 @@ def test_what_the_kernel_hands_to_init_is_a_count_or_nothing(
 
 def test_the_hand_over_is_where_the_second_stage_looks() -> None:
     assert HANDOVER == "/handover.json"
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("orlop.mode=lokal", ["reboot 0x4321fedc"]),
+        ("orlop.mode=internet orlop.onfail=hold", ["pause"]),
+        ("orlop.mode=internet orlop.fails=3", ["reboot 0x4321fedc"]),
+        ("orlop.mode=internet orlop.fails=1", ["sleep 30", "exec /init --fails=2"]),
+    ],
+)
+def test_a_line_that_is_not_understood_is_not_tried_again_and_any_other_end_is_as_it_says(
+    machine: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, done: list[str]
+) -> None:
+    text = tmp_path / "cmdline"
+    text.write_text(f"quiet {line}\n")
+
+    def no_network(*_: object) -> None:
+        raise BootUnavailableError("no network")
+
+    monkeypatch.setattr(init, "mount_all", lambda: None)
+    monkeypatch.setattr(init, "_take_console", lambda: None)
+    monkeypatch.setattr(init, "_image", lambda: IMAGE)
+    monkeypatch.setattr(init, "_COMMAND_LINE", text)
+    monkeypatch.setattr(init.sys, "argv", ["/init"])
+    monkeypatch.setattr(course, "run", no_network)
+    with pytest.raises(Over):
+        init.main()
+    assert machine == done
