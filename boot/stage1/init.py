@@ -41,13 +41,13 @@ def main() -> NoReturn:
 
 def _first(say: Say, plan: list[Plan]) -> None:
     from boot.stage1.cmdline import parse_command_line  # noqa: PLC0415 - the second stage does not need it
-    from boot.stage1.course import Course, run  # noqa: PLC0415
-
     image = _image()
     plan[0] = Plan("poweroff", shell=image.debug_shell)  # a line that is not understood will not be at the next start
     text = _COMMAND_LINE.read_text(encoding="utf-8", errors="surrogateescape")
     line = parse_command_line(text)
     plan[0] = Plan(line.onfail, max(line.fails, _fails()), image.debug_shell)
+    from boot.stage1.course import Course, run  # noqa: PLC0415 - what may fail comes after what says how it ends
+
     channel = line.channel or image.channel
     say.line(f"stage 1, orlop {image.release}, mode {line.mode}, channel {channel}")
     run(Course(image, line, text, plan[0].fails, say), lambda: _load_modules(image, say))
