@@ -41,6 +41,7 @@ def main() -> NoReturn:
 
 def _first(say: Say, plan: list[Plan]) -> None:
     from boot.stage1.cmdline import parse_command_line  # noqa: PLC0415 - the second stage does not need it
+
     image = _image()
     plan[0] = Plan("poweroff", shell=image.debug_shell)  # a line that is not understood will not be at the next start
     text = _COMMAND_LINE.read_text(encoding="utf-8", errors="surrogateescape")
