@@ -61,6 +61,8 @@ def _facts(unit: "Unit") -> dict[str, Json]:
         "installed_ms": unit.installed.installed_ms,
         "stateful": manifest.component.stateful,
         "limits": to_wire(unit.ceilings.limits),
+        "handles_used": unit.handles,
+        "cpu_used_ms": unit.cpu_used_ms,
         "autostart": manifest.lifecycle.autostart,
         "health_interval": manifest.lifecycle.health_interval,
         "restart": manifest.supervision.restart,

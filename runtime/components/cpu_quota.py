@@ -30,6 +30,16 @@ class CpuUse:
         self._calls.append((at, ms))
         self._sum_ms += ms
 
+    def used_ms(self, now: float) -> float:
+        """What was used in the last minute.
+
+        Args:
+            now: monotonic seconds.
+        """
+        while self._calls and self._calls[0][0] <= now - _WINDOW_S:
+            self._sum_ms -= self._calls.popleft()[1]
+        return self._sum_ms if self._calls else 0.0
+
     def below_s(self, ceiling_ms: int, now: float) -> float:
         """Seconds until less than that was used in a minute; 0 when it is so now.
 
@@ -37,9 +47,7 @@ class CpuUse:
             ceiling_ms: of the processor.
             now: monotonic seconds.
         """
-        while self._calls and self._calls[0][0] <= now - _WINDOW_S:
-            self._sum_ms -= self._calls.popleft()[1]
-        left = self._sum_ms
+        left = self.used_ms(now)
         for at, ms in self._calls:
             if left < ceiling_ms:
                 break

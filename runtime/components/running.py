@@ -120,6 +120,7 @@ class Running:
         component: whose it is.
         lost: done with the reason when the instance went away without `unload`.
         overran: it has used up its processor time once.
+        handles: that it had open after its last call.
     """
 
     def __init__(self, worker: Worker, slot: int, component: ComponentId, quota: CpuQuota, desk: CoreDesk) -> None:
@@ -127,6 +128,7 @@ class Running:
         self.component = component
         self.lost: asyncio.Future[Lost] = loop.create_future()
         self.overran = False
+        self.handles = 0
         self._worker = worker
         self._slot = slot
         self._desk = desk
@@ -295,6 +297,7 @@ class Running:
     def _ended(self, message: Ended) -> None:
         if self._called is None or self._called.done() or message.number != self._numbers:
             raise WireError("an end of a call that does not run")
+        self.handles = message.handles
         self._called.set_result(
             Called(
                 message.kind,

@@ -6,6 +6,7 @@ again is the supervisor's to say.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -115,6 +116,16 @@ class Unit:
     def health(self) -> Health:
         """What it said last."""
         return self._checkup.health if self._checkup is not None else UNASKED
+
+    @property
+    def handles(self) -> int:
+        """That it had open after its last call."""
+        return 0 if self.running is None else self.running.handles
+
+    @property
+    def cpu_used_ms(self) -> int:
+        """Of the processor, in the last minute."""
+        return round(self._cpu.used_ms(time.monotonic()))
 
     # --- what others ask of it --------------------------------------------------------------------------------------
 

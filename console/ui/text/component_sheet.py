@@ -170,16 +170,22 @@ def _rule(rule: Object, origin: str) -> Line:
 
 
 def _limits(row: ComponentRow, document: Json) -> list[Line]:
+    handles, cpu_ms = integer(document, "handles_used"), integer(document, "cpu_used_ms")
     lines = [
         _bar("mailbox", row.mailbox, row.mailbox_max, count(row.mailbox), count(row.mailbox_max)),
         _bar("storage", integer(document, "storage_used"), row.storage_max, *_sizes(document, row)),
     ]
+    most_cpu = f"{took(row.cpu_max_ms)} a minute"
+    if handles is not None:  # a document of an older core does not say what is used of them
+        lines.append(_bar("handles", handles, row.handles_max, count(handles), count(row.handles_max)))
+    if cpu_ms is not None:
+        lines.append(_bar("cpu", cpu_ms, row.cpu_max_ms, took(cpu_ms), most_cpu))
     limits = item(document, "limits")
     call = integer(limits, "call_timeout")
     parts = [
         f"memory {size(row.memory_max)}",
-        f"handles {count(row.handles_max)}",
-        f"cpu {took(row.cpu_max_ms)} a minute",
+        *([f"handles {count(row.handles_max)}"] if handles is None else []),
+        *([f"cpu {most_cpu}"] if cpu_ms is None else []),
         *([f"a call {took(call)}"] if call else []),
         *[f"{name.replace('_', ' ')} {count(value)}" for name in _COUNTS if (value := integer(limits, name))],
     ]

@@ -196,4 +196,5 @@ class Slot:
             value,
             cpu_us,
             outcome.duration_us,
+            len(self._context.handles),
         )

@@ -208,6 +208,7 @@ class Ended:
         value: what the export returned, by the names in the WIT; null when it did not return.
         cpu_us: processor time of the instance's thread in this call.
         duration_us: on the wall.
+        handles: that are open after it.
     """
 
     slot: int
@@ -218,6 +219,7 @@ class Ended:
     value: Json
     cpu_us: int
     duration_us: int
+    handles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +300,7 @@ def read_from_worker(body: bytes) -> FromWorker:
         WireError: it is none, so that the worker counts as broken.
     """
     message = _read(body, _FROM_WORKER)
-    numbers = [getattr(message, name, 0) for name in ("slot", "number", "cpu_us", "duration_us")]
+    numbers = [getattr(message, name, 0) for name in ("slot", "number", "cpu_us", "duration_us", "handles")]
     if not all(0 <= number <= _NUMBER_MAX for number in numbers):
         raise WireError("a number out of range")
     if isinstance(message, Ended) and message.kind not in _KINDS:

@@ -59,6 +59,15 @@ def written(row: Any, document: Any) -> str:
     return plain(component_sheet(row, document, NOW, Keys()))
 
 
+def test_what_is_used_of_handles_and_of_the_processor_is_a_bar() -> None:
+    row = replace(COUNTER, handles_max=64, cpu_max_ms=20_000)
+    words = " ".join(written(row, FACTS | {"handles_used": 16, "cpu_used_ms": 5_000}).split())
+    assert "16 of 64" in words
+    assert "5.0s of 20.0s a minute" in words
+    assert "handles 64" not in words
+    assert "handles 64" in " ".join(written(row, FACTS).split())  # of an older core
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_of_a_life_has_a_mark(state: str) -> None:
     mark, ink = standing(component("local/a", state=state))

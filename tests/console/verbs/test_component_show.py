@@ -49,7 +49,14 @@ async def test_a_component_is_shown_with_what_it_may_stores_was_denied_and_logge
     assert denial["remedy"] == "--grant storage.namespaces=doer:notes:write"
     assert denial == shown["audit"][0]
     assert shown["storage_used"] == 0
+    assert shown["handles_used"] == 0
     assert shown["log"] == []
+
+
+async def test_what_is_used_of_the_processor_is_shown(home: Harbor, tmp_path: Path) -> None:
+    await asked(home, "components install", tmp_path / "doer", "")
+    await home.well("components run", component="doer", operation="work", input="100000000")
+    assert (await home.well("components show", component="doer"))["cpu_used_ms"] > 0
 
 
 async def test_a_change_by_the_operator_and_what_is_stored_are_shown(home: Harbor, tmp_path: Path) -> None:

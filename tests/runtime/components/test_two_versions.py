@@ -16,6 +16,9 @@ FILES = (
 )
 
 
+READ = ("read", False, False, False, True, (0o600,))
+
+
 @pytest.fixture
 async def here(tmp_path: Path, component_compiler: Compiler) -> AsyncIterator[Node]:
     async with node(tmp_path, lambda: component_compiler) as made:
@@ -32,6 +35,19 @@ async def next_version(here: Node, place: Path, more: str) -> Puppet:
         return ended.value if ended.returned else f"{ended.kind} {ended.trap}".strip()
 
     return Puppet(told)
+
+
+async def test_open_handles_are_counted_after_each_call(here: Node, tmp_path: Path) -> None:
+    guest = await puppet(here, tmp_path, FILES)
+    unit = here.components.unit("local/puppet")
+    await guest("write-file-atomic", "/tmp/a", b"x")
+    assert unit.handles == 0
+    files = [await guest("filesystem.open", "/tmp/a", READ) for _ in range(2)]
+    assert unit.handles == 2
+    await guest.drop("filesystem.file", files[0])
+    assert unit.handles == 1
+    await here.components.stop("local/puppet")
+    assert unit.handles == 0
 
 
 async def test_what_is_temporary_of_one_neither_is_seen_nor_emptied_by_the_other(here: Node, tmp_path: Path) -> None:
