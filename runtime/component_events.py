@@ -161,7 +161,7 @@ class ComponentMeasured(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentDeadLetter(Event):
-    """Messages that nobody read; `reason`: mailbox-full, dropped for a newer one, target-failed or -gone, nobody waits."""
+    """Unread messages. `reason`: mailbox-full, dropped for a newer one, target-failed, target-gone, nobody waits."""
 
     TYPE: ClassVar[str] = "component.dead_letter"
     component: str
