@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from boot.image.gpt import MIB, Partition, disk_table
+from boot.image.gpt import MIB, disk_table
 
 __all__ = ["cache_disk", "cached", "digest", "drive", "repaired"]
 
@@ -42,29 +42,31 @@ def cache_disk(path: Path) -> Path:
     return path
 
 
-def cached(path: Path, name: str) -> bytes:
-    """A file of the cache partition as it lies on the disc; nothing where there is none.
+def repaired(disc: Path, copy: Path) -> Path:
+    """The cache partition of a disc, once it has taken what stands in its journal, as at the next mount.
 
     Args:
-        path: of the disc.
-        name: within the partition.
+        disc: which.
+        copy: a new file for the partition alone.
     """
-    command = ["debugfs", "-R", f"cat {name}", f"{path}?offset={_cache().offset}"]
-    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
-
-
-def repaired(path: Path, copy: Path) -> Path:
-    """A copy of a disc whose cache has taken what stands in its journal, as at the next mount.
-
-    Args:
-        path: of the disc.
-        copy: of the copy.
-    """
-    subprocess.run(["cp", "--sparse=always", str(path), str(copy)], check=True, timeout=60)
-    command = ["e2fsck", "-p", f"{copy}?offset={_cache().offset}"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    cache = disk_table(_SIZE, esp=_ESP, seed=_SEED).partitions[-1]
+    where = [f"skip={cache.offset // MIB}", f"count={cache.size // MIB}"]
+    command = ["dd", f"if={disc}", f"of={copy}", "bs=1M", "conv=sparse", *where]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    done = subprocess.run(["e2fsck", "-p", str(copy)], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode in {0, 1}, done.stdout  # clean, or clean now
     return copy
+
+
+def cached(cache: Path, name: str) -> bytes:
+    """A file of a cache partition; nothing where there is none.
+
+    Args:
+        cache: from `repaired`.
+        name: within the partition.
+    """
+    command = ["debugfs", "-R", f"cat {name}", str(cache)]
+    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
 
 
 def drive(path: Path, name: str = "d0", *, more: str = "") -> list[str]:
@@ -90,7 +92,3 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _cache() -> Partition:
-    return disk_table(_SIZE, esp=_ESP, seed=_SEED).partitions[-1]

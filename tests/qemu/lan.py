@@ -154,20 +154,28 @@ class Lan:
                 _send(answer, list(self._ports.items()))
 
 
-def announces(port: int, boot: Boot, instance: str = "tests") -> Answerer:
-    """A boot server on the host that answers questions of multicast DNS by the library that real ones use.
+def announces(*servers: tuple[int, Boot]) -> Answerer:
+    """Boot servers on the host, which answer questions of multicast DNS by the library that real ones use.
+
+    All of them answer in one packet, so that who hears one of them hears all.
 
     Args:
-        port: of TCP.
-        boot: what it says that it serves.
-        instance: its name.
+        servers: port of TCP, and what it says that it serves.
     """
     from zeroconf import DNSIncoming, DNSOutgoing, ServiceInfo
 
-    name = f"{instance}.{BOOT}"
-    text = text_of(PeerId.parse(Identity(new_seed()).peer_id), port, None, boot)
-    address = IPv4Address(HOST)
-    info = ServiceInfo(BOOT, name, port=port, properties=text, server=f"{instance}.local.", addresses=[address.packed])
+    address = IPv4Address(HOST).packed
+    infos = [
+        ServiceInfo(
+            BOOT,
+            f"tests-{port}.{BOOT}",
+            port=port,
+            properties=text_of(PeerId.parse(Identity(new_seed()).peer_id), port, None, boot),
+            server=f"tests-{port}.local.",
+            addresses=[address],
+        )
+        for port, boot in servers
+    ]
 
     def answer(frame: Frame) -> Iterable[bytes]:
         question = _datagram(frame, _MDNS)
@@ -178,9 +186,10 @@ def announces(port: int, boot: Boot, instance: str = "tests") -> Answerer:
             return
         alone = question.source[1] != _MDNS
         said = DNSOutgoing(0x8400, multicast=not alone, id_=asked.id if alone else 0)
-        said.add_answer_at_time(info.dns_pointer(), 0)
-        for record in (info.dns_service(), info.dns_text(), *info.dns_addresses()):
-            said.add_additional_answer(record)
+        for info in infos:
+            said.add_answer_at_time(info.dns_pointer(), 0)
+            for record in (info.dns_service(), info.dns_text(), *info.dns_addresses()):
+                said.add_additional_answer(record)
         to = (question.source, frame.source) if alone else ((_GROUP, _MDNS), "01:00:5e:00:00:fb")
         for packet in said.packets():
             yield _udp((HOST, _MDNS), *to, packet)

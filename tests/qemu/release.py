@@ -5,14 +5,14 @@ import http.server
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.program import Ran, orlop
 from tests.cli.running import Running
 
-__all__ = ["FLOOR", "Release", "built", "node", "shelf"]
+__all__ = ["FLOOR", "Release", "built", "node", "server", "shelf"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "build" / "boot"
@@ -102,8 +102,7 @@ def built(home: Path, out: Path, *words: str) -> Release:
     return Release(out, keys)
 
 
-@contextmanager
-def node(home: Path, release: Release) -> Iterator[tuple[Running, int]]:
+def node(home: Path, release: Release) -> AbstractContextManager[tuple[Running, int]]:
     """A node without a screen that serves a release on the loopback.
 
     Args:
@@ -113,10 +112,30 @@ def node(home: Path, release: Release) -> Iterator[tuple[Running, int]]:
     Returns:
         It, and its port.
     """
-    running = Running(home, "--no-ui", "--serve-boot", str(release.folder), "--boot-bind", "127.0.0.1:0")
+    return _serving(home, "--no-ui", "--serve-boot", str(release.folder), "--boot-bind", "127.0.0.1:0")
+
+
+def server(home: Path, release: Release, receipts: Path) -> AbstractContextManager[tuple[Running, int]]:
+    """A server without a node, which keeps the receipts that machines deliver.
+
+    Args:
+        home: of the program.
+        release: what is served.
+        receipts: a folder.
+
+    Returns:
+        It, and its port.
+    """
+    where = ["--bind", "127.0.0.1:0", "--receipts", str(receipts)]
+    return _serving(home, "boot", "serve", str(release.folder), *where, "--json")
+
+
+@contextmanager
+def _serving(home: Path, *words: str) -> Iterator[tuple[Running, int]]:
+    running = Running(home, *words)
     try:
-        serving = running.until("boot.serving")
-        yield running, int(serving["urls"][0].rstrip("/").rpartition(":")[2])
+        said = running.until("boot.serving")
+        yield running, int(said["urls"][0].rstrip("/").rpartition(":")[2])
     finally:
         running.close()
 

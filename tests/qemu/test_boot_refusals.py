@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from boot.stage1.newc import head, padding, trailer
+from net.lan.announcement import Boot
 from tests.qemu.laboratory import Laboratory, boots
-from tests.qemu.lan import HOST, Lan, leases, routed
+from tests.qemu.lan import HOST, Lan, announces, leases, routed
 from tests.qemu.release import FLOOR, Release, shelf
 
 pytestmark = pytest.mark.boot
@@ -27,11 +29,17 @@ def refusing(
             return machine.until_off()
 
 
-def alone(laboratory: Laboratory, name: str, *words: str, line: str = "orlop.mode=internet", **changes: object) -> str:
+def alone(
+    laboratory: Laboratory,
+    name: str,
+    *words: str,
+    line: str = "orlop.mode=internet",
+    expects: tuple[str, ...] = (REFUSED, UNAVAILABLE),
+    **changes: object,
+) -> str:
     """Boots with nobody who serves anything, until the machine is off."""
     place = laboratory.place(name)
-    expected = (REFUSED, UNAVAILABLE)
-    with laboratory.boots(place, f"{line} {OFF}", *words, expects=expected, **changes) as machine:
+    with laboratory.boots(place, f"{line} {OFF}", *words, expects=expects, **changes) as machine:
         return machine.until_off()
 
 
@@ -55,10 +63,13 @@ def long_after(laboratory: Laboratory) -> str:
 
 
 def clock_at_1970(laboratory: Laboratory) -> str:
-    """The clock says 1970, and nothing else is wrong but the channel, so that it ends there."""
-    return refusing(
-        laboratory, "at-1970", laboratory.release, "-rtc", "base=1970-01-01T00:00:00", more="orlop.channel=nightly"
-    )
+    """The clock says 1970, and nothing is wrong else."""
+    place = laboratory.place("at-1970")
+    with shelf(laboratory.release.folder) as port:
+        line = f"orlop.mode=internet orlop.provider=http://{HOST}:{port}/"
+        with laboratory.boots(place, line, *routed(), "-rtc", "base=1970-01-01T00:00:00") as machine:
+            machine.until("boot: got rootfs")
+    return machine.text
 
 
 def other_channel(laboratory: Laboratory) -> str:
@@ -141,6 +152,28 @@ def server_gone_behind(laboratory: Laboratory, name: str, *words: str) -> str:
         return alone(laboratory, name, *words, line=f"orlop.mode=internet orlop.provider=http://{HOST}:{port}/")
 
 
+def two_that_disagree(laboratory: Laboratory) -> tuple[str, int, int]:
+    """Two servers are announced; that which says it has more lies. Gives what was said, and their ports."""
+    place = laboratory.place("disagree")
+    false = laboratory.release.changed(laboratory.folder / "lies", "rootfs", at=0)
+    with shelf(false.folder) as liar, shelf(laboratory.release.folder) as honest:
+        both = [(port, Boot("stable", "x86_64", version, "0" * 64)) for port, version in ((liar, 9), (honest, FLOOR))]
+        lan = Lan(laboratory.wires(), [announces(*both)])
+        with lan, laboratory.boots(place, "orlop.mode=private", *lan.plug("two")) as machine:
+            machine.until("boot: kexec loaded")
+    return machine.text, liar, honest
+
+
+def broken_program(laboratory: Laboratory) -> str:
+    """A part of the first stage's own program is damaged."""
+    place = laboratory.place("broken")
+    name, wrong = "lib/orlop/boot/stage1/course.pyc", b"this is no program\n"
+    plain = laboratory.release.initramfs.read_bytes()
+    entry = head(name, len(wrong), number=1) + wrong + padding(len(wrong)) + trailer()
+    (place / "initramfs").write_bytes(plain + padding(len(plain)) + entry)
+    return alone(laboratory, "broken-run", expects=(FAILED,), initrd=place / "initramfs")
+
+
 @contextmanager
 def closed_port() -> Iterator[int]:
     """A port that is taken and on which nobody answers."""
@@ -181,8 +214,8 @@ def test_an_expired_manifest_is_refused(seen: str) -> None:
 
 @boots(clock_at_1970)
 def test_a_clock_at_1970_is_told_and_refuses_nothing(seen: str) -> None:
-    assert "the clock says 1970-01-01" in seen
-    assert reason(seen) == "channel"
+    assert "boot: note: the clock says 1970-01-01" in seen
+    assert "boot: step version: " in seen
 
 
 @boots(other_channel)
@@ -255,3 +288,21 @@ def test_a_server_that_is_gone_is_unavailable_and_not_refused(seen: str) -> None
     assert "boot: unavailable: " in seen
     assert "boot: refused" not in seen
     assert_ended(seen, 5)
+
+
+@boots(two_that_disagree)
+def test_of_two_servers_that_disagree_the_one_that_lies_is_left_and_the_other_is_booted(
+    seen: tuple[str, int, int],
+) -> None:
+    said, liar, honest = seen
+    left = said.index(f"nothing from http://{HOST}:{liar}/: hash: rootfs ")
+    assert said.index(f"boot: provider http://{HOST}:{liar}/") < left
+    assert left < said.index(f"boot: provider http://{HOST}:{honest}/") < said.index("boot: kexec loaded")
+
+
+@boots(broken_program)
+def test_an_error_of_the_program_is_shown_and_never_a_panic(seen: str) -> None:
+    assert "boot: failed: ImportError: " in seen
+    assert "boot: | Traceback" in seen
+    assert "Kernel panic" not in seen
+    assert_ended(seen, 1)
