@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from boot.errors import BootRefusedError, BootUnavailableError
 from boot.serve.announcing import Announcer, places_of
+from boot.serve.announcing_dht import said_in_dht
 from boot.serve.server import BootServer
 from console.boot_folds import BootRows
 from console.rows import ReleaseRow
@@ -58,6 +59,7 @@ class Place:
     host: str
     port: int
     mdns: bool = True
+    dht: bool = True
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ class _Served:
     server: BootServer
     shelf: Shelf
     announcer: Announcer | None = None
+    keys: tuple[str, ...] = ()
+    """Under which it is told of in the DHT."""
 
     async def close(self) -> None:
         if self.announcer is not None:
@@ -113,10 +117,14 @@ class BootDesk:
         server.tell()
         url = server.url
         self._served[url] = served
-        places = places_of(bound) if place.mdns else []
-        if places:
+        places = places_of(bound)
+        if places and place.mdns:
             served.announcer = Announcer(places)
             core.keep_running(self._announce(served, served.announcer, port), "boot")
+        if places and place.dht and core.built("mesh"):
+            said = said_in_dht(server.contents, places, port)
+            served.keys = tuple(said)
+            core.keep_running(core.mesh.discovery.tell("manifest", said), "boot")
         return self.rows.releases[url]
 
     async def stop(self, which: str | None) -> ReleaseRow:
@@ -138,15 +146,19 @@ class BootDesk:
         if len(rows) > 1:
             urls = ", ".join(row.url for row in rows)
             raise AmbiguousError("several are served", hint=f"name one of {urls}")
-        served = self._served.pop(rows[0].url)
-        await served.close()
+        await self._end(self._served.pop(rows[0].url))
         return rows[0]
 
     async def close(self) -> None:
         """Takes all announcements back, and ends."""
         while self._served:
             _, served = self._served.popitem()
-            await served.close()
+            await self._end(served)
+
+    async def _end(self, served: _Served) -> None:
+        if served.keys:
+            await self._core.mesh.discovery.forget(served.keys)
+        await served.close()
 
     def _tell(self, event: Event) -> None:
         self.rows.fold_releases(event)

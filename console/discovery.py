@@ -5,7 +5,7 @@ announced, asked or answered.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from net.book import seeing
@@ -23,6 +23,7 @@ from net.multiaddr import Multiaddr
 from net.networks import told_places
 from net.peer_id import PeerId
 from net.quic.events import Address as SocketAddress
+from runtime.canonical import Json
 from runtime.errors import NetworkError, OrlopError, UsageError
 from runtime.events import CoreError, PeerFault
 from runtime.sanitise import clean
@@ -97,6 +98,28 @@ class Discovery:
             records = await self._dht.find(capability_key(arch, kind))
             return [PeerId(record.peer) for record in records[:_PROVIDERS_MOST]]
         return []
+
+    async def tell(self, kind: str, said: Mapping[str, Mapping[str, Json]]) -> None:
+        """Publishes records beside those of this node, until `forget`; where there is no DHT, nothing.
+
+        Args:
+            kind: of the records.
+            said: bodies by key.
+
+        Raises:
+            RecordError: others would refuse one.
+        """
+        if self._dht is not None:
+            for key, body in said.items():
+                with contextlib.suppress(NetworkError):
+                    await self._dht.publish(kind, key, body)
+
+    async def forget(self, keys: Iterable[str]) -> None:
+        """Takes back what `tell` published."""
+        if self._dht is not None:
+            for key in keys:
+                with contextlib.suppress(NetworkError):
+                    await self._dht.withdraw(key)
 
     async def look_up(self, peer: PeerId) -> None:
         """Asks the DHT where a peer is; what it says goes into the book."""

@@ -1,6 +1,7 @@
 """`boot fetch` and `boot discover`: releases from servers that nobody trusts."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +12,13 @@ from boot.fetch.pace import Patience
 from boot.fetch.release import Fetched, Listener, Order, fetch_release
 from boot.folder import read_document_file
 from boot.serve.looking import Found, look
+from boot.stage1.dht import Sought
+from boot.stage1.dht import look as look_in_dht
 from boot.trust.root import Trusted, pinned
 from boot.trust.verifier import Step, Times, Wanted
 from console.client import Json, Result
 from console.cmdline import streams
-from console.cmdline.boot_serve import fault_of
+from console.cmdline.boot_serve import bootstrap, fault_of
 from console.cmdline.verbline import Line
 from console.registry import COMMANDS
 from console.verbs.values import number
@@ -36,8 +39,15 @@ def discover(line: Line) -> Result:
         NetworkError: there is no link to listen on.
     """
     wait_ms = number(COMMANDS["boot discover"], line.args, "wait") or 0
-    found = asyncio.run(look(_interfaces(line), wait_ms / 1000))
-    return Result(ok=True, value={"v": 1, "items": [_item(one) for one in found]})
+    items: list[Json] = []
+    root = line.paths.get("root_key")
+    if root is not None:
+        channel, arch = str(line.args.get("channel", "stable")), str(line.args.get("arch", "x86_64"))
+        urls = _in_dht(line, _pinned(Path(root)), channel, arch, wait_ms / 1000)
+        items += [{"name": "DHT", "urls": [url], "channel": channel, "arch": arch} for url in urls]
+    with contextlib.suppress(NetworkError) if items else contextlib.nullcontext():
+        items += [_item(one) for one in asyncio.run(look(_interfaces(line), wait_ms / 1000))]
+    return Result(ok=True, value={"v": 1, "items": items})
 
 
 def fetch(line: Line) -> Result:
@@ -58,7 +68,7 @@ def fetch(line: Line) -> Result:
     wanted = Wanted(channel, arch, floor, Times(time.time_ns() // 1_000_000))
     try:
         if line.args.get("discover") == "true":
-            urls += _discovered(line, channel, arch)
+            urls += _discovered(line, trusted, channel, arch)
         with Keeping(Path(line.paths["out"])) as keeping:
             order = Order(
                 trusted=trusted,
@@ -88,12 +98,23 @@ class _Talking(Listener):
             streams.say(f"got {name}, {size} bytes")
 
 
-def _discovered(line: Line, channel: str, arch: str) -> list[str]:
+def _discovered(line: Line, trusted: Trusted, channel: str, arch: str) -> list[str]:
+    urls = _in_dht(line, trusted, channel, arch, _LOOK_S)
     try:
         found = asyncio.run(look(_interfaces(line), _LOOK_S))
     except NetworkError as error:
+        if urls:
+            return urls
         raise BootUnavailableError(error.why, where=error.where) from None
-    return [url for one in found if (one.boot.channel, one.boot.arch) == (channel, arch) for url in one.urls]
+    return [url for one in found if (one.boot.channel, one.boot.arch) == (channel, arch) for url in one.urls] + urls
+
+
+def _in_dht(line: Line, trusted: Trusted, channel: str, arch: str, wait_s: float) -> list[str]:
+    """What the DHT knows, asked as a machine asks it that boots; nothing without a node to begin with."""
+    starts = bootstrap(line).split()
+    sought = Sought(channel, arch, trusted.root.keys, time.time_ns() // 1_000_000)
+    ip = "::" if any(start.startswith("/ip6/") for start in starts[:1]) else "0.0.0.0"  # noqa: S104 - it only asks
+    return asyncio.run(look_in_dht(sought, starts, ip, wait_s))
 
 
 def _interfaces(line: Line) -> tuple[str, ...]:

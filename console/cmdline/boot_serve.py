@@ -2,12 +2,15 @@
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from boot.errors import BootRefusedError, BootUnavailableError
 from boot.serve.announcing import Announcer, places_of
+from boot.serve.announcing_dht import DhtAnnouncer, said_in_dht, starts_of
 from boot.serve.server import BootServer
+from console import config
 from console._version import __version__
 from console.client import Fault, Result
 from console.cmdline.foreground import Serving, Talk, run
@@ -15,6 +18,7 @@ from console.cmdline.relay import parse_bind
 from console.cmdline.verbline import Line
 from console.cmdline.verify import believed_keys
 from console.exit_codes import ExitCode
+from net.dht.contact import Contact
 from runtime import durable
 from runtime.boot_events import BootMachine, BootReceipt, BootReport, BootRequest, BootServing, BootStopped
 from runtime.codec import to_wire
@@ -23,7 +27,7 @@ from runtime.events import Event
 from runtime.quantities import format_size
 from runtime.sanitise import clean
 
-__all__ = ["fault_of", "serve"]
+__all__ = ["bootstrap", "fault_of", "serve"]
 
 
 def serve(line: Line) -> Result:
@@ -47,7 +51,10 @@ def serve(line: Line) -> Result:
     if folder is not None:
         durable.make_directory(folder)
     accepts = believed_keys(line.options.state_dir, os.environ)
-    announces = line.args.get("no_mdns") != "true"
+    ways = _Ways(
+        link=line.args.get("no_mdns") != "true",
+        starts=() if line.args.get("no_dht") == "true" else starts_of(bootstrap(line)),
+    )
 
     async def work(serving: Serving) -> None:
         server = BootServer(
@@ -57,7 +64,7 @@ def serve(line: Line) -> Result:
             keep=_keeper(folder),
             version=__version__,
         )
-        await _serve(server, (host, port), serving, talk, announces=announces)
+        await _serve(server, (host, port), serving, talk, ways)
 
     try:
         return run(work)
@@ -74,20 +81,40 @@ def fault_of(error: BootRefusedError | BootUnavailableError) -> Result:
     return Result(ok=False, fault=fault, exit_code=ExitCode.NETWORK)
 
 
-async def _serve(server: BootServer, at: tuple[str, int], serving: Serving, talk: Talk, *, announces: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How others hear of a server: on the link, and in the DHT by these nodes."""
+
+    link: bool
+    starts: Sequence[Contact]
+
+
+def bootstrap(line: Line) -> str:
+    """The nodes with which the DHT is begun, as they are configured."""
+    file = config.config_file(line.options.config, os.environ)
+    return config.load(file, None, os.environ).p2p.bootstrap
+
+
+async def _serve(server: BootServer, at: tuple[str, int], serving: Serving, talk: Talk, ways: _Ways) -> None:
     await server.open()
     bound, port = await server.listen(*at)
-    places = places_of(bound) if announces else []
-    announcer = Announcer(places) if places else None
+    places = places_of(bound)
+    announcer = Announcer(places) if places and ways.link else None
+    teller = DhtAnnouncer(ways.starts) if places and ways.starts else None
     try:
         if announcer is not None:
             with contextlib.suppress(NetworkError):
                 server.announced = await announcer.start(server.contents, port)
         server.tell()
-        if announces and not server.announced:
+        if not places or (ways.link and not server.announced):
             talk.note(_silence(bound, places))
+        if teller is not None:
+            took = await teller.start(said_in_dht(server.contents, places, port))
+            talk.note(f"{took} node{'' if took == 1 else 's'} of the DHT know{'s' if took == 1 else ''} of it")
         await serving.asked.wait()
     finally:
+        if teller is not None:
+            await teller.close()
         if announcer is not None:
             await announcer.close()
         await server.close()

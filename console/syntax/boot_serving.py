@@ -28,14 +28,16 @@ COMMANDS: tuple[Command, ...] = (
             option("bind", Kind.NAME, "address and port; port 0 takes a free one", metavar="HOST:PORT",
                    default=BIND),
             flag("no_mdns", "announce nothing on the link"),
+            flag("no_dht", "tell the DHT nothing"),
             option("receipts", Kind.NAME, "keep the receipts that machines deliver in this folder", metavar="DIR"),
         ),
         changes=True,
         state=False,
         detail=(
-            "Serves what was signed and is what was signed; it makes no manifest and needs no key. On the loopback"
-            " nothing is announced. With --json every request, report and receipt is a line on stdout. Typed on the"
-            " screen of a node, it is the node that serves, until boot stop."
+            "Serves what was signed and is what was signed; it makes no manifest and needs no key. Where others reach"
+            " it, it is announced on the link, and in the DHT if p2p.bootstrap names a node; on the loopback nowhere."
+            " With --json every request, report and receipt is a line on stdout. Typed on the screen of a node, it is"
+            " the node that serves, until boot stop."
         ),
         examples=("orlop boot serve release/", "orlop boot serve release/ --bind 0.0.0.0:8080 --receipts receipts/"),
     ),
@@ -62,7 +64,7 @@ COMMANDS: tuple[Command, ...] = (
         handler="console.verbs.boot_serving:elsewhere",
         args=(
             Arg(name="url", kind=Kind.NAME, help="folders of servers, asked in this order", many=True),
-            flag("discover", "ask servers that announce themselves on the link, too"),
+            flag("discover", "ask servers that announce themselves on the link or in the DHT, too"),
             option("root_key", Kind.PATH, "the root that is trusted: root.pub, or a root document", metavar="FILE",
                    required=True),
             option("channel", Kind.CHOICE, "that is taken", metavar="CHANNEL", choices=_CHANNELS, required=True),
@@ -83,14 +85,20 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="boot discover",
-        help="List the boot servers that announce themselves on the link; hints, proven by nothing.",
+        help="List the boot servers that announce themselves on the link or in the DHT; hints, proven by nothing.",
         handler="console.verbs.boot_serving:elsewhere",
         args=(
             option("wait", Kind.DURATION, "how long to listen", metavar="TIME", default="3s"),
+            option("root_key", Kind.PATH, "ask the DHT, too, for releases that this root trusts", metavar="FILE"),
+            option("channel", Kind.CHOICE, "of them", metavar="CHANNEL", choices=_CHANNELS, default="stable"),
+            option("arch", Kind.CHOICE, "of them", metavar="ARCH", choices=_ARCHES, default="x86_64"),
             _WHERE,
         ),
         state=False,
-        detail="Servers that tell of another network than this machine's are passed over.",
-        examples=("orlop boot discover --wait 10s",),
+        detail=(
+            "On the link, servers that tell of another network than this machine's are passed over. The DHT is asked"
+            " through the nodes of p2p.bootstrap, by the keys of the root."
+        ),
+        examples=("orlop boot discover --wait 10s", "orlop boot discover --root-key keys/root.pub --arch arm64"),
     ),
 )  # fmt: skip

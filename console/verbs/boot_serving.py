@@ -33,7 +33,8 @@ async def serve(core: "Core", call: Call) -> Result:
         raise UsageError("the folder of a release is needed")
     host, port = parse_bind(call.text("bind") or BIND)
     shelf = Shelf.lent(call.files["release"], clean(call.text("release") or "release", 300))
-    row = await core.boot.serve(shelf, Place(host, port, mdns=not call.flag("no_mdns")))
+    place = Place(host, port, mdns=not call.flag("no_mdns"), dht=not call.flag("no_dht"))
+    row = await core.boot.serve(shelf, place)
     return Result(ok=True, value={"v": 1, "release": to_wire(row)})
 
 
