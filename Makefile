@@ -106,9 +106,9 @@ test-sdk: .venv/.dev  ## the PHP and JavaScript SDKs and the browser's page, by 
 test-kit: .venv/.guests .venv/.dev  ## the kit for authors of agents with its compiler, which is a Python package
 	@$(PY) -m pytest -q -m kit tests docs
 
-test-lang: .venv/.dev  ## the how-tos for agents in Rust and AssemblyScript, by their compilers; installs them as root
+test-lang: .venv/.dev  ## the how-tos for agents in Rust and AssemblyScript, by their compilers, and jco on our WIT; installs them as root
 	@tools/need npm /usr/bin/rustc=rustc rust-lld=lld-14 /usr/lib/rustlib/wasm32-unknown-unknown=libstd-rust-dev-wasm32
-	@PATH=/usr/bin:$$PATH $(PY) -m pytest -q -m languages docs
+	@PATH=/usr/bin:$$PATH $(PY) -m pytest -q -m languages docs tests/runtime/components/test_third_reader.py
 
 test-net: export PATH := $(PATH):/usr/sbin:/sbin
 test-net: .venv/.dev  ## real nodes on networks of the kernel's: addresses, cuts, losses, captures; needs no root, as a rule
