@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -220,6 +221,11 @@ class FormScreen(ModalScreen[bool]):
     def on_mount(self) -> None:
         """Shows the command line of the fields as they are at first."""
         self.note("candidates", "")
+        # Heard at once, unlike a message: the next key may move on to a field that this one shows or hides.
+        for pick in self.query(Pick):
+            self.watch(pick, "place", partial(self._changed, pick), init=False)
+        for tick in self.query(Tick):
+            self.watch(tick, "ticked", partial(self._changed, tick), init=False)
         self.preview()
 
     @on(Input.Changed)
@@ -229,16 +235,8 @@ class FormScreen(ModalScreen[bool]):
         self.changed(event.input.id or "")
         self.preview()
 
-    @on(Tick.Changed)
-    def _switched(self, event: Tick.Changed) -> None:
-        event.stop()
-        self.changed(event.tick.id or "")
-        self.preview()
-
-    @on(Pick.Changed)
-    def _picked(self, event: Pick.Changed) -> None:
-        event.stop()
-        self.changed(event.pick.id or "")
+    def _changed(self, widget: Pick | Tick) -> None:
+        self.changed(widget.id or "")
         self.preview()
 
     @on(Chosen.Asked)
@@ -264,6 +262,11 @@ class FormScreen(ModalScreen[bool]):
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
+    @property
+    def focus_chain(self) -> list[Widget]:
+        """In the order in which they are written: a row that was only just shown has no place on the screen yet."""
+        return [widget for widget in self.query(Widget) if widget.focusable and _is_shown(widget)]
+
     @on(Input.Submitted)
     def _next(self, event: Input.Submitted) -> None:
         event.stop()
@@ -287,3 +290,7 @@ class FormScreen(ModalScreen[bool]):
     def action_cancel(self) -> None:
         """Does nothing."""
         self.dismiss(result=False)
+
+
+def _is_shown(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

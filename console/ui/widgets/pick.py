@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Click
-from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -37,13 +36,6 @@ class Pick(Inked, can_focus=True):
 
     place = reactive(default=0, init=False)
 
-    class Changed(Message):
-        """Another word was chosen."""
-
-        def __init__(self, pick: "Pick") -> None:
-            super().__init__()
-            self.pick = pick
-
     def __init__(self, choices: Sequence[str], *, name: str, chosen: str = "") -> None:
         super().__init__(id=name)
         self.choices = tuple(choices)
@@ -66,10 +58,6 @@ class Pick(Inked, can_focus=True):
             (("(•) ", "ok"), (f"{word}  ", "strong")) if place == self.place else (("( ) ", "dim"), (f"{word}  ", ""))
             for place, word in enumerate(self.choices)
         ]
-
-    def watch_place(self) -> None:
-        """Tells the form."""
-        self.post_message(self.Changed(self))
 
     def action_step(self, by: int) -> None:
         """Goes to the next word, round and round."""

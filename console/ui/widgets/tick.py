@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -33,13 +32,6 @@ class Tick(Inked, can_focus=True):
 
     ticked = reactive(default=False, init=False)
 
-    class Changed(Message):
-        """The box was ticked, or is no longer."""
-
-        def __init__(self, tick: "Tick") -> None:
-            super().__init__()
-            self.tick = tick
-
     def __init__(self, label: str, *, name: str, ticked: bool = False) -> None:
         super().__init__(id=name)
         self.label = label
@@ -52,10 +44,6 @@ class Tick(Inked, can_focus=True):
         base = self.get_component_rich_style("tick--focus") if self.has_focus else None
         box = ("[✓] ", "ok") if self.ticked else ("[ ] ", "dim")
         return self.strip_of((box, (self.label, "")), self.size.width, base)
-
-    def watch_ticked(self) -> None:
-        """Tells the form."""
-        self.post_message(self.Changed(self))
 
     def action_switch(self) -> None:
         """Ticks the box, or takes the tick away."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -139,6 +140,26 @@ async def dialog_by(pilot: Pilot[int], *keys: str) -> None:
     """Opens the dialog."""
     await press(pilot, *keys)
     await stands_on(pilot, RunScreen, "module")
+
+
+@pytest.mark.parametrize(
+    ("keys", "lands"),
+    [
+        (("right", "down"), "on"),
+        (("right", "right", "down"), "any_peer"),
+        (("right", "right", "right", "down"), "args"),
+        (("right", "down", "up", "right", "down", "up", "left", "down"), "on"),
+    ],
+)
+async def test_who_types_faster_than_the_dialog_draws_lands_where_the_choice_leads(
+    keys: tuple[str, ...], lands: str
+) -> None:
+    async with opened(harbor()) as (app, pilot):
+        await dialog_by(pilot, "4", "r")
+        await focus_on(pilot, "where")
+        for key in keys:
+            app.post_message(Key(key, None))
+        await stands_on(pilot, RunScreen, lands)
 
 
 async def focus_on(pilot: Pilot[int], name: str) -> None:
