@@ -38,7 +38,7 @@ CERTIFICATES: Final = "etc/ssl/certs/ca-certificates.crt"
 _CODE: Final = "lib/orlop"
 _LIBRARY: Final = "usr/lib/python3.11"
 _PYTHON: Final = "usr/bin/python3.11"
-_NOT_CARRIED: Final = frozenset({"_bz2", "_hashlib", "_lzma", "_uuid", "bz2", "lzma"})
+_NOT_CARRIED: Final = frozenset({"_bz2", "_compression", "_hashlib", "_lzma", "_uuid", "bz2", "lzma"})
 """The library does without these: they need more libraries, and OpenSSL would be linked at every start."""
 _FOLDERS: Final = ("dev", "etc", "newroot", "proc", "run", "sys", "tmp")
 _NODES: Final = (("dev/console", 5, 1), ("dev/null", 1, 3), ("dev/urandom", 1, 9))
