@@ -20,7 +20,6 @@ from console.config import key_map_file
 from console.toml_file import read_toml
 from runtime.errors import OrlopError
 from runtime.jobs import confinement
-from runtime.jobs.landlock import PORTS_ABI
 from runtime.quantities import format_size
 from runtime.sanitise import clean
 from runtime.space import SpaceWatch, free_bytes
@@ -215,10 +214,13 @@ def _kernel(_path: Path, _environ: Mapping[str, str]) -> Check:
             " switched off"
         )
         return Check("kernel", "info", f"{said}no {', no '.join(walls.missing)}", todo)
-    ports = "" if walls.landlock >= PORTS_ABI else f"; it holds ports of components from version {PORTS_ABI} on"
+    ports = "" if walls.landlock >= _PORTS_SINCE else f"; it holds ports of components from version {_PORTS_SINCE} on"
     around = f"seccomp and Landlock {walls.landlock} stand around every job and component"
     return Check("kernel", "ok", f"{said}{around}{ports}")
 
+
+_PORTS_SINCE = 4
+"""The version of Landlock that knows ports."""
 
 CHECKS: dict[str, Callable[[Path, Mapping[str, str]], Check]] = {
     "python": _python,
