@@ -1,11 +1,13 @@
 """One release for all tests, built anew in each run; journeys of machines, two at a time."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.qemu.laboratory import Journey, Laboratory, Runs
+from tests.qemu.matrix import PAGE, page
 from tests.qemu.release import Release, built
 
 
@@ -29,6 +31,10 @@ def runs(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Run
     wanted: dict[Journey, None] = dict.fromkeys(params["seen"] for params in specs if "seen" in params)
     with Runs(laboratory, wanted) as runs:
         yield runs
+        whole = {item.path for item in request.session.items} >= set(Path(__file__).parent.glob("test_*.py"))
+        if whole and not request.config.option.keyword and runs.went_well and not request.session.testsfailed:
+            shown = [runs.outcomes[journey] for journey in wanted]
+            PAGE.write_text(page(shown, laboratory.release.folder / "image.json"), encoding="utf-8")
 
 
 @pytest.fixture

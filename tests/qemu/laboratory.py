@@ -7,6 +7,7 @@ look at begin when the first test asks, two beside one another, in the order of 
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +18,7 @@ from typing import Any, Self
 import pytest
 
 from tests.qemu.machine import Direct, Machine, direct
+from tests.qemu.matrix import Outcome
 from tests.qemu.release import Release
 
 __all__ = ["EVENTS", "Journey", "Laboratory", "Runs", "boots", "events_port", "lines_of"]
@@ -109,12 +111,16 @@ class Runs:
     Args:
         laboratory: in which.
         journeys: in the order in which they begin.
+
+    Attributes:
+        outcomes: of those that came to their ends.
     """
 
     def __init__(self, laboratory: Laboratory, journeys: Iterable[Journey]) -> None:
         self._laboratory = laboratory
+        self.outcomes: dict[Journey, Outcome] = {}
         self._pool = ThreadPoolExecutor(_AT_A_TIME)
-        self._all: dict[Journey, Future[Any]] = {one: self._pool.submit(one, laboratory) for one in journeys}
+        self._all: dict[Journey, Future[Any]] = {one: self._pool.submit(self._run, one) for one in journeys}
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +131,18 @@ class Runs:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._laboratory.close()
         self._pool.shutdown(wait=True)
+
+    @property
+    def went_well(self) -> bool:
+        """Whether all of them came to their ends."""
+        return len(self.outcomes) == len(self._all)
+
+    def _run(self, journey: Journey) -> Any:
+        began = time.monotonic()
+        seen = journey(self._laboratory)
+        what = (journey.__doc__ or "").partition("\n")[0]
+        self.outcomes[journey] = Outcome(journey.__module__.rpartition(".")[2], what, time.monotonic() - began)
+        return seen
 
     def of(self, journey: Journey) -> Any:
         """What one of them saw; waits for it."""
