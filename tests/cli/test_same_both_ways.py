@@ -185,6 +185,8 @@ SCRIPT = (
     Step("boot serve . --bind nowhere", 2),
     Step("boot fetch http://127.0.0.1:1/ --root-key nowhere.pub --channel stable --arch x86_64 --out x", 2),
     Step("boot discover --wait never", 2),
+    Step("boot status", 0),
+    Step("boot stop", 1),
     Step("boot verify nowhere.json --root-key nowhere.pub --channel stable --arch x86_64", 2),
     Step(f"jobs run {HELLO} --stdin -", 0, b"Hello, harbor"),
     Step(f"jobs run {HELLO} --stdin - --json", 134, b"\xff"),
