@@ -68,7 +68,7 @@ def test_p1_streams_and_exit_codes_cross_the_wire_unchanged(pair: Pair, tmp_path
         assert pair.run(str(exits)).code == got
 
 
-def test_11_1_the_receipt_is_the_workers_and_verified_step_by_step(pair: Pair, tmp_path: Path) -> None:
+def test_11_1_11_4_the_receipt_is_the_workers_and_verified_step_by_step(pair: Pair, tmp_path: Path) -> None:
     kept = tmp_path / "receipt.json"
     ran = pair.run(HELLO, "--stdin", "-", "--json", "--receipt", str(kept), stdin=b"receipt")
     document = ran.json

@@ -62,7 +62,7 @@ def test_every_step_of_the_trust_chain_is_said_in_its_order(seen: Chain) -> None
 
 
 @boots(direct_chain)
-def test_p8_what_was_fetched_was_verified_and_loaded_in_this_order(seen: Chain) -> None:
+def test_p8_11_3_what_was_fetched_was_verified_and_loaded_in_this_order(seen: Chain) -> None:
     wanted = ("boot: stage 1,", "boot: address ", "boot: step version:", "boot: got rootfs", "boot: kexec loaded")
     second = ("boot: stage 2,", "boot: identity ", "boot: receipt ", "boot: receipt delivered to", "boot: ready")
     places = [seen.said.index(marker) for marker in (*wanted, *second)]
@@ -78,7 +78,7 @@ def test_the_second_stage_knows_by_the_handover_what_was_verified(seen: Chain) -
 
 
 @boots(direct_chain)
-def test_the_node_that_serves_sees_the_machine_fetch_and_report(seen: Chain) -> None:
+def test_11_3_the_node_that_serves_sees_the_machine_fetch_and_report(seen: Chain) -> None:
     machines = of(seen, "boot.machine")
     sessions = {event["session"] for event in machines}
     assert len(sessions) == 1

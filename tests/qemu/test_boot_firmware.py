@@ -55,7 +55,7 @@ def image_by_uefi(laboratory: Laboratory) -> Started:
 
 
 @boots(image_by_uefi)
-def test_a_disc_image_starts_by_its_default_entry_and_comes_to_its_receipt(seen: Started) -> None:
+def test_p13_11_3_a_disc_image_starts_by_its_default_entry_and_comes_to_its_receipt(seen: Started) -> None:
     assert "boot: stage 1, orlop 5, mode internet, channel stable" in seen.said
     assert "boot: receipt delivered to " in seen.said
     assert any(event["type"] == "boot.receipt" and event["names_manifest"] for event in seen.told)

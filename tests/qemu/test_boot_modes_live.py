@@ -172,7 +172,7 @@ def hardware(sent: tuple[Frame, ...]) -> set[str]:
 
 
 @boots(private_twice)
-def test_private_mode_leaves_every_disc_as_it_was(seen: Seen) -> None:
+def test_p15_11_4_private_mode_leaves_every_disc_as_it_was(seen: Seen) -> None:
     assert len(set(seen.digests)) == 1
     assert all("boot: ready" in said for said in seen.said)
 
@@ -243,13 +243,13 @@ def test_the_newest_version_that_was_booted_is_remembered(seen: Seen) -> None:
 
 
 @boots(local_twice)
-def test_local_mode_finds_a_server_by_mdns_and_boots(seen: Seen) -> None:
+def test_11_3_local_mode_finds_a_server_by_mdns_and_boots(seen: Seen) -> None:
     assert f"boot: provider http://{HOST}:" in seen.said[0]
     assert {event["type"] for event in seen.told} >= {"boot.machine", "boot.report", "boot.receipt"}
 
 
 @boots(local_twice)
-def test_p14_local_mode_sends_nothing_beyond_the_link_in_both_stages(seen: Seen) -> None:
+def test_p14_11_4_local_mode_sends_nothing_beyond_the_link_in_both_stages(seen: Seen) -> None:
     (sent,) = seen.sent
     assert [frame for frame in sent if leaves_the_link(frame, LINK)] == []
     assert {frame.port for frame in sent} >= {DHCP, 5353}

@@ -194,20 +194,20 @@ def assert_ended(said: str, code: int) -> None:
 
 
 @boots(changed_initramfs)
-def test_an_artifact_with_one_byte_changed_is_not_executed(seen: str) -> None:
+def test_s4_an_artifact_with_one_byte_changed_is_not_executed(seen: str) -> None:
     assert reason(seen) == "hash"
     assert_ended(seen, 3)
 
 
 @boots(changed_manifest)
-def test_netboot_a_tampered_manifest_is_refused(seen: str) -> None:
+def test_11_3_a_tampered_manifest_is_refused(seen: str) -> None:
     assert reason(seen) == "bad-signature"
     assert "boot: got" not in seen
     assert_ended(seen, 3)
 
 
 @boots(long_after)
-def test_an_expired_manifest_is_refused(seen: str) -> None:
+def test_p9_an_expired_manifest_is_refused(seen: str) -> None:
     assert reason(seen) == "expired"
     assert_ended(seen, 3)
 
@@ -225,7 +225,7 @@ def test_another_channel_is_refused(seen: str) -> None:
 
 
 @boots(other_arch)
-def test_another_architecture_is_refused(seen: str) -> None:
+def test_11_3_another_architecture_is_refused(seen: str) -> None:
     assert reason(seen) == "arch"
     assert_ended(seen, 3)
 
@@ -238,7 +238,7 @@ def test_a_manifest_below_the_floor_of_the_image_is_refused(seen: str) -> None:
 
 
 @boots(too_little_memory)
-def test_a_machine_with_too_little_memory_says_so_before_it_fetches(seen: str) -> None:
+def test_11_3_a_machine_with_too_little_memory_says_so_before_it_fetches(seen: str) -> None:
     assert reason(seen) == "memory"
     assert "boot: got" not in seen
     assert_ended(seen, 3)
@@ -291,7 +291,7 @@ def test_a_server_that_is_gone_is_unavailable_and_not_refused(seen: str) -> None
 
 
 @boots(two_that_disagree)
-def test_of_two_servers_that_disagree_the_one_that_lies_is_left_and_the_other_is_booted(
+def test_11_3_of_two_servers_that_disagree_the_one_that_lies_is_left_and_the_other_is_booted(
     seen: tuple[str, int, int],
 ) -> None:
     said, liar, honest = seen

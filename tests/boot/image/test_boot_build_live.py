@@ -228,7 +228,7 @@ def inside(tree: Path, path: list[str], *words: str) -> str:
     return done.stdout
 
 
-def test_its_own_interpreter_loads_everything_from_it_and_it_carries_nothing_else(
+def test_p12_its_own_interpreter_loads_everything_from_it_and_it_carries_nothing_else(
     folders: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
     entries = entries_of(folders["x86_64", "cloud"])
@@ -253,7 +253,7 @@ def test_its_own_interpreter_loads_everything_from_it_and_it_carries_nothing_els
     assert {"boot.stage1.init", "cryptography.hazmat.bindings", "ssl"} <= names
 
 
-def test_the_root_file_system_runs_orlop_and_belongs_to_root(built: Built, tmp_path: Path) -> None:
+def test_p12_the_root_file_system_runs_orlop_and_belongs_to_root(built: Built, tmp_path: Path) -> None:
     listed = subprocess.run(["unsquashfs", "-lln", built.folder / "rootfs"], check=True, capture_output=True).stdout
     rows = [line.split(maxsplit=5) for line in listed.decode().splitlines() if "squashfs-root" in line]
     assert {row[1] for row in rows} == {"0/0"}

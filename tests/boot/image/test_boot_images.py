@@ -66,7 +66,7 @@ def table_of(image: Path) -> Table:
         return read_table(head, file.read(), size // SECTOR)
 
 
-def test_all_files_are_there_and_nothing_else(out: Path) -> None:
+def test_p13_all_files_are_there_and_nothing_else(out: Path) -> None:
     assert {path.name for path in out.iterdir()} == {*ALL, "RELEASE_NOTES.md", "SHA256SUMS", "SHA256SUMS.sig"}
     assert {path.name for path in out.parent.iterdir()} == {"out", "cloud", "full"}
 
@@ -111,7 +111,7 @@ def test_the_seed_is_the_signed_release(out: Path, tmp_path: Path) -> None:
     check_artifacts(tmp_path / "seed", verify_manifest(TRUSTED, raw, WANTED).manifest.artifacts)
 
 
-def test_the_menu_starts_the_signed_kernel_in_three_modes(out: Path) -> None:
+def test_11_3_the_menu_starts_the_signed_kernel_in_three_modes(out: Path) -> None:
     drive = f"{out / NAME}.img{ESP}"
     for mode in MODES:
         entry = said("mtype", "-i", drive, f"::/loader/entries/{mode}.conf")

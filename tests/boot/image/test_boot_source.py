@@ -20,7 +20,7 @@ def source(folder: Path, target: Path) -> Source:
     return verified(target, folder, NOW_MS)
 
 
-def test_a_release_is_verified_by_the_root_in_its_own_image(tmp_path: Path) -> None:
+def test_p9_a_release_is_verified_by_the_root_in_its_own_image(tmp_path: Path) -> None:
     found = source(release(tmp_path / "release"), tmp_path / "copy")
     assert found.image == IMAGE
     assert found.manifest.manifest_version == 7

@@ -33,7 +33,7 @@ def test_a_table_is_read_as_it_was_written_whatever_the_size_of_the_disk(mib: in
 
 
 @given(st.integers(800, 1 << 20))
-def test_partitions_follow_one_another_on_whole_mebibytes_and_leave_room_for_the_copy_of_the_table(mib: int) -> None:
+def test_11_3_partitions_follow_one_another_on_whole_mebibytes_and_leave_room_for_the_table(mib: int) -> None:
     table = disk_table(mib * MIB)
     esp, seed, cache = table.partitions
     assert (esp.offset, esp.size, seed.size) == (MIB, ESP_SIZE, SEED_SIZE)

@@ -11,7 +11,7 @@ from tests.boot.serve.releases import release
 from tests.boot.trust.signed import KEYS
 
 
-def test_on_the_loopback_nothing_is_announced() -> None:
+def test_s9_on_the_loopback_nothing_is_announced() -> None:
     assert places_of("127.0.0.1") == places_of("::1") == []
     assert places_of("192.0.2.7") == ["192.0.2.7"]
     assert places_of("0.0.0.0") == own_addresses("ip4")

@@ -65,7 +65,7 @@ async def serving(folder: Path, limits: ServeLimits | None = None, *, own: bool 
         await server.close()
 
 
-async def test_a_release_that_is_served_is_fetched_and_verified(tmp_path: Path) -> None:
+async def test_p7_p10_a_release_that_is_served_is_fetched_and_verified(tmp_path: Path) -> None:
     folder = release(tmp_path / "release")
     (folder / "root").mkdir()
     second = sign_root(root(2, 1, 0, 1), [KEYS[0], KEYS[1]])

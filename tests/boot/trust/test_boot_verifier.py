@@ -68,7 +68,7 @@ def test_a_true_manifest_is_what_was_signed_and_every_step_is_told() -> None:
     assert found.notes == ()
 
 
-def test_a_manifest_with_three_artifacts_verifies_a_thousand_times_out_of_a_thousand() -> None:
+def test_11_4_a_manifest_with_three_artifacts_verifies_a_thousand_times_out_of_a_thousand() -> None:
     raw = manifest()
     for number in range(1000):
         document = opened(raw)
@@ -157,7 +157,7 @@ def test_what_was_signed_can_still_be_wrong_and_never_more_than_refused(
     assert refused(signed(change)) == "malformed"
 
 
-def test_only_what_is_signed_is_used() -> None:
+def test_s3_p9_11_4_only_what_is_signed_is_used() -> None:
     """S3: a body outside the signed bytes that says otherwise is not looked at, it refuses."""
     forged = opened(manifest())
     forged["payload_for_old_readers"] = {"artifacts": {"kernel": {"size": 1, "sha256": "00" * 32}}}
