@@ -247,7 +247,7 @@ def test_a_change_of_what_was_released_is_found(tmp_path: Path, old: str, new: s
     ("old", "new", "why"),
     [
         ("use types.{component-id, ", "use typos.{component-id, ", "typos"),
-        ("mailbox: func() -> mailbox-status;", "mailbox func() -> mailbox-status;", "host-messaging.wit:40:13"),
+        ("mailbox: func() -> mailbox-status;", "mailbox func() -> mailbox-status;", "host-messaging.wit:41:13"),
         (
             "mailbox: func() -> mailbox-status;",
             "Mail_box: func() -> mailbox-status;",
