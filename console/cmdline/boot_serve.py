@@ -18,6 +18,7 @@ from console.cmdline.relay import parse_bind
 from console.cmdline.verbline import Line
 from console.cmdline.verify import believed_keys
 from console.exit_codes import ExitCode
+from console.syntax.boot_serving import BIND
 from net.dht.contact import Contact
 from runtime import durable
 from runtime.boot_events import BootMachine, BootReceipt, BootReport, BootRequest, BootServing, BootStopped
@@ -44,7 +45,7 @@ def serve(line: Line) -> Result:
         NetworkError: it cannot be listened on.
         UnavailableError: the folder of receipts cannot be written.
     """
-    host, port = parse_bind(str(line.args["bind"]))
+    host, port = parse_bind(str(line.args.get("bind", BIND)))
     talk = Talk(line.options.json, line.options.quiet)
     kept = line.args.get("receipts")
     folder = Path(kept) if isinstance(kept, str) else None

@@ -58,6 +58,11 @@ def test_release_refuses(code: int, words: str, why: str, place: Path) -> None:
     assert not (place / "images").exists()
 
 
+def test_11_3_a_menu_waits_ten_seconds_unless_it_is_told_otherwise(place: Path) -> None:
+    (said,) = [line for line in run(place, "boot release --help").out.decode().splitlines() if "--timeout" in line]
+    assert said.endswith("of the boot menu, seconds (default: 10)")
+
+
 def test_a_key_that_others_may_have_read_signs_nothing(place: Path) -> None:
     (place / "root.key").chmod(0o644)
     ran = run(place, RELEASE)

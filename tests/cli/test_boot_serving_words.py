@@ -1,5 +1,6 @@
 """`orlop boot serve`, `fetch` and `discover` by the real program."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -74,6 +75,17 @@ def test_a_port_in_use_is_exit_5(place: Path) -> None:
         ran = inside(place, ["boot", "serve", "release", "--bind", address], cwd=place)
     assert (ran.code, ran.talk.count("\n")) == (5, 1)
     assert "address already in use" in ran.talk
+
+
+def test_s9_without_a_word_about_it_the_loopback_alone_is_served(place: Path) -> None:
+    """Its port is taken here, or by somebody else on this machine: the line names what was to be listened on."""
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", 8080))
+            taken.listen()
+        ran = inside(place, ["boot", "serve", "release"], cwd=place)
+    assert ran.code == 5
+    assert "127.0.0.1:8080" in ran.talk
 
 
 def test_a_release_that_is_not_as_it_was_signed_is_not_served(place: Path) -> None:

@@ -1,5 +1,6 @@
 """The three modes, each by what it leaves: bytes on a disc, frames on a link, an identity, receipts."""
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -166,6 +167,14 @@ def identity(said: str) -> tuple[str, str]:
 def hardware(sent: tuple[Frame, ...]) -> set[str]:
     """The MAC addresses with which a lease was asked for."""
     return {frame.source for frame in sent if frame.port == DHCP}
+
+
+@pytest.mark.parametrize("seen", [private_twice, internet_thrice, local_twice], indirect=True, ids=lambda it: it.__name__)
+def test_11_3_every_mode_reaches_the_second_stage(seen: Seen) -> None:
+    for stages in seen.said[:2]:
+        first, second = re.findall(r"boot: stage [12], .*mode (internet|local|private)", stages)
+        assert first == second
+        assert "boot: ready" in stages
 
 
 # --- Private ----------------------------------------------------------------------------------------------------------

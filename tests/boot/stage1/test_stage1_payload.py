@@ -163,7 +163,8 @@ def test_a_release_without_a_root_filesystem_or_with_too_large_a_one_is_refused(
         head("x", SIZE_MAX + 1, number=1)
 
 
-def test_memory_is_refused_before_anything_comes() -> None:
+def test_11_3_memory_is_refused_before_anything_comes() -> None:
+    """Also where 200 MB are free, which was enough for the original."""
     artifacts = [Artifact(10 << 20, "0" * 64), Artifact(40 << 20, "0" * 64)]
     assert needed(artifacts) == (110 + 96) << 20
     check_memory(artifacts, (110 + 96) << 20)
@@ -182,7 +183,7 @@ def test_the_kernel_s_word_on_memory_is_read() -> None:
 # --- loading: never the machine's own call ----------------------------------------------------------------------------
 
 
-def test_a_kernel_that_starts_no_other_says_so_first(tmp_path: Path) -> None:
+def test_11_3_a_kernel_that_starts_no_other_says_so_first(tmp_path: Path) -> None:
     flag = tmp_path / "kexec_load_disabled"
     with pytest.raises(UnavailableError, match="not built in"):
         kexec.check_allowed(flag)
