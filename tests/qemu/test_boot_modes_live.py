@@ -169,7 +169,7 @@ def hardware(sent: tuple[Frame, ...]) -> set[str]:
     return {frame.source for frame in sent if frame.port == DHCP}
 
 
-@pytest.mark.parametrize("seen", [private_twice, internet_thrice, local_twice], indirect=True, ids=MODES)
+@pytest.mark.parametrize("seen", [internet_thrice, local_twice, private_twice], indirect=True, ids=MODES)
 def test_11_3_every_mode_reaches_the_second_stage(seen: Seen) -> None:
     for stages in seen.said[:2]:
         first, second = re.findall(r"boot: stage [12], .*mode (internet|local|private)", stages)
