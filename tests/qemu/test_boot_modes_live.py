@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from boot.modes import MODES
 from net.lan.announcement import Boot
 from runtime.identity import Identity
 from tests.cli.program import ROOT, Ran, orlop
