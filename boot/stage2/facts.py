@@ -13,6 +13,8 @@ __all__ = ["PORT", "booted_of", "configuration", "release_text"]
 
 PORT: Final = 4001
 """Where a booted node listens, TCP and UDP."""
+_MIN_FREE: Final = "32MiB"
+"""Below which no job is begun: in half of the memory, or on a small cache, there may be less than other nodes want."""
 
 
 def configuration(rules: Rules, image: Image, address: str, booted: str) -> str:
@@ -27,7 +29,7 @@ def configuration(rules: Rules, image: Image, address: str, booted: str) -> str:
         address: of this machine, or empty.
         booted: path of the file for `node.booted`.
     """
-    lines = ["[node]", f'booted = "{booted}"']
+    lines = ["[node]", f'booted = "{booted}"', "", "[storage]", f'min_free = "{_MIN_FREE}"']
     if address and rules.joins:
         lines += ["", "[p2p]", f'listen = "/ip4/{address}/udp/{PORT}/quic-v1 /ip4/{address}/tcp/{PORT}"']
         lines += [f'lan = "{address}"']

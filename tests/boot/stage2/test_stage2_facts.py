@@ -6,6 +6,7 @@ from boot.modes import mode_of, narrowed
 from boot.stage1.handover import Handover
 from boot.stage1.image import Image
 from boot.stage2 import facts
+from runtime.quantities import parse_size
 
 HANDOVER = Handover(
     mode="internet",
@@ -44,16 +45,22 @@ def test_local_reaches_the_link_alone() -> None:
 
 
 def test_private_listens_nowhere_announces_nothing_and_asks_nobody() -> None:
-    assert set(told("private")) == {"node"}
+    assert set(told("private")) == {"node", "storage"}
 
 
 def test_without_an_address_nothing_is_reached() -> None:
-    assert set(told("internet", "")) == {"node"}
+    assert set(told("internet", "")) == {"node", "storage"}
 
 
 def test_every_mode_names_the_file_for_receipts() -> None:
     for mode in ("internet", "local", "private"):
         assert told(mode)["node"] == {"booted": "/run/orlop/booted.json"}
+
+
+def test_a_machine_with_little_memory_still_runs_jobs() -> None:
+    smallest = (512 << 20) // 2  # the tmpfs of a machine with 512 MiB, with nothing in it
+    for mode in ("internet", "local", "private"):
+        assert parse_size(told(mode)["storage"]["min_free"]) < smallest // 4
 
 
 def test_receipts_claim_what_was_handed_over_and_the_first_has_the_session() -> None:
