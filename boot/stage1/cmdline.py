@@ -24,7 +24,7 @@ COMMAND_LINE_MAX: Final = 2048
 _PREFIX: Final = "orlop."
 _START: Final = re.compile(r"/ip[46]/[0-9A-Fa-f:.]{2,45}/udp/[0-9]{1,5}/quic-v1/p2p/[1-9A-HJ-NP-Za-km-z]{40,64}")
 _STARTS_MAX: Final = 16
-_CARRIED: Final = re.compile(r"console=[A-Za-z0-9,.:_-]{1,40}|quiet|panic=-?[0-9]{1,6}", re.ASCII)
+_CARRIED: Final = re.compile(r"console=[A-Za-z0-9,.:_-]{1,40}|quiet|no_timer_check|panic=-?[0-9]{1,6}", re.ASCII)
 
 OnFail = Literal["reboot", "poweroff", "hold"]
 _ON_FAIL: Final[tuple[OnFail, ...]] = ("reboot", "poweroff", "hold")

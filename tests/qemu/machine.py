@@ -56,7 +56,7 @@ def direct(machine: Direct) -> list[str]:
     """QEMU's command line of a machine without firmware, discs and network."""
     arm = machine.arch == "arm64"
     console = "ttyAMA0" if arm else "ttyS0"
-    line = f"console={console} quiet panic=-1 rdinit=/init {machine.line}"
+    line = f"console={console} quiet panic=-1 no_timer_check rdinit=/init {machine.line}"
     program = ["qemu-system-aarch64", "-M", "virt,gic-version=2"] if arm else ["qemu-system-x86_64", "-M", "q35"]
     cpu = ["-cpu", "cortex-a57" if arm else machine.cpu, "-m", str(machine.memory)]
     return [*program, *cpu, "-kernel", str(machine.kernel), "-initrd", str(machine.initrd), "-append", line]

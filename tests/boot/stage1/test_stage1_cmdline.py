@@ -94,11 +94,12 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 def test_the_second_kernel_gets_few_words_and_then_those_that_were_signed() -> None:
     first = (
-        "BOOT_IMAGE=/k init=/bin/sh console=ttyS0,115200n8 quiet panic=-1 module_blacklist=virtio_net rdinit=/bin/sh "
+        "BOOT_IMAGE=/k init=/bin/sh console=ttyS0,115200n8 quiet no_timer_check panic=-1 "
+        "module_blacklist=virtio_net rdinit=/bin/sh "
         "orlop.mode=local orlop.provider=http://h/ orlop.fails=1 -- single"
     )
     assert second_command_line(first, "loglevel=3 panic=5", 2) == (
-        "console=ttyS0,115200n8 quiet panic=-1 orlop.mode=local orlop.provider=http://h/ orlop.fails=2 "
+        "console=ttyS0,115200n8 quiet no_timer_check panic=-1 orlop.mode=local orlop.provider=http://h/ orlop.fails=2 "
         "loglevel=3 panic=5"
     )
 
