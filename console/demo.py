@@ -1,4 +1,4 @@
-"""The demo: a room with work in it, three agents that work on it, jobs now and then, and a component that breaks down.
+"""The demo: a room with work in it, agents that work on it, jobs, a component that breaks down, a machine that boots.
 
 `seed` puts everything back as it should be and may run at any start: what is missing is added, finished tasks are
 re-opened, and the agent that fails on purpose gets its three tries again. `live` then plays the crew: it finishes tasks
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import assets
-from console import crew, gauge, pier
+from console import crew, gauge, pier, slipway
 from console.shipped import upload_agent
 from runtime.agents.keys import AgentKey
 from runtime.errors import NotFoundError, OrlopError
@@ -143,6 +143,7 @@ async def live(core: "Core") -> None:
         crew.live(core, await _room(core)),
         pier.live(core, module),
         gauge.live(core),
+        slipway.live(core, module),
     )
 
 
