@@ -8,6 +8,7 @@ import json
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import Any, Self
 import pytest
 
 from tests.qemu.machine import Direct, Machine, direct
-from tests.qemu.matrix import Outcome
+from tests.qemu.matrix import Booted, Outcome
 from tests.qemu.release import Release
 
 __all__ = ["EVENTS", "Journey", "Laboratory", "Runs", "boots", "events_port", "lines_of"]
@@ -51,6 +52,7 @@ class Laboratory:
         self.folder = folder
         self.release = release
         self._running: set[Machine] = set()
+        self._of_thread: dict[int, list[tuple[Sequence[str], Machine]]] = defaultdict(list)
         self._lock = threading.Lock()
         self._closed = False
 
@@ -92,7 +94,13 @@ class Laboratory:
             assert not self._closed
             machine = Machine(words, log=log, expects=expects)
             self._running.add(machine)
+            self._of_thread[threading.get_ident()].append((words, machine))
             return machine
+
+    def booted(self) -> list[Booted]:
+        """What was started by the thread that asks, since it asked last."""
+        with self._lock:
+            return [Booted(words, machine.text) for words, machine in self._of_thread.pop(threading.get_ident(), [])]
 
     def close(self) -> None:
         """Ends what runs still, so that nothing outlives the tests."""
@@ -139,9 +147,11 @@ class Runs:
 
     def _run(self, journey: Journey) -> Any:
         began = time.monotonic()
+        self._laboratory.booted()  # whatever a journey left that failed
         seen = journey(self._laboratory)
         what = (journey.__doc__ or "").partition("\n")[0]
-        self.outcomes[journey] = Outcome(journey.__module__.rpartition(".")[2], what, time.monotonic() - began)
+        where, seconds = journey.__module__.rpartition(".")[2], time.monotonic() - began
+        self.outcomes[journey] = Outcome(where, what, seconds, self._laboratory.booted())
         return seen
 
     def of(self, journey: Journey) -> Any:

@@ -1,19 +1,69 @@
-"""What was booted, how and when: the page of the documentation that a whole run of these tests writes."""
+"""What was booted, how and when: the page of the documentation that runs of these tests write."""
 
 import datetime as dt
 import json
-import os
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.program import ROOT
 
-__all__ = ["PAGE", "Outcome", "page"]
+__all__ = ["PAGE", "Booted", "Outcome", "page", "rows_of"]
 
 PAGE = ROOT / "docs" / "reference" / "booted-machines.md"
+_HEAD = """\
+# What was booted, how and when
+
+Written by `make test-boot` when all of it went well: each row is a journey of one or more machines that did what was
+expected of them, refusing included. They are machines of QEMU without KVM. **No other hardware was tried.** What each
+test looks at is said in `tests/qemu`.
+
+| what was booted, and how | where | machine | mode | came to | seconds | when, with |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+_ENDS = (
+    ("boot: ready", "ready"),
+    ("boot: stage 2, ", "second stage"),
+    ("boot: kexec loaded", "kexec"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """One machine of a journey.
+
+    Attributes:
+        words: QEMU's command line.
+        said: on its console.
+    """
+
+    words: Sequence[str]
+    said: str
+
+    @property
+    def machine(self) -> str:
+        """Its architecture, and what starts its first kernel."""
+        arch = "arm64" if "aarch64" in self.words[0] else "x86_64"
+        if any("property=secure" in word for word in self.words):
+            return f"{arch}, UEFI with Secure Boot"
+        firmware = any("pflash" in word for word in self.words) or "-bios" in self.words
+        return f"{arch}, {'UEFI' if firmware else 'kernel by QEMU'}"
+
+    @property
+    def modes(self) -> list[str]:
+        """Those that its first stages had."""
+        return re.findall(r"boot: stage 1, .*mode (\w+)", self.said)
+
+    @property
+    def came_to(self) -> str:
+        """The furthest that it told of."""
+        if end := next((name for mark, name in _ENDS if mark in self.said), None):
+            return end
+        if refused := re.findall(r"boot: (refused: [\w-]+|unavailable|failed)", self.said):
+            return str(refused[-1])
+        return "stage 1" if "boot: stage 1, " in self.said else "nothing of orlop's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,37 +74,40 @@ class Outcome:
         where: the stem of the module that describes it.
         what: its first line.
         seconds: that it took.
+        booted: its machines, in the order in which they were started.
     """
 
     where: str
     what: str
     seconds: float
+    booted: Sequence[Booted]
+
+    def row(self, when: str) -> str:
+        """It, as a line of the page."""
+        machines = list(dict.fromkeys(one.machine for one in self.booted))
+        modes = list(dict.fromkeys(mode for one in self.booted for mode in one.modes))
+        ends = [one.came_to for one in self.booted]
+        cells = (self.what, self.where, "; ".join(machines), ", ".join(modes) or "none", ", ".join(ends))
+        return f"| {' | '.join(cells)} | {self.seconds:.0f} | {when} |"
 
 
-def page(outcomes: Iterable[Outcome], image: Path) -> str:
+def rows_of(text: str) -> dict[str, str]:
+    """The lines of a page by what was booted."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    return {line.split(" | ")[0].removeprefix("| "): line for line in lines}
+
+
+def page(outcomes: Iterable[Outcome], image: Path, before: str = "") -> str:
     """The page as text.
 
     Args:
-        outcomes: in the order in which they are shown.
+        outcomes: in any order.
         image: `image.json` of the release that was booted.
+        before: the page whose other rows are kept.
     """
     said = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True, text=True).stdout
     qemu = re.findall(r"version (\S+)", said)[0]
     kernel = json.loads(image.read_text())["kernel"]
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    rows = [f"| {one.where} | {one.what} | {one.seconds:.0f} |" for one in outcomes]
-    return "\n".join(
-        [
-            "# What was booted, how and when",
-            "",
-            "Written by `make test-boot` when all of it went well: each row is machines in QEMU without KVM, two rows",
-            "at a time, which did what was expected of them. No other hardware was tried.",
-            "",
-            f"{today}, QEMU {qemu}, Debian's kernel {kernel}, {os.cpu_count()} processors.",
-            "",
-            "| suite | what was booted, and how | seconds |",
-            "|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    when = f"{dt.datetime.now(dt.UTC).date().isoformat()}, Debian's kernel {kernel}, QEMU {qemu}"
+    rows = rows_of(before) | {one.what: one.row(when) for one in outcomes}
+    return _HEAD + "\n".join(sorted(rows.values(), key=lambda row: (row.split(" | ")[1], row))) + "\n"
