@@ -5,7 +5,6 @@ look at begin when the first test asks, two beside one another, in the order of 
 """
 
 import json
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -61,10 +60,6 @@ class Laboratory:
         path = self.folder / name
         path.mkdir()
         return path
-
-    def wires(self) -> Path:
-        """A new folder for sockets, whose names may have 108 bytes."""
-        return Path(tempfile.mkdtemp(prefix="lan", dir="/tmp"))
 
     def boots(
         self,

@@ -7,6 +7,7 @@ machine of the link at most, QEMU's router: it leases 10.0.2.15 and has the host
 import selectors
 import socket
 import struct
+import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -53,13 +54,12 @@ class Lan:
     """A link; use it as a context.
 
     Args:
-        folder: for its sockets; a short path, as those of sockets have to be.
         answerers: what is on the link beside machines.
     """
 
-    def __init__(self, folder: Path, answerers: Iterable[Answerer] = ()) -> None:
-        self._folder = folder
-        self._answerers = tuple(answerers)
+    def __init__(self, *answerers: Answerer) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="lan", dir="/tmp")  # names of sockets have 108 bytes at most
+        self._answerers = answerers
         self._ports: dict[socket.socket, Path] = {}
         self._frames: list[Frame] = []
         self._came = threading.Condition()
@@ -77,6 +77,7 @@ class Lan:
         self._thread.join(60)
         for one in (*self._ports, self._woken):
             one.close()
+        self._folder.cleanup()
 
     @property
     def frames(self) -> list[Frame]:
@@ -110,7 +111,8 @@ class Lan:
             address: MAC address.
             capture: a file for all frames at its card.
         """
-        here, there = self._folder / f"{name}.host", self._folder / f"{name}.qemu"
+        folder = Path(self._folder.name)
+        here, there = folder / f"{name}.host", folder / f"{name}.qemu"
         port = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED)
         port.bind(str(here))

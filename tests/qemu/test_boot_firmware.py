@@ -45,7 +45,7 @@ def image_by_uefi(laboratory: Laboratory) -> Started:
     place = laboratory.place("uefi")
     disc = image(laboratory.release, laboratory.folder / "disc-image", "disk")
     with node(place / "console", laboratory.release) as (console, port):
-        lan = Lan(laboratory.wires(), [announces((port, Boot("stable", "x86_64", FLOOR, "0" * 64)))])
+        lan = Lan(announces((port, Boot("stable", "x86_64", FLOOR, "0" * 64))))
         with lan, laboratory.starts([*uefi(place), *drive(disc), *lan.plug("uefi")], place / "console.log") as machine:
             machine.until("boot: ready")
         console.until("boot.receipt")

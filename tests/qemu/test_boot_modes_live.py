@@ -126,7 +126,7 @@ def local_twice(laboratory: Laboratory) -> Seen:
     line = f"orlop.mode=local {START}"
     with node(place / "console", laboratory.release) as (console, port):
         server = announces((port, Boot("stable", "x86_64", FLOOR, "0" * 64)))
-        with Lan(laboratory.wires(), [server]) as lan:
+        with Lan(server) as lan:
             words = (*lan.plug("local", capture=capture), *drive(disc))
             with laboratory.boots(place, line, *words, log="link.log") as first:
                 first.until("boot: ready")
@@ -140,7 +140,7 @@ def local_to_the_world(laboratory: Laboratory) -> Seen:
     place = laboratory.place("local-to-the-world")
     capture = place / "link.pcap"
     line = f"orlop.mode=local {TEMPTED} {START}"
-    with Lan(laboratory.wires()) as lan:
+    with Lan() as lan:
         words = lan.plug("world", capture=capture)
         with laboratory.boots(place, line, *words, expects=("boot: unavailable",)) as machine:
             said = machine.until_off()
@@ -150,7 +150,7 @@ def local_to_the_world(laboratory: Laboratory) -> Seen:
 def internet_to_the_world(laboratory: Laboratory) -> Seen:
     """The same in Internet mode, as far as the first packet that leaves the link."""
     place = laboratory.place("internet-to-the-world")
-    with Lan(laboratory.wires()) as lan:
+    with Lan() as lan:
         words = lan.plug("world")
         line = f"orlop.mode=internet {TEMPTED}"
         with laboratory.boots(place, line, *words, expects=("boot: unavailable",)) as machine:
