@@ -137,7 +137,7 @@ def lease_with_escapes(laboratory: Laboratory) -> str:
 
 def on_link(laboratory: Laboratory, name: str, *answerers: object, line: str = "orlop.mode=internet") -> str:
     """Boots on a link without QEMU's router."""
-    with Lan(laboratory.wires(), answerers) as lan:
+    with Lan(*answerers) as lan:
         return alone(laboratory, name, *lan.plug(name, router=False), line=line)
 
 
@@ -158,7 +158,7 @@ def two_that_disagree(laboratory: Laboratory) -> tuple[str, int, int]:
     false = laboratory.release.changed(laboratory.folder / "lies", "rootfs", at=0)
     with shelf(false.folder) as liar, shelf(laboratory.release.folder) as honest:
         both = [(port, Boot("stable", "x86_64", version, "0" * 64)) for port, version in ((liar, 9), (honest, FLOOR))]
-        lan = Lan(laboratory.wires(), [announces(*both)])
+        lan = Lan(announces(*both))
         with lan, laboratory.boots(place, "orlop.mode=private", *lan.plug("two")) as machine:
             machine.until("boot: kexec loaded")
     return machine.text, liar, honest
