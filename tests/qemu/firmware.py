@@ -6,9 +6,11 @@ Firmware that finds nothing to start waits in its menu for ever, so whoever boot
 import shutil
 from pathlib import Path
 
-__all__ = ["stick", "uefi"]
+__all__ = ["SETUP_MODE", "stick", "uefi"]
 
 _OVMF = Path("/usr/share/OVMF")
+SETUP_MODE = _OVMF / "OVMF_VARS_4M.fd"
+"""Variables without any key: Secure Boot is off, and whoever is started first may enrol keys."""
 _PFLASH = "if=pflash,format=raw"
 
 
@@ -18,11 +20,11 @@ def uefi(place: Path, *, memory: int = 1024, secure: Path | None = None) -> list
     Args:
         place: a folder for its variables.
         memory: in MiB.
-        secure: variables with keys of Secure Boot, which is then enforced.
+        secure: variables to start from, on firmware with Secure Boot, which it enforces once there are keys in them.
     """
     machine, code = ("q35,smm=on", "OVMF_CODE_4M.secboot.fd") if secure else ("q35", "OVMF_CODE_4M.fd")
     variables = place / "variables.fd"
-    shutil.copyfile(secure or _OVMF / "OVMF_VARS_4M.fd", variables)
+    shutil.copyfile(secure or SETUP_MODE, variables)
     words = ["qemu-system-x86_64", "-M", machine, "-cpu", "Nehalem,+rdrand", "-m", str(memory)]
     if secure:
         words += ["-global", "driver=cfi.pflash01,property=secure,value=on"]

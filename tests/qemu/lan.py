@@ -102,7 +102,15 @@ class Lan:
         assert frame is not None
         return frame
 
-    def plug(self, name: str, *, router: bool = True, address: str = MAC, capture: Path | None = None) -> list[str]:
+    def plug(
+        self,
+        name: str,
+        *,
+        router: bool = True,
+        address: str = MAC,
+        capture: Path | None = None,
+        card: str = "virtio-net-pci",
+    ) -> list[str]:
         """QEMU's words for a machine on this link.
 
         Args:
@@ -110,6 +118,7 @@ class Lan:
             router: whether QEMU's router is there too, which leases addresses.
             address: MAC address.
             capture: a file for all frames at its card.
+            card: as QEMU names it.
         """
         folder = Path(self._folder.name)
         here, there = folder / f"{name}.host", folder / f"{name}.qemu"
@@ -123,7 +132,7 @@ class Lan:
         words = ["-netdev", "user,id=u", "-netdev", "hubport,id=h0,hubid=0,netdev=u"] if router else []
         words += ["-netdev", f"dgram,id=d,local.type=unix,local.path={there},remote.type=unix,remote.path={here}"]
         words += ["-netdev", "hubport,id=h1,hubid=0,netdev=d", "-netdev", "hubport,id=n0,hubid=0"]
-        return [*words, *_card("n0", address), *_dump("n0", capture)]
+        return [*words, *_card("n0", address, card), *_dump("n0", capture)]
 
     def _switch(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -269,8 +278,8 @@ def _packed(address: str) -> bytes:
     return IPv4Address(address).packed
 
 
-def _card(netdev: str, address: str) -> list[str]:
-    return ["-device", f"virtio-net-pci,netdev={netdev},mac={address},romfile="]
+def _card(netdev: str, address: str, card: str = "virtio-net-pci") -> list[str]:
+    return ["-device", f"{card},netdev={netdev},mac={address},romfile="]
 
 
 def _dump(netdev: str, capture: Path | None) -> list[str]:

@@ -4,7 +4,7 @@ import functools
 import http.server
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +82,14 @@ class Release:
         return Release(folder, self.keys)
 
 
-def built(home: Path, out: Path, *words: str) -> Release:
+def built(home: Path, out: Path, *words: str, signed: Sequence[str] = ()) -> Release:
     """Builds and signs a release by the real program.
 
     Args:
         home: for the program, and the keys.
         out: where it is made.
         words: further ones for `boot build`.
+        signed: further ones for `boot sign`.
     """
     home.mkdir(parents=True, exist_ok=True)
     keys = home / "keys"
@@ -98,7 +99,7 @@ def built(home: Path, out: Path, *words: str) -> Release:
     _done(orlop(home, "boot", "build", "--out", str(out), *plain, *words, timeout=_BUILD_S))
     arch = words[words.index("--arch") + 1] if "--arch" in words else "x86_64"
     sign = f"--channel stable --arch {arch} --version {FLOOR} --expires 30d".split()
-    _done(orlop(home, "boot", "sign", str(out), "--key", str(keys / "root.key"), *sign))
+    _done(orlop(home, "boot", "sign", str(out), "--key", str(keys / "root.key"), *sign, *signed))
     return Release(out, keys)
 
 
