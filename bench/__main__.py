@@ -57,10 +57,15 @@ ROWS: Final = {
     "remote": "jobs on a peer, beside the same jobs here",
     "dht": "finding peers, in a DHT and on the LAN",
     "artifacts": "a release to many machines, beside a bare loop of sendfile",
+    "bootimage": "images that machines boot, made and checked",
+    "machine": "machines that boot in QEMU",
+    "package": "the Debian package and its service",
 }
 """Name of each row's module, `bench.rows_NAME`, and what it is about."""
 
 _LIMIT_S: Final = 120
+_LONGER_S: Final = {"bootimage": 600, "machine": 900, "package": 300}
+"""For rows that build images or packages, and boot machines without KVM."""
 
 
 class Row(Protocol):
@@ -107,14 +112,14 @@ def _run(name: str, *, quick: bool) -> RowResult:
         began, busy, own = time.monotonic(), busy_s(), _children_s()
         with (Path(folder) / "talk").open("w+b") as talk:
             process = subprocess.Popen(argv, cwd=ROOT, stdout=talk, stderr=talk, start_new_session=True)
-            trouble = ""
+            trouble, limit = "", _LONGER_S.get(name, _LIMIT_S)
             try:
-                if process.wait(_LIMIT_S):
+                if process.wait(limit):
                     talk.seek(0)
                     lines = [line for line in talk.read().decode(errors="replace").splitlines() if line.strip()]
                     trouble = lines[-1] if lines else f"ended with status {process.returncode}"
             except subprocess.TimeoutExpired:
-                trouble = f"not done within {_LIMIT_S} s"
+                trouble = f"not done within {limit} s"
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
