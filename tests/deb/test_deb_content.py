@@ -126,7 +126,8 @@ def test_the_unit_leaves_out_what_would_break_the_program(package: Package) -> N
     text = package.content["usr/lib/systemd/system/orlop.service"].decode()
     set_here = {line.partition("=")[0] for line in text.splitlines()}
     assert not {"MemoryDenyWriteExecute", "PrivateUsers", "ProcSubset", "LimitAS"} & set_here
-    for call in ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"):
+    walls = ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp")
+    for call in (*walls, "chown", "fchownat"):
         assert re.search(rf"^SystemCallFilter=.*\b{call}\b", text, re.MULTILINE)
 
 
