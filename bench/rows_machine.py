@@ -11,11 +11,11 @@ from bench.measure import Figure, alternate, figure
 from net.lan.announcement import Boot
 from tests.qemu.disks import drive
 from tests.qemu.firmware import uefi
+from tests.qemu.images import image
 from tests.qemu.laboratory import Laboratory
 from tests.qemu.lan import HOST, Lan, announces, routed
 from tests.qemu.machine import Machine
 from tests.qemu.release import FLOOR, built, node
-from tests.qemu.test_boot_firmware import image
 
 __all__ = ["measure"]
 

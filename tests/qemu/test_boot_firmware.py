@@ -1,18 +1,17 @@
 """Images that a machine's own firmware starts."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from net.lan.announcement import Boot
-from tests.cli.program import orlop
 from tests.qemu.disks import drive
 from tests.qemu.firmware import stick, uefi
+from tests.qemu.images import image
 from tests.qemu.laboratory import Laboratory, boots
 from tests.qemu.lan import Lan, announces
-from tests.qemu.release import FLOOR, Release, node
+from tests.qemu.release import FLOOR, node
 
 pytestmark = pytest.mark.boot
 
@@ -30,14 +29,6 @@ class Started:
     said: str
     told: list[dict[str, Any]]
     by_stick: str
-
-
-def image(release: Release, folder: Path, kind: str) -> Path:
-    """An image as an operator makes it, of one kind."""
-    words = ["--key", str(release.keys / "root.key"), "--images", kind, "--timeout", "1", "--size", "1GiB"]
-    ran = orlop(release.keys.parent, "boot", "release", str(release.folder), "--out", str(folder), *words, timeout=600)
-    assert ran.code == 0, ran.talk
-    return next(path for path in sorted(folder.iterdir()) if path.suffix in {".img", ".qcow2"})
 
 
 def image_by_uefi(laboratory: Laboratory) -> Started:
