@@ -134,7 +134,7 @@ test-boot: .venv/.dev  ## machines in QEMU that start from a verified image, two
 	@tools/need qemu-system-x86_64=qemu-system-x86 qemu-system-aarch64=qemu-system-arm qemu-img=qemu-utils /usr/share/OVMF=ovmf \
 	  /usr/share/qemu-efi-aarch64=qemu-efi-aarch64 mksquashfs=squashfs-tools mcopy=mtools mkfs.fat=dosfstools mkfs.ext4=e2fsprogs zstd \
 	  cpio sbsign=sbsigntool cert-to-efi-sig-list=efitools sgdisk=gdisk faketime xorriso openssl
-	@$(PY) -m pytest -q -m boot -o timeout=1800 tests/qemu tests/boot
+	@$(PY) -m pytest -q -m boot -o timeout=1800 tests/qemu tests/boot docs
 
 deb: .venv/.run  ## build the Debian packages for amd64 and arm64 into dist/, without root, the same bytes each time
 	@$(PY) -m tools.deb

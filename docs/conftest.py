@@ -6,11 +6,14 @@ Python (as `py`) that name a file in their first line are put there for the comm
 reading.
 
 Pages that need more than Python packages have the marker `sdk` and are executed by `make test-sdk`; those that compile
-a guest have the marker `kit` (`make test-kit`), or `languages` (`make test-lang`).
+a guest have the marker `kit` (`make test-kit`), or `languages` (`make test-lang`). Those that boot machines have the
+marker `boot` (`make test-boot`). A command that ends with `&` runs until the page ends.
 """
 
 import os
+import random
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).resolve().parent.parent
+BOOT_PAGES = {"first-boot.md"}
 KIT_PAGES = {
     "build-an-agent-in-zig.md",
     "build-an-agent.md",
@@ -29,6 +33,8 @@ KIT_PAGES = {
     "first-agent.md",
 }
 LANGUAGE_PAGES = {"build-an-agent-in-assemblyscript.md", "build-an-agent-in-rust.md"}
+PORT = "8080"
+"""What pages write; here it is another one."""
 SDK_PAGES = {"use-from-javascript.md", "use-from-php.md", "verify-with-openssl.md", "verify-without-trusting-us.md"}
 
 
@@ -40,6 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("sdk")
         if item.path.name in KIT_PAGES:
             item.add_marker("kit")
+        if item.path.name in BOOT_PAGES:
+            item.add_marker("boot")
         if item.path.name in LANGUAGE_PAGES:
             item.add_marker("languages")
 
@@ -52,12 +60,16 @@ def matches(expected: str, printed: str) -> bool:
 
 def run_console(example: Example) -> str | None:
     """Runs every `$` line of a block and compares what it prints."""
-    for step in re.split(r"^\$ ", str(example.parsed), flags=re.MULTILINE)[1:]:
+    block = str(example.parsed).replace(PORT, str(example.namespace["port"]))
+    for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, expected = step.partition("\n")
+        if command.endswith("&"):
+            begin(command.removesuffix("&"), example)
+            continue
         run = subprocess.run(
             ["/bin/bash", "-c", command],
             cwd=example.namespace["cwd"],
-            env=example.namespace["environ"],
+            env=environ(example),
             capture_output=True,
             text=True,
             check=False,
@@ -65,6 +77,35 @@ def run_console(example: Example) -> str | None:
         if not matches(expected, run.stdout):
             return f"$ {command}\nprinted:\n{run.stdout}{run.stderr}\nexpected:\n{expected}"
     return None
+
+
+def environ(example: Example) -> dict[str, str]:
+    """For commands; those that build images find the packages that all tests share."""
+    plain = example.namespace["environ"]
+    assert isinstance(plain, dict)
+    cache = {"XDG_CACHE_HOME": str(Path(str(example.namespace["cwd"]), "cache"))}
+    return plain | cache if Path(example.path).name in BOOT_PAGES else plain
+
+
+def begin(command: str, example: Example) -> None:
+    """Runs a command beside those that follow."""
+    running = example.namespace["running"]
+    assert isinstance(running, list)
+    words = ["/bin/bash", "-c", f"exec {command}"]
+    running.append(
+        subprocess.Popen(words, cwd=example.namespace["cwd"], env=environ(example), stdin=subprocess.DEVNULL)
+    )
+
+
+def free_port() -> int:
+    """One that nobody listens on, and that the kernel gives to nobody by itself."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
 
 
 def write_file(example: Example) -> None:
@@ -80,13 +121,23 @@ def setup(namespace: dict[str, object]) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     keep = {name: value for name, value in os.environ.items() if not name.startswith(("ORLOP_", "XDG_", "COV"))}
     Path(folder.name, "assets").symlink_to(ROOT / "assets")
+    Path(folder.name, "cache").mkdir()
+    Path(folder.name, "cache", "orlop").symlink_to(ROOT / "build" / "boot")
+    namespace["running"] = []
+    namespace["port"] = free_port()
     namespace["folder"] = folder
     namespace["cwd"] = folder.name
     namespace["environ"] = keep | {"PATH": path, "ORLOP_STATE_DIR": f"{folder.name}/state"}
 
 
 def teardown(namespace: dict[str, object]) -> None:
-    """Removes the page's directory."""
+    """Ends what still runs, and removes the page's directory."""
+    running = namespace["running"]
+    assert isinstance(running, list)
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(60)
     folder = namespace["folder"]
     assert isinstance(folder, tempfile.TemporaryDirectory)
     folder.cleanup()
