@@ -19,6 +19,7 @@ from runtime.components.answers import Answers, Asked, messages, stored
 from runtime.components.chores import Chores, to_the_end
 from runtime.components.cpu_quota import CpuUse
 from runtime.components.folder import Folder
+from runtime.components.folder_account import FolderAccount
 from runtime.components.host.context import ComponentId
 from runtime.components.house import Code, Folders, Journal
 from runtime.components.housing import Fall, Housing
@@ -90,6 +91,7 @@ class Components:
         self._timer: asyncio.TimerHandle | None = None
         self._dead_told = 0
         self._cpu: WeakValueDictionary[str, CpuUse] = WeakValueDictionary()
+        self._accounts: WeakValueDictionary[str, FolderAccount] = WeakValueDictionary()
         self._measured: dict[str, tuple[int, int, int]] = {}
         self.journal = Journal(store, vault)
         self.post = Post(self._roll.wake, self._request_due)
@@ -111,6 +113,7 @@ class Components:
             folders=folders,
             tidy=folders.tidy,
             cpu=self._cpu_of,
+            account=self._account_of,
             variables=_variables,
             emit=store.emit,
             fell=self._fell,
@@ -310,6 +313,10 @@ class Components:
     def _cpu_of(self, name: str) -> CpuUse:
         """Of all versions of a component, as long as one of them is there."""
         return self._cpu.setdefault(name, CpuUse())
+
+    def _account_of(self, name: str) -> FolderAccount:
+        """Likewise."""
+        return self._accounts.setdefault(name, FolderAccount())
 
     def _is_damaged(self, name: str, error: OrlopError) -> None:
         self._roll.damaged[name] = error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runtime.clock import Clock
 from runtime.components.cpu_quota import CpuUse
+from runtime.components.folder_account import FolderAccount
 from runtime.components.house import Compiled
 from runtime.components.installed import Installed
 from runtime.components.permissions import Policy
@@ -39,6 +40,7 @@ class Housing:
         folders: what its instance of that number sees of the file system; makes what is missing.
         tidy: empties what is temporary of them.
         cpu: what a component used of the processor, by its name.
+        account: of what it keeps in its own folders, likewise.
         variables: of the host's environment that a policy lets be read.
         emit: says that something happened.
         fell: asks the supervisor about a fall.
@@ -51,6 +53,7 @@ class Housing:
     folders: Callable[[Installed, int], Awaitable[tuple[HostMount, ...]]]
     tidy: Callable[[Installed, int], Awaitable[None]]
     cpu: Callable[[str], CpuUse]
+    account: Callable[[str], FolderAccount]
     variables: Callable[[Policy], Mapping[str, str]]
     emit: Callable[[Event], None]
     fell: Callable[["Unit", Fall], None]

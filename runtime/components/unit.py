@@ -96,7 +96,7 @@ class Unit:
         self._deliveries: Deliveries | None = None
         self._checkup: Checkup | None = None
         self._fresh = Fresh(housing.workers, lambda: self._start, self._initialise)
-        self._cpu = housing.cpu(installed.name)
+        self._cpu, self._account = housing.cpu(installed.name), housing.account(installed.name)
         self._chores = Chores(lambda why: self._broke(Fall(why)))
         self._actor = asyncio.get_running_loop().create_task(self._act())
         self.life = lifecycle.step(ABSENT, "install")[0]
@@ -283,7 +283,17 @@ class Unit:
         timeout = self.ceilings.limits.init_timeout
         environment = self._environment()
         start = Start(
-            self.component, world, code, self.policy, limits, mounts, timeout, self._alone, environment, self._cpu
+            self.component,
+            world,
+            code,
+            self.policy,
+            limits,
+            mounts,
+            timeout,
+            self._alone,
+            environment,
+            self._cpu,
+            self._account,
         )
         self.seat = seat_of(
             self.component,

@@ -85,7 +85,7 @@ class WorkerProcess:
         load: Callable[[int], Load],
         *,
         code: int,
-        mounts: Sequence[int],
+        folders: Sequence[int],
     ) -> Running:
         """Has an instance made.
 
@@ -95,7 +95,7 @@ class WorkerProcess:
             desk: as for `Running`.
             load: the message, given its slot.
             code: descriptor of the compiled component; it is closed once it was sent.
-            mounts: likewise.
+            folders: of the mounts and their account; likewise.
 
         Returns:
             The instance, which is not there yet.
@@ -105,7 +105,7 @@ class WorkerProcess:
         """
         self._next_slot += 1
         slot = self._next_slot
-        self.say(load(slot), [code, *mounts])
+        self.say(load(slot), [code, *folders])
         running = self._slots[slot] = Running(self, slot, component, quota, desk)
         return running
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from runtime.components.cpu_quota import CpuQuota, CpuUse
 from runtime.components.errors import WorkerUnavailableError
+from runtime.components.folder_account import FolderAccount
 from runtime.components.host.context import ComponentId
 from runtime.components.permissions import Policy
 from runtime.components.placement import SHARED_SLOTS, Walls, walls_of
@@ -56,6 +57,7 @@ class Start:
         alone: it is to have a worker of its own, whatever it may do: it overran its processor time before.
         environment: variables of the host that it may read.
         cpu: what its component used of the processor, in all its instances.
+        account: of what it keeps in its own folders, likewise.
     """
 
     component: ComponentId
@@ -68,6 +70,7 @@ class Start:
     alone: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     cpu: CpuUse = field(default_factory=CpuUse)
+    account: FolderAccount = field(default_factory=FolderAccount)
 
     @property
     def quota(self) -> CpuQuota:
@@ -132,14 +135,16 @@ class Workers:
         try:
             descriptors.append(_sealed(start.code))
             descriptors += (_folder(mount) for mount in start.mounts)
+            if start.mounts:
+                descriptors.append(_account(start.account))
             worker = self._fork(alone=True) if start.alone or start.walls.alone else self._shared()
         except BaseException:
             for descriptor in descriptors:
                 os.close(descriptor)
             raise
-        code, *mounts = descriptors
+        code, *folders = descriptors
         running = worker.load(
-            start.component, start.quota, self._desk, lambda slot: _load(slot, start), code=code, mounts=mounts
+            start.component, start.quota, self._desk, lambda slot: _load(slot, start), code=code, folders=folders
         )
         try:
             await running.loaded(_FORK_S + start.timeout_ms / 1000 + GRACE_S)
@@ -232,6 +237,13 @@ def _folder(mount: HostMount) -> int:
         raise WorkerUnavailableError(
             f"the folder for {mount.point.guest} cannot be opened: {error.strerror}", where=str(mount.folder)
         ) from error
+
+
+def _account(account: FolderAccount) -> int:
+    try:
+        return account.descriptor()
+    except OSError as error:
+        raise WorkerUnavailableError(f"no account of its folders could be had: {error.strerror}") from error
 
 
 def _load(slot: int, start: Start) -> Load:

@@ -9,6 +9,7 @@ from runtime.components.host.beneath import reopen
 from runtime.components.host.context import Context
 from runtime.components.host.file_errors import FileRefusedError
 from runtime.components.host.paths import DELETE, READ, WRITE, Found, Paths, Place
+from runtime.components.host.quota import held
 from runtime.components.host.replacement import Replacement, replaceable
 from runtime.components.host.trees import Walk
 
@@ -40,12 +41,13 @@ def move(context: Context, paths: Paths, old: Place, status: os.stat_result, new
                 paths.decide(WRITE, new.path + entry.path[len(old.path) :])
             walk.must_be_whole()
     before: os.stat_result | None = None
-    with contextlib.suppress(FileNotFoundError):
-        before = new.status()
-    os.rename(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent)
     ledger = new.mount.ledger
-    if ledger is not None and before is not None and not os.path.samestat(before, status):
-        ledger.removed(before)
+    with held(ledger):
+        with contextlib.suppress(FileNotFoundError):
+            before = new.status()
+        os.rename(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent)
+        if ledger is not None and before is not None and not os.path.samestat(before, status):
+            ledger.removed(before)
 
 
 def copy_file(context: Context, source: Found, place: Place, *, overwrite: bool) -> int:

@@ -211,13 +211,15 @@ def extend(descriptor: int, length: int, ledger: Ledger | None, act: Callable[[]
     if ledger is None:
         act()
         return
-    before = os.fstat(descriptor).st_size
-    change = length - before if cut else max(0, length - before)
-    ledger.charge(max(0, change))
-    try:
-        act()
-    finally:
-        ledger.used += os.fstat(descriptor).st_size - before - max(0, change)
+    with ledger.held():
+        before = os.fstat(descriptor).st_size
+        change = length - before if cut else max(0, length - before)
+        ledger.charge(max(0, change))
+        try:
+            act()
+        finally:
+            status = os.fstat(descriptor)
+            ledger.changed(status, status.st_size - before - max(0, change))
 
 
 def write_all(context: Context, descriptor: int, data: bytes, offset: int) -> None:

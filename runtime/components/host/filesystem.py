@@ -24,6 +24,7 @@ from runtime.components.host.file_metadata import metadata_of
 from runtime.components.host.file_moves import copy_file, move
 from runtime.components.host.files import CHUNK, OpenFile, must_be_regular
 from runtime.components.host.paths import DELETE, LIST, READ, SEE, WRITE, Found, Paths, Place, Want, must_be_writable
+from runtime.components.host.quota import held, removing
 from runtime.components.host.replacement import Replacement
 from runtime.components.host.tree_removal import remove_tree
 from runtime.components.permissions import Policy
@@ -103,14 +104,13 @@ class Filesystem:
     @answering
     def delete_file(self, path: str) -> None:
         """Removes a file, or a link itself."""
-        with self._paths.place(path, DELETE) as place:
+        with self._paths.place(path, DELETE) as place, held(place.mount.ledger):
             status = place.status()
             place.must_be_writable()
             if stat.S_ISDIR(status.st_mode):
                 raise FileRefusedError("is-a-directory", "a directory")
-            os.unlink(place.name, dir_fd=place.parent)
-            if place.mount.ledger is not None:
-                place.mount.ledger.removed(status)
+            with removing(place.mount.ledger, status):
+                os.unlink(place.name, dir_fd=place.parent)
 
     @answering
     def create_directory(self, path: str, permissions: FilePermissions) -> None:
@@ -128,12 +128,11 @@ class Filesystem:
     @answering
     def remove_directory(self, path: str) -> None:
         """Removes an empty directory."""
-        with self._paths.place(path, DELETE) as place:
+        with self._paths.place(path, DELETE) as place, held(place.mount.ledger):
             status = place.status()
             place.must_be_writable()
-            os.rmdir(place.name, dir_fd=place.parent)
-            if place.mount.ledger is not None:
-                place.mount.ledger.removed(status)
+            with removing(place.mount.ledger, status):
+                os.rmdir(place.name, dir_fd=place.parent)
 
     @answering
     def remove_directory_recursive(self, path: str) -> int:
@@ -215,10 +214,10 @@ class Filesystem:
 
     def quota(self) -> FilesystemQuota:
         """Use and ceilings."""
-        ledger = self._paths.mounts.ledger
+        mounts = self._paths.mounts
         return FilesystemQuota(
-            used_bytes=ledger.used,
-            quota_bytes=ledger.ceiling,
+            used_bytes=mounts.account.used,
+            quota_bytes=mounts.quota,
             open_files=self._context.handles.count("file"),
             max_open_files=self._context.limits.open_files,
         )
@@ -228,7 +227,8 @@ class Filesystem:
             must_be_regular(found.status)
             if options.mode != "read":
                 must_be_writable(found.mount)
-            return self._hold(reopen(found.descriptor, _MODES[options.mode]), options, want, found)
+            with held(found.mount.ledger):
+                return self._hold(reopen(found.descriptor, _MODES[options.mode]), options, want, found)
 
     def _create(self, path: str, options: FileOpenOptions, want: Want, mode: int) -> OpenFile:
         with self._paths.place(path, want) as place, _new_name(place):
@@ -278,12 +278,13 @@ def _new_name(place: Place) -> Iterator[None]:
     if ledger is None:
         yield
         return
-    ledger.add_entry()
-    try:
-        yield
-    except BaseException:
-        ledger.entries -= 1
-        raise
+    with ledger.held():
+        ledger.add_entry()
+        try:
+            yield
+        except BaseException:
+            ledger.drop_entry()
+            raise
 
 
 def _checked_mode(permissions: FilePermissions) -> int:

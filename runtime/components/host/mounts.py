@@ -1,11 +1,11 @@
 """The directories that a component was given, by the guest paths at which it sees them."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from runtime.components.host.account import Account, identity
 from runtime.components.host.quota import Ledger
 
 __all__ = ["Mount", "MountSource", "Mounts"]
@@ -54,22 +54,28 @@ class Mounts:
     Args:
         mounts: guest path, descriptor, whose it is, and whether it is read-only.
         quota: bytes that the component's own directories may hold together.
+        account: descriptor of what all instances of the component keep there, for this instance alone; without one,
+            there is no other instance.
+
+    Attributes:
+        account: the account.
+        quota: as given.
     """
 
-    def __init__(self, mounts: Sequence[tuple[str, int, MountSource, bool]], quota: int) -> None:
-        self.ledger = Ledger(quota)
+    def __init__(
+        self, mounts: Sequence[tuple[str, int, MountSource, bool]], quota: int, account: int | None = None
+    ) -> None:
+        own = {identity(os.fstat(directory)): directory for _, directory, source, _ in mounts if source in _OWN}
+        self.account = Account(os.memfd_create("account") if account is None else account, own)
+        self.quota = quota
         self._mounts = sorted(
             (
-                Mount(guest, directory, source, read_only, self.ledger if source in _OWN else None)
+                Mount(guest, directory, source, read_only, self._ledger(directory) if source in _OWN else None)
                 for guest, directory, source, read_only in mounts
             ),
             key=lambda mount: len(mount.guest),
             reverse=True,
         )
-        for mount in self._mounts:
-            if mount.ledger is not None:
-                with _listable(mount.directory) as directory:
-                    mount.ledger.count(directory)
 
     def find(self, path: str) -> tuple[Mount, str] | None:
         """The mount that a guest path lies in, and the path beneath it.
@@ -85,16 +91,10 @@ class Mounts:
 
     def close(self) -> None:
         """Lets go of the directories; temporary ones are emptied by who made them."""
+        self.account.close()
         for mount in self._mounts:
             os.close(mount.directory)
         self._mounts = []
 
-
-@contextlib.contextmanager
-def _listable(directory: int) -> Iterator[int]:
-    """A directory that only names one, opened for reading."""
-    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    def _ledger(self, directory: int) -> Ledger:
+        return Ledger(self.account, identity(os.fstat(directory)), self.quota)

@@ -8,6 +8,7 @@ from typing import Self
 from runtime.components.host.context import Context
 from runtime.components.host.file_errors import FileRefusedError
 from runtime.components.host.paths import Place
+from runtime.components.host.quota import held
 from runtime.components.host.temporary import temporary_file
 
 __all__ = ["Replacement"]
@@ -28,13 +29,14 @@ class Replacement:
         self._ledger = place.mount.ledger
         self._charged = 0
         self._committed = False
-        if self._ledger is not None:
-            self._ledger.add_entry()
-        try:
-            self._descriptor, self._name = temporary_file(place.parent, mode)
-        except OSError:
-            self._release()
-            raise
+        with held(self._ledger):
+            if self._ledger is not None:
+                self._ledger.add_entry()
+            try:
+                self._descriptor, self._name = temporary_file(place.parent, mode)
+            except OSError:
+                self._release()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -45,8 +47,9 @@ class Replacement:
         """Lets go; what was not committed is removed."""
         os.close(self._descriptor)
         if not self._committed:
-            os.unlink(self._name, dir_fd=self._place.parent)
-            self._release()
+            with held(self._ledger):
+                os.unlink(self._name, dir_fd=self._place.parent)
+                self._release()
 
     def write(self, data: bytes | memoryview) -> None:
         """Appends.
@@ -55,14 +58,15 @@ class Replacement:
             FileRefusedError: `quota-exceeded`, or `timeout` at the end of the call's time.
             OSError: as for any write.
         """
-        if self._ledger is not None:
-            self._ledger.charge(len(data))
-            self._charged += len(data)
-        view = memoryview(data)
-        while view:
-            if self._context.time_left(None) <= 0 or self._context.stopping():
-                raise FileRefusedError("timeout", "the call's time is over; nothing was changed")
-            view = view[os.write(self._descriptor, view[: 1 << 20]) :]
+        with held(self._ledger):
+            if self._ledger is not None:
+                self._ledger.charge(len(data))
+                self._charged += len(data)
+            view = memoryview(data)
+            while view:
+                if self._context.time_left(None) <= 0 or self._context.stopping():
+                    raise FileRefusedError("timeout", "the call's time is over; nothing was changed")
+                view = view[os.write(self._descriptor, view[: 1 << 20]) :]
 
     def commit(self, *, overwrite: bool = True) -> None:
         """Makes it durable and puts it in its place.
@@ -78,10 +82,11 @@ class Replacement:
         os.fsync(self._descriptor)
         place = self._place
         if overwrite:
-            before = replaceable(place)
-            os.replace(self._name, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-            if before is not None and self._ledger is not None:
-                self._ledger.removed(before)
+            with held(self._ledger):
+                before = replaceable(place)
+                os.replace(self._name, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+                if before is not None and self._ledger is not None:
+                    self._ledger.removed(before)
         else:
             os.link(self._name, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent, follow_symlinks=False)
             os.unlink(self._name, dir_fd=place.parent)
@@ -94,8 +99,8 @@ class Replacement:
 
     def _release(self) -> None:
         if self._ledger is not None:
-            self._ledger.entries -= 1
-            self._ledger.used -= self._charged
+            self._ledger.drop_entry()
+            self._ledger.refund(self._charged)
 
 
 def replaceable(place: Place) -> os.stat_result | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from runtime.components.host.context import Context
 from runtime.components.host.file_errors import FileRefusedError
 from runtime.components.host.paths import DELETE, LIST, Paths, Place
-from runtime.components.host.quota import Ledger
+from runtime.components.host.quota import Ledger, held, removing
 from runtime.components.host.trees import DEPTH_MAX, ENTRIES_MAX, Walk, check_time, names_after
 
 __all__ = ["remove_tree"]
@@ -59,18 +59,16 @@ class _Removal:
                 self._entry(descriptor, entry.raw, f"{path}/{entry.shown}", depth)
         finally:
             os.close(descriptor)
-        self._gone(os.lstat(name, dir_fd=parent), os.rmdir, parent, name)
+        self._gone(os.rmdir, parent, name)
 
     def _entry(self, parent: int, name: str, path: str, depth: int) -> None:
         self._paths.decide(DELETE, path)
-        status = os.lstat(name, dir_fd=parent)
-        if stat.S_ISDIR(status.st_mode):
+        if stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode):
             self.directory(parent, name, path, depth + 1)
         else:
-            self._gone(status, os.unlink, parent, name)
+            self._gone(os.unlink, parent, name)
 
-    def _gone(self, status: os.stat_result, remove: Callable[..., None], parent: int, name: str) -> None:
-        remove(name, dir_fd=parent)
+    def _gone(self, remove: Callable[..., None], parent: int, name: str) -> None:
+        with held(self._ledger), removing(self._ledger, os.lstat(name, dir_fd=parent)):
+            remove(name, dir_fd=parent)
         self.count += 1
-        if self._ledger is not None:
-            self._ledger.removed(status)

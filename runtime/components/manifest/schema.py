@@ -195,7 +195,7 @@ _LIMITS: Final[dict[str, Key[object]]] = {
     "children": _count(4, 0, 64, "running at a time"),
     "open_files": _count(128, 0, 1024, "open at a time"),
     "storage": _size("16MiB", 0, _GIB, "kept by `storage`"),
-    "filesystem": _size("256MiB", 0, 64 * _GIB, "of its private and temp mounts together"),
+    "filesystem": _size("256MiB", 0, 64 * _GIB, "of its private and temp mounts together, in all its instances"),
     "message": _size("256KiB", 1, _MIB, "one message"),
     "log_rate": _count(50, 1, 1000, "lines per second"),
 }

@@ -67,7 +67,7 @@ def work(request: Mapping[str, object], channel: socket.socket) -> None:
         # Before the limits, which are the worker's and not those of programs, and before there is an engine.
         spawner = SpawnerLine(fork_spawner()) if load.spawns else None
         walls.limit_alone(load.limits, len(load.mounts))
-        walls.close_in(load, descriptors[1:])
+        walls.close_in(load, descriptors[1 : 1 + len(load.mounts)])
         worker = _Worker(channel, spawner)
         worker.load(load, descriptors)
     else:
@@ -131,6 +131,6 @@ def _messages(channel: socket.socket) -> Iterator[Arrived]:
             waiting += array.array("i", raw[: len(raw) - len(raw) % _DESCRIPTOR])
         for body in reader.feed(data):
             message = read_to_worker(body)
-            wanted = 1 + len(message.mounts) if isinstance(message, Load) else 0
+            wanted = message.descriptors if isinstance(message, Load) else 0
             descriptors, waiting = waiting[:wanted], waiting[wanted:]
             yield message, descriptors

@@ -59,7 +59,7 @@ class Slot:
     Args:
         machinery: of the worker.
         load: what is wanted.
-        descriptors: the compiled component, then one per mount; they are the slot's from now on.
+        descriptors: the compiled component, as `Load` says; they are the slot's from now on.
         forget: called with its number when nothing of it is left.
     """
 
@@ -136,9 +136,12 @@ class Slot:
             say(Gone(load.slot))
 
     def _mounts(self) -> Mounts:
-        pairs = zip(self._load.mounts, self._descriptors[1:], strict=True)
+        if not self._load.mounts:
+            return Mounts((), self._load.limits.filesystem)
+        *folders, account = self._descriptors[1:]
+        pairs = zip(self._load.mounts, folders, strict=True)
         given = [(mount.guest, fd, _SOURCES[mount.source], mount.read_only) for mount, fd in pairs]
-        return Mounts(given, self._load.limits.filesystem)
+        return Mounts(given, self._load.limits.filesystem, account)
 
     def _live(self, instance: Instance, hosts: Hosts) -> None:
         outcome, cpu_us = self._instantiate(instance, hosts)

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 FRAME_MAX: Final = 2 << 20
-DESCRIPTORS_MAX: Final = 1 + 16
+DESCRIPTORS_MAX: Final = 1 + 16 + 1
 """Of a `Load`: the compiled component, and one per mount."""
 
 EXPORTS: Final = frozenset({"init", "execute", "handle-message", "handle-callback", "metadata", "health", "shutdown"})
@@ -96,7 +96,7 @@ class LoadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Make an instance. Descriptors: the compiled component, then one per mount.
+    """Make an instance. Descriptors: the compiled component, then one per mount, then the account of their bytes.
 
     Attributes:
         slot: names the instance in this worker from now on.
@@ -128,6 +128,11 @@ class Load:
     listen_ports: tuple[int, ...] | None = ()
     spawns: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def descriptors(self) -> int:
+        """How many go with it; without mounts there is nothing to keep account of."""
+        return 1 + len(self.mounts) + bool(self.mounts)
 
 
 @dataclass(frozen=True, slots=True)

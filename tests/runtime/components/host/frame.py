@@ -82,6 +82,7 @@ def files_in(
     directories: Mapping[str, Path | tuple[Path, MountSource] | tuple[Path, MountSource, bool]],
     policy: Policy,
     limits: HostLimits | None = None,
+    account: int | None = None,
 ) -> Files:
     """Files of one instance.
 
@@ -89,13 +90,14 @@ def files_in(
         directories: by guest path; `operator` and writable unless something else is said.
         policy: what it may do.
         limits: what it may have.
+        account: of all instances in the same directories, from `FolderAccount.descriptor`.
     """
     context = context_of(policy, limits)
     given: list[tuple[str, int, MountSource, bool]] = []
     for guest, what in directories.items():
         path, source, read_only = (*what, False)[:3] if isinstance(what, tuple) else (what, "operator", False)
         given.append((guest, os.open(path, os.O_PATH | os.O_DIRECTORY), source, bool(read_only)))
-    mounts = Mounts(given, context.limits.filesystem)
+    mounts = Mounts(given, context.limits.filesystem, account)
     paths = Paths(context, mounts)
     return Files(context, mounts, paths, Filesystem(context, paths), Metadata(context, paths))
 

@@ -493,8 +493,8 @@ def test_the_ledger_says_what_a_new_count_would(place: Path, name: str) -> None:
     try:
         value_of(CHANGES[name](files))
         again = files_in({"/data": (place, "private")}, policy_of(**ALL), HostLimits(filesystem=MIB))
-        ledger, anew = files.mounts.ledger, again.mounts.ledger
-        assert (ledger.used, ledger.entries) == (anew.used, anew.entries)
+        account, anew = files.mounts.account, again.mounts.account
+        assert (account.used, account.entries) == (anew.used, anew.entries)
     finally:
         files.close()
         if again is not None:

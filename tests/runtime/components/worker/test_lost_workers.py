@@ -320,7 +320,7 @@ class Liar:
             return Load(slot, "acme", "doer", "1.0.0", 0, start.world, Policy().to_json(), LIMITS, (), 1_000)
 
         component = ComponentId("acme", "doer", "1.0.0", 0)
-        return self.worker.load(component, CpuQuota(1_000), self.desk, message, code=code, mounts=[])
+        return self.worker.load(component, CpuQuota(1_000), self.desk, message, code=code, folders=[])
 
     def end(self) -> None:
         self.process.wait(WAIT_S)
