@@ -1,6 +1,7 @@
 """The first stage, step by step: modules, network, release, memory, the next kernel."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ from boot.stage1.search import Place, Search, first_that_gives
 from boot.stage1.stored import fetch_stored
 from boot.trust.root import Trusted, pinned
 from boot.trust.verifier import Step, Times, Verified, Wanted
-from runtime.errors import FailedError, UnavailableError
+from runtime.errors import FailedError, OrlopError, UnavailableError
 
-__all__ = ["Course", "run"]
+__all__ = ["Course", "Telling", "check_rules", "run", "telling"]
 
 _DISK_S: Final = 0.5
 _STICK_S: Final = 5.0
@@ -87,18 +88,35 @@ def run(course: Course, load_modules: Callable[[], None]) -> None:
     with Payload() as payload:
         with mounted(partitions, rules, say.line) as cache:
             fetched = _fetch(course, lease, cache, payload, reporter)
-            payload.seal(_handover(course, fetched, cache))
-            payload.check()
-            cache.keep(fetched, payload.sources())
-        check_rules(rules)
-        second = second_command_line(course.text, fetched.verified.manifest.cmdline, course.fails)
-        kexec.load(payload.kernel, payload.initrd, second, kexec.load_file(image.arch))
-        if not kexec.is_loaded():
-            raise UnavailableError("the kernel does not say that another one is loaded", where="kexec")
-        say.line("kexec loaded")
-        reporter.tell("kexec", f"release {fetched.verified.manifest.release}")
-        asyncio.run(reporter.flush())
+            with telling(reporter):
+                payload.seal(_handover(course, fetched, cache))
+                payload.check()
+                cache.keep(fetched, payload.sources())
+        with telling(reporter):
+            check_rules(rules)
+            second = second_command_line(course.text, fetched.verified.manifest.cmdline, course.fails)
+            kexec.load(payload.kernel, payload.initrd, second, kexec.load_file(image.arch))
+            if not kexec.is_loaded():
+                raise UnavailableError("the kernel does not say that another one is loaded", where="kexec")
+            say.line("kexec loaded")
+            reporter.tell("kexec", f"release {fetched.verified.manifest.release}")
     kexec.jump()
+
+
+@contextlib.contextmanager
+def telling(reporter: Reporter) -> Iterator[None]:
+    """Tells the server what was told until the end, and why it does not go on, where it does not.
+
+    Args:
+        reporter: knows the server that gave the release.
+    """
+    try:
+        yield
+    except OrlopError as error:
+        reporter.tell(error.step if isinstance(error, BootRefusedError) else error.code, error.why, ok=False)
+        raise
+    finally:
+        asyncio.run(reporter.flush())
 
 
 def check_rules(rules: Rules) -> None:
@@ -164,6 +182,8 @@ def _handover(course: Course, fetched: Fetched, cache: Cache) -> Handover:
         report=rules.reports,
         cache=course.image.cache if cache.writes else "",
         fails=course.fails,
+        onfail=course.line.onfail,
+        bootstrap=course.line.bootstrap,
     )
 
 

@@ -32,6 +32,8 @@ class Reporter:
         self._session = ""
         self._provider = ""
         self._lines: list[tuple[str, bool, str]] = []
+        self._left: list[tuple[str, bytes]] = []
+        """What servers that were asked before have not been told yet."""
 
     def asks(self, provider: str) -> None:
         """Another server is asked: what was told of the one before is not told to it.
@@ -39,6 +41,7 @@ class Reporter:
         Args:
             provider: its URL.
         """
+        self._leave()
         self._provider, self._session = provider, ""
         self._lines.clear()
 
@@ -63,18 +66,24 @@ class Reporter:
 
     async def flush(self) -> None:
         """Posts what was told since; without a session it is kept."""
+        self._leave()
+        left, self._left = self._left, []
+        for provider, body in left:
+            await self._post(provider, body)
+
+    def _leave(self) -> None:
+        """What was told so far is for the server that is asked now, whichever comes after it."""
         if not self._session or not self._lines:
             return
         lines, self._lines = self._lines, []
         documents = [
             encode({"session": self._session, "step": step, "ok": ok, "detail": detail}) for step, ok, detail in lines
         ]
+        self._left.append((self._provider, b"\n".join(documents) + b"\n"))
+
+    async def _post(self, provider: str, body: bytes) -> None:
         with contextlib.suppress(OrlopError, OSError, TimeoutError):
             async with asyncio.timeout(self._wait_s):
-                place = Location.parse(self._provider).join("/report")
-                await post(
-                    place,
-                    b"\n".join(documents) + b"\n",
-                    "application/x-ndjson",
-                    Patience(connect_s=self._wait_s, window_s=self._wait_s),
-                )
+                place = Location.parse(provider).join("/report")
+                patience = Patience(connect_s=self._wait_s, window_s=self._wait_s)
+                await post(place, body, "application/x-ndjson", patience)

@@ -1,6 +1,6 @@
 """Booting: rows of releases that are served and of machines that ask for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from boot.trust.verifier import STEPS
@@ -69,7 +69,6 @@ _STATES = {
 
 _OF_STEP: Mapping[str, str] = MappingProxyType(
     {
-        "malformed": "form",
         "too-large": "form",
         "bad-signature": "signatures",
         "unknown-key": "signatures",
@@ -81,6 +80,9 @@ _OF_STEP: Mapping[str, str] = MappingProxyType(
     }
 )
 """The step at which the verifier refuses for a reason; other reasons are called as their step."""
+
+_ANYWHERE = "malformed"
+"""Why a document is refused at whichever step reads that part of it."""
 
 _ORDER = ("booted", "fetched", "fetching", "asked", "stopped")
 
@@ -107,14 +109,25 @@ def failed_step(row: MachineRow) -> tuple[str, str] | None:
     return (clean(failed[-1].name, 32), clean(failed[-1].detail, 256)) if failed else None
 
 
-def place_of(step: StepRow) -> str:
-    """The step of the verifier at which something was passed or refused; else what it is called."""
-    return step.name if step.ok else _OF_STEP.get(step.name, step.name)
+def place_of(step: StepRow, steps: Sequence[StepRow]) -> str:
+    """The step of the verifier at which something was passed or refused; else what it is called.
+
+    Args:
+        step: that was reported.
+        steps: all that were.
+    """
+    if step.ok or step.name in STEPS:
+        return step.name
+    passed = {one.name for one in steps if one.ok}
+    if step.name == _ANYWHERE:
+        return next((name for name in STEPS if name not in passed), step.name)
+    place = _OF_STEP.get(step.name, step.name)
+    return step.name if place in passed else place  # after the verifier, kernels and disks refuse in the same words
 
 
 def marks(row: MachineRow) -> str:
     """A mark for each step that was reported, and one for each of the verifier's that was not."""
-    known = {place_of(step) for step in row.steps}
+    known = {place_of(step, row.steps) for step in row.steps}
     told = "".join("✓" if step.ok else "✗" for step in row.steps)
     return told + "·" * sum(name not in known for name in STEPS)
 

@@ -105,7 +105,7 @@ def _chain(row: MachineRow) -> list[Line]:
     told: dict[str, StepRow] = {}
     others: list[StepRow] = []
     for step in row.steps:
-        place = place_of(step)
+        place = place_of(step, row.steps)
         if place in STEPS:
             told[place] = step
         else:
