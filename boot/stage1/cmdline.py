@@ -7,12 +7,12 @@ must not guess in which mode it is; a word of another owner is passed over, and 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from boot.errors import BootRefusedError
 from boot.fetch.http import HttpError, Location
 from boot.modes import MODES, Mode
-from boot.stage1.handover import FAILS_MAX
+from boot.stage1.handover import FAILS_MAX, ON_FAIL, OnFail
 from boot.trust.manifest import CHANNELS, Channel
 from runtime.sanitise import clean
 
@@ -25,9 +25,6 @@ _PREFIX: Final = "orlop."
 _START: Final = re.compile(r"/ip[46]/[0-9A-Fa-f:.]{2,45}/udp/[0-9]{1,5}/quic-v1/p2p/[1-9A-HJ-NP-Za-km-z]{40,64}")
 _STARTS_MAX: Final = 16
 _CARRIED: Final = re.compile(r"console=[A-Za-z0-9,.:_-]{1,40}|quiet|no_timer_check|panic=-?[0-9]{1,6}", re.ASCII)
-
-OnFail = Literal["reboot", "poweroff", "hold"]
-_ON_FAIL: Final[tuple[OnFail, ...]] = ("reboot", "poweroff", "hold")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +149,7 @@ _READERS: Final[Mapping[str, Callable[[str, str], object]]] = {
     "nowrite": _switch,
     "report": _switch,
     "bootstrap": _starts,
-    "onfail": lambda key, value: cast("OnFail", _word(key, value, _ON_FAIL)),
+    "onfail": lambda key, value: cast("OnFail", _word(key, value, ON_FAIL)),
     "fails": _fails,
 }
 assert set(_READERS) == {one.name for one in fields(CommandLine)}  # noqa: S101 - of the source, not of its input

@@ -4,22 +4,23 @@ import signal
 import subprocess
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from boot.errors import BootRefusedError, BootUnavailableError
 from boot.stage1 import libc
-from boot.stage1.cmdline import OnFail
+from boot.stage1.handover import FAILS_MAX, OnFail
 from boot.stage1.say import Say
 from runtime.errors import OrlopError
 from runtime.sanitise import clean
 
-__all__ = ["FAILS_MOST", "PAUSE_S", "Ending", "Plan", "end", "status_of", "told", "verdict"]
+__all__ = ["FAILS_MOST", "PAUSE_S", "Ending", "Plan", "end", "fails_of", "fails_word", "status_of", "told", "verdict"]
 
 FAILS_MOST: Final = 3
 """So often a machine starts again by itself."""
 PAUSE_S: Final = 30.0
+_FAILS: Final = "--fails="
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,25 @@ class Ending:
 
     act: str
     line: str
+
+
+def fails_word(fails: int) -> str:
+    """What a program is told that is started anew.
+
+    Args:
+        fails: how often it failed.
+    """
+    return f"{_FAILS}{min(fails, FAILS_MAX)}"
+
+
+def fails_of(words: Iterable[str]) -> int:
+    """How often a program was started anew since the machine was switched on.
+
+    Args:
+        words: that it was started with.
+    """
+    said = [word.removeprefix(_FAILS) for word in words if word.startswith(_FAILS)]
+    return int(said[0]) if said and said[0] in map(str, range(FAILS_MAX + 1)) else 0
 
 
 def verdict(plan: Plan) -> Ending:

@@ -3,8 +3,9 @@
 It never goes by the command line, which whoever sits at the menu can write. Nothing in it is secret.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from boot.errors import BootRefusedError
 from boot.modes import MODES, Mode
@@ -12,7 +13,7 @@ from boot.trust.documents import Fields, read_document
 from boot.trust.manifest import ARCHES, CHANNELS, Arch, Channel
 from runtime.canonical import Json, encode
 
-__all__ = ["FAILS_MAX", "HANDOVER", "Handover"]
+__all__ = ["FAILS_MAX", "HANDOVER", "ON_FAIL", "Handover", "OnFail"]
 
 HANDOVER: Final = "/handover.json"
 FAILS_MAX: Final = 9
@@ -31,10 +32,16 @@ _FIELDS: Final = frozenset(
         "report",
         "cache",
         "fails",
+        "onfail",
+        "bootstrap",
     }
 )
+OnFail = Literal["reboot", "poweroff", "hold"]
+ON_FAIL: Final[tuple[OnFail, ...]] = ("reboot", "poweroff", "hold")
 _VERSION_MAX: Final = 2**53 - 1
 _PARTUUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|"
+_START: Final = re.compile(r"/[!-~]{1,300}", re.ASCII)
+_STARTS_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,8 @@ class Handover:
         report: whether the server is told anything.
         cache: PARTUUID of the partition that may be written, or empty.
         fails: how many boots failed one after another before this one.
+        onfail: what happens after a failure.
+        bootstrap: multiaddresses with which the DHT is begun; none for the image's own.
     """
 
     mode: Mode
@@ -66,10 +75,13 @@ class Handover:
     report: bool = False
     cache: str = ""
     fails: int = 0
+    onfail: OnFail = "reboot"
+    bootstrap: tuple[str, ...] = ()
 
     def document(self) -> bytes:
         """As it stands in the initrd."""
         value: dict[str, Json] = {name: getattr(self, name) for name in sorted(_FIELDS)}
+        value["bootstrap"] = list(self.bootstrap)
         return encode(value) + b"\n"
 
     @classmethod
@@ -95,4 +107,13 @@ class Handover:
             report=report,
             cache=fields.text("cache", _PARTUUID, "a PARTUUID in lower case, or nothing"),
             fails=fields.integer("fails", 0, FAILS_MAX),
+            onfail=cast("OnFail", fields.text("onfail", "|".join(ON_FAIL), f"one of {', '.join(ON_FAIL)}")),
+            bootstrap=_starts(fields.raw("bootstrap")),
         )
+
+
+def _starts(value: Json) -> tuple[str, ...]:
+    starts = value if isinstance(value, list) else [None]
+    if len(starts) > _STARTS_MAX or not all(isinstance(one, str) and _START.fullmatch(one) for one in starts):
+        raise BootRefusedError("malformed", f"handover.bootstrap: at most {_STARTS_MAX} multiaddresses are needed")
+    return tuple(str(one) for one in starts)

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
-from boot.stage1.ending import Plan, end
-from boot.stage1.handover import FAILS_MAX, HANDOVER, Handover
+from boot.stage1.ending import Plan, end, fails_of, fails_word
+from boot.stage1.handover import HANDOVER, Handover
 from boot.stage1.image import IMAGE, MODULES, Image
 from boot.stage1.modules import finit, load_modules
 from boot.stage1.mounts import mount_all
@@ -20,7 +20,6 @@ from boot.stage1.say import Say, open_consoles
 __all__ = ["main"]
 
 _INIT: Final = "/init"
-_FAILS: Final = "--fails="
 _COMMAND_LINE: Final = Path("/proc/cmdline")
 _ROOTFS: Final = Path("/rootfs.squashfs")
 
@@ -46,7 +45,7 @@ def _first(say: Say, plan: list[Plan]) -> None:
     plan[0] = Plan("poweroff", shell=image.debug_shell)  # a line that is not understood will not be at the next start
     text = _COMMAND_LINE.read_text(encoding="utf-8", errors="surrogateescape")
     line = parse_command_line(text)
-    plan[0] = Plan(line.onfail, max(line.fails, _fails()), image.debug_shell)
+    plan[0] = Plan(line.onfail, max(line.fails, fails_of(sys.argv[1:])), image.debug_shell)
     from boot.stage1.course import Course, run  # noqa: PLC0415 - what may fail comes after what says how it ends
 
     channel = line.channel or image.channel
@@ -59,7 +58,7 @@ def _second(say: Say, plan: list[Plan]) -> None:
 
     image = _image()
     handover = Handover.parse(Path(HANDOVER).read_bytes())
-    plan[0] = Plan(fails=max(handover.fails, _fails()), shell=image.debug_shell)
+    plan[0] = Plan(handover.onfail, max(handover.fails, fails_of(sys.argv[1:])), image.debug_shell)
     _load_modules(image, say)
     enter(image, handover, say)
 
@@ -84,11 +83,5 @@ def _take_console() -> None:
             os.close(descriptor)
 
 
-def _fails() -> int:
-    """How often this program was started anew since the machine was switched on."""
-    words = [word.removeprefix(_FAILS) for word in sys.argv[1:] if word.startswith(_FAILS)]
-    return int(words[0]) if words and words[0] in map(str, range(FAILS_MAX + 1)) else 0
-
-
 def _again(fails: int) -> None:
-    os.execv(_INIT, [_INIT, f"{_FAILS}{min(fails, FAILS_MAX)}"])  # noqa: S606 - this program
+    os.execv(_INIT, [_INIT, fails_word(fails)])  # noqa: S606 - this program

@@ -1,11 +1,10 @@
 """What a booted node is told, as text: its configuration by mode, and what the machine was started from. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from boot.modes import Rules
 from boot.stage1.handover import Handover
-from boot.stage1.image import Image
 from runtime.booted import Booted
 from runtime.canonical import timestamp
 
@@ -17,7 +16,7 @@ _MIN_FREE: Final = "32MiB"
 """Below which no job is begun: in half of the memory, or on a small cache, there may be less than other nodes want."""
 
 
-def configuration(rules: Rules, image: Image, address: str, booted: str) -> str:
+def configuration(rules: Rules, starts: Sequence[str], address: str, booted: str) -> str:
     """The configuration file of the node.
 
     In Local it reaches the link alone: no start nodes, no DHT. Where nothing is kept it listens nowhere, announces
@@ -25,7 +24,7 @@ def configuration(rules: Rules, image: Image, address: str, booted: str) -> str:
 
     Args:
         rules: of the mode.
-        image: whose start nodes.
+        starts: multiaddresses with which the DHT is begun.
         address: of this machine, or empty.
         booted: path of the file for `node.booted`.
     """
@@ -33,8 +32,8 @@ def configuration(rules: Rules, image: Image, address: str, booted: str) -> str:
     if address and rules.joins:
         lines += ["", "[p2p]", f'listen = "/ip4/{address}/udp/{PORT}/quic-v1 /ip4/{address}/tcp/{PORT}"']
         lines += [f'lan = "{address}"']
-        if "dht" in rules.discovery and image.bootstrap:
-            lines += [f'bootstrap = "{" ".join(image.bootstrap)}"']
+        if "dht" in rules.discovery and starts:
+            lines += [f'bootstrap = "{" ".join(starts)}"']
     return "\n".join(lines) + "\n"
 
 

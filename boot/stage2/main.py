@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,14 @@ from boot.modes import Rules, narrowed
 from boot.stage1 import libc, link
 from boot.stage1.cache import CACHE, NODE, mount_partition, wait_for_partition
 from boot.stage1.disks import make_read_only
+from boot.stage1.ending import Plan, end, fails_of, fails_word
 from boot.stage1.handover import Handover
 from boot.stage1.image import Image
 from boot.stage1.network import System, connect
 from boot.stage1.say import Say, open_consoles
 from boot.stage2 import facts
 from boot.stage2.greeting import Greeting, greet
-from boot.stage2.overlay import KEPT
+from boot.stage2.overlay import KEPT, SUPERVISOR
 from boot.stage2.processes import Account, Program, begin_call
 from boot.stage2.supervisor import SIGNALS, Supervisor
 from boot.stage2.watchdog import Watchdog
@@ -72,21 +72,18 @@ def main() -> NoReturn:
     """PID 1; never returns."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     say = Say(open_consoles())
-    code = 1
+    plan = Plan()
     try:
         stage = Stage2(
             Handover.parse((_KEPT / "handover.json").read_bytes()),
             Image.parse((_KEPT / "image.json").read_bytes()),
             say.line,
         )
+        plan = Plan(stage.handover.onfail, max(stage.handover.fails, fails_of(sys.argv[1:])))
         _live(stage)
-        code = 0
-    except OrlopError as error:
-        say.line(f"failed: {type(error).__name__}: {error}")
     except BaseException as error:  # noqa: BLE001 - PID 1 must not end
-        say.lines("".join(traceback.format_exception(error)))
-        say.line(f"failed: {type(error).__name__}: {error}")
-    say.line(f"exit {code}")
+        end(error, plan, say, _again)
+    say.line("exit 0")
     _power_off()
 
 
@@ -170,7 +167,7 @@ def _write_facts(stage: Stage2, address: str) -> Path:
     _KEPT.chmod(_RUN_MODE)
     booted, config = _KEPT / "booted.json", _KEPT / "config.toml"
     durable.replace(booted, facts.booted_of(stage.handover, session=True).document(), mode=0o644)
-    written = facts.configuration(stage.rules, stage.image, address, str(booted))
+    written = facts.configuration(stage.rules, stage.handover.bootstrap or stage.image.bootstrap, address, str(booted))
     durable.replace(config, written.encode(), mode=0o644)
     return config
 
@@ -196,6 +193,19 @@ def _events() -> int | None:
 
 def _private(name: str) -> Path:
     return _owned(_KEPT / name)
+
+
+def _again(fails: int) -> None:
+    """From the top, with nothing left of what ran; the count is in memory alone, so the machine itself goes on."""
+    if os.getpid() == 1:  # to anybody else, -1 is everything of a user's
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+    with contextlib.suppress(OSError):
+        libc.umount(str(CACHE))
+    os.execv(SUPERVISOR[0], (*SUPERVISOR, fails_word(fails)))  # noqa: S606 - this program
 
 
 def _power_off() -> NoReturn:

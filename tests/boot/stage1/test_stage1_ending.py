@@ -8,7 +8,7 @@ import pytest
 
 from boot.errors import BootRefusedError, BootUnavailableError
 from boot.stage1 import course, ending, init, libc
-from boot.stage1.ending import Plan, end, status_of, told, verdict
+from boot.stage1.ending import Plan, end, fails_of, status_of, told, verdict
 from boot.stage1.handover import HANDOVER
 from boot.stage1.image import Image
 from boot.stage1.say import Say
@@ -140,11 +140,8 @@ def test_whatever_fails_first_is_said_and_pid_1_does_not_return(
     ("words", "fails"),
     [([], 0), (["single"], 0), (["--fails=2"], 2), (["--fails=99"], 0), (["--fails=x"], 0), (["--fails="], 0)],
 )
-def test_what_the_kernel_hands_to_init_is_a_count_or_nothing(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], fails: int
-) -> None:
-    monkeypatch.setattr(init.sys, "argv", ["/init", *words])
-    assert init._fails() == fails
+def test_what_a_program_is_started_with_is_a_count_or_nothing(words: list[str], fails: int) -> None:
+    assert fails_of(words) == fails
 
 
 def test_the_hand_over_is_where_the_second_stage_looks() -> None:

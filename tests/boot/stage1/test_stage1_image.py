@@ -36,6 +36,8 @@ HANDOVER = Handover(
     report=True,
     cache=_PART,
     fails=2,
+    onfail="hold",
+    bootstrap=("/ip4/192.0.2.1/udp/4001/quic-v1/p2p/12D3KooWx",),
 )
 
 
@@ -87,6 +89,10 @@ def test_an_image_of_another_form_is_refused(name: str, value: object) -> None:
         ("fails", -1),
         ("provider", "a b"),
         ("provider", 5),
+        ("onfail", "again"),
+        ("bootstrap", "/ip4/192.0.2.1"),
+        ("bootstrap", ["a b"]),
+        ("bootstrap", ["/a"] * 17),
     ],
 )
 def test_a_handover_of_another_form_is_refused(name: str, value: object) -> None:
