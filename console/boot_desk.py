@@ -1,7 +1,8 @@
 """Releases that a core serves to machines, with every request, report and receipt in its events."""
 
+import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from boot.serve.announcing_dht import said_in_dht
 from boot.serve.server import BootServer
 from console.boot_folds import BootRows
 from console.rows import ReleaseRow
+from runtime.boot_events import BootServing
 from runtime.errors import AmbiguousError, NetworkError, NotFoundError
 from runtime.events import Event
 from runtime.sanitise import clean
@@ -69,6 +71,13 @@ class _Served:
     announcer: Announcer | None = None
     keys: tuple[str, ...] = ()
     """Under which it is told of in the DHT."""
+    places: tuple[str, ...] = ()
+    """Where others reach it."""
+    port: int = 0
+    told: str = ""
+    """The hash of the manifest that others were told of."""
+    door: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while others are told."""
 
     async def close(self) -> None:
         if self.announcer is not None:
@@ -117,12 +126,12 @@ class BootDesk:
         server.tell()
         url = server.url
         self._served[url] = served
-        places = places_of(bound)
-        if places and place.mdns:
-            served.announcer = Announcer(places)
-            core.keep_running(self._announce(served, served.announcer, port), "boot")
-        if places and place.dht and core.built("mesh"):
-            said = said_in_dht(server.contents, places, port)
+        served.places, served.port, served.told = tuple(places_of(bound)), port, server.contents.manifest.hash
+        if served.places and place.mdns:
+            served.announcer = Announcer(served.places)
+            core.keep_running(self._announce(served, served.announcer), "boot")
+        if served.places and place.dht and core.built("mesh"):
+            said = said_in_dht(server.contents, served.places, port)
             served.keys = tuple(said)
             core.keep_running(core.mesh.discovery.tell("manifest", said), "boot")
         return self.rows.releases[url]
@@ -164,14 +173,35 @@ class BootDesk:
         self.rows.fold_releases(event)
         self.rows.fold_machines(event, self._core.clock.wall_ms())
         self._core.note(event)
+        if isinstance(event, BootServing) and (served := self._served.get(event.urls[0])) is not None:
+            self._core.keep_running(self._renew(served), "boot")
 
-    async def _announce(self, served: _Served, announcer: Announcer, port: int) -> None:
-        try:
-            served.server.announced = await announcer.start(served.server.contents, port)
-        except NetworkError as error:
-            self._core.report("boot", error)
-        else:
-            served.server.tell()
+    async def _announce(self, served: _Served, announcer: Announcer) -> None:
+        async with served.door:
+            try:
+                served.server.announced = await announcer.start(served.server.contents, served.port)
+            except NetworkError as error:
+                self._core.report("boot", error)
+                return
+        served.server.tell()
+
+    async def _renew(self, served: _Served) -> None:
+        """Tells others of the release that has come in the place of another, if one has."""
+        async with served.door:
+            contents = served.server.contents
+            if contents.manifest.hash == served.told:
+                return
+            served.told = contents.manifest.hash
+            if served.announcer is not None and served.server.announced:
+                try:
+                    await served.announcer.renew(contents, served.port)
+                except NetworkError as error:
+                    self._core.report("boot", error)
+            if served.keys:
+                said = said_in_dht(contents, served.places, served.port)
+                gone, served.keys = set(served.keys) - set(said), tuple(said)
+                await self._core.mesh.discovery.forget(gone)
+                await self._core.mesh.discovery.tell("manifest", said)
 
 
 async def _open(server: BootServer, shelf: Shelf) -> None:

@@ -55,12 +55,27 @@ class Announcer:
         Raises:
             NetworkError: it cannot be.
         """
-        manifest = contents.manifest
-        said = Boot(manifest.channel, manifest.arch, manifest.manifest_version, contents.keys[0])
         await self._lan.start()
-        await self._lan.announce(tcp=port, quic=None, boot=said)
+        await self._lan.announce(tcp=port, quic=None, boot=_said(contents))
         return self._interfaces
+
+    async def renew(self, contents: Contents, port: int) -> None:
+        """Announces another release than before, after `start`.
+
+        Args:
+            contents: what is served now.
+            port: of TCP.
+
+        Raises:
+            NetworkError: it cannot be.
+        """
+        await self._lan.renew(tcp=port, boot=_said(contents))
 
     async def close(self) -> None:
         """Takes it back."""
         await self._lan.aclose()
+
+
+def _said(contents: Contents) -> Boot:
+    manifest = contents.manifest
+    return Boot(manifest.channel, manifest.arch, manifest.manifest_version, contents.keys[0])

@@ -83,6 +83,7 @@ class Lan:
         self._networks: list[Network] = []
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
+        self._announced: AsyncServiceInfo | None = None
         self._names: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_QUEUE)
         self._resolvers: list[asyncio.Task[None]] = []
         self.sightings = Sightings(limits)
@@ -125,19 +126,42 @@ class Lan:
         if self._zeroconf is None:
             raise NetworkError("nothing is announced before the start", where="LAN")
         kind, instance = BOOT if boot else PEERS, instance_of(self._peer)
-        info = AsyncServiceInfo(
-            kind,
-            f"{instance}.{kind}",
-            parsed_addresses=self._interfaces,
-            port=tcp or quic or 0,
-            properties=dict(text_of(self._peer, tcp, quic, boot)),
-            server=f"{instance}.local.",
-        )
+        info = self._info(kind, f"{instance}.{kind}", tcp, quic, boot)
         try:
             await (await self._zeroconf.async_register_service(info, allow_name_change=True))
         except (OSError, BadTypeInNameException, NonUniqueNameException) as error:
             raise NetworkError(f"cannot be announced: {error}", where=info.name) from error
+        self._announced = info
         return info.name.removesuffix(f".{kind}")
+
+    async def renew(self, *, tcp: int, boot: Boot) -> None:
+        """Announces something else under the name that a boot server has; takes a second or two.
+
+        Args:
+            tcp: the port on which it listens.
+            boot: what it serves now.
+
+        Raises:
+            NetworkError: it cannot be announced, or nothing was.
+        """
+        zeroconf, before = self._zeroconf, self._announced
+        if zeroconf is None or before is None:
+            raise NetworkError("nothing is announced that could be another", where="LAN")
+        info = self._announced = self._info(before.type, before.name, tcp, None, boot)
+        try:
+            await (await zeroconf.async_update_service(info))
+        except (OSError, BadTypeInNameException) as error:
+            raise NetworkError(f"cannot be announced: {error}", where=info.name) from error
+
+    def _info(self, kind: str, name: str, tcp: int | None, quic: int | None, boot: Boot | None) -> AsyncServiceInfo:
+        return AsyncServiceInfo(
+            kind,
+            name,
+            parsed_addresses=self._interfaces,
+            port=tcp or quic or 0,
+            properties=dict(text_of(self._peer, tcp, quic, boot)),
+            server=f"{instance_of(self._peer)}.local.",
+        )
 
     def may_dial(self, sighting: Sighting, now: float) -> bool:
         """Whether it may be dialled now; if so, not again for a minute."""
@@ -154,7 +178,7 @@ class Lan:
         if self._zeroconf is not None:
             await self._zeroconf.async_unregister_all_services()
             await self._zeroconf.async_close()
-        self._browser = self._zeroconf = None
+        self._browser = self._zeroconf = self._announced = None
         for resolver in resolvers:
             if not resolver.cancelled():
                 resolver.result()  # it ends by itself only through a fault of ours

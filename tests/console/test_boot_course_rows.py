@@ -133,8 +133,8 @@ async def test_a_refusal_is_red_at_its_step_with_the_reason(
     with pytest.raises(BootRefusedError) as refused:
         await booted(url, Order(trusted=trusted, wanted=wanted, sink_of=payload.sink), payload)
     row = machine(harbor)
-    before = STEPS[: STEPS.index(PLACES[word])]
-    assert places(row) == {**dict.fromkeys(before, True), PLACES[word]: False}
+    before: tuple[str, ...] = STEPS[: STEPS.index(PLACES[word])]
+    assert places(row) == {**dict.fromkeys(before, True), str(PLACES[word]): False}
     assert marks(row) == "✓" * len(before) + "✗" + "·" * (len(STEPS) - len(before) - 1)
     assert failed_step(row) == (word, refused.value.why)
     assert standing(row)[::2] == ("stopped", "trip")
@@ -151,7 +151,7 @@ async def test_every_reason_has_a_place(harbor: Harbor, tmp_path: Path) -> None:
         assert [name for name, ok in places(row).items() if not ok] == [place]
     for word in AFTER:
         row = await told(harbor, url, len(STEPS), word)
-        assert places(row) == {**dict.fromkeys(STEPS, True), word: False}
+        assert places(row) == {**dict.fromkeys(map(str, STEPS), True), word: False}
     assert {*PLACES, *AFTER} - {"unavailable"} == CODES - {"cmdline"}  # which no server ever hears of
 
 

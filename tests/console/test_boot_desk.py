@@ -1,5 +1,6 @@
 """A node that serves releases: by its commands, to real machines' requests, told in its events and its snapshot."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,8 @@ import pytest
 
 from boot.fetch.keeping import Keeping
 from boot.fetch.release import Order, fetch_release
+from boot.serve.looking import look
+from console import boot_desk
 from net.book import saying
 from net.peer_id import PeerId
 from runtime.boot_events import BootReceipt, BootServing, BootStopped
@@ -163,6 +166,26 @@ async def test_nothing_stays_open_of_what_could_not_be_served(harbor: Harbor, tm
     assert held(path) == 1
     await harbor.well("boot stop")
     assert held(path) == 0
+
+
+async def test_another_release_in_the_folder_is_announced_in_the_place_of_the_first(
+    harbor: Harbor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boot_desk, "places_of", lambda host: [host])
+    path = release(tmp_path / "release")
+    row = await served(harbor, path)
+    async with asyncio.timeout(100):
+        while await announced(row["url"]) != 7:
+            pass
+        release(path, manifest_version=8)
+        await get(port_of(row), "/manifest.json")
+        while await announced(row["url"]) != 8:
+            pass
+
+
+async def announced(url: str) -> int:
+    """The version that is announced at a URL; 0 where another server was heard of first."""
+    return next((one.boot.version for one in await look(["127.0.0.1"], 100.0, enough=1) if url in one.urls), 0)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,24 @@ async def test_p6_a_server_that_announces_itself_is_found(tmp_path: Path) -> Non
     assert one.boot.root == KEYS[0].public_hex
 
 
+async def test_another_release_in_its_place_is_announced_in_the_place_of_the_first(tmp_path: Path) -> None:
+    announcer = Announcer(["127.0.0.1"])
+    try:
+        await announcer.start(shelf.load(release(tmp_path / "first")), 4322)
+        await announcer.renew(shelf.load(release(tmp_path / "second", manifest_version=8, channel="nightly")), 4322)
+        async with asyncio.timeout(100):
+            while (found := await _at(4322)) is None or found.boot.version != 8:
+                pass
+    finally:
+        await announcer.close()
+    assert (found.boot.channel, found.boot.version) == ("nightly", 8)
+
+
+async def _at(port: int) -> Found | None:
+    urls = (f"http://127.0.0.1:{port}/",)
+    return next((one for one in await look(["127.0.0.1"], 100.0, enough=1) if one.urls == urls), None)
+
+
 def _is_ours(found: Found) -> bool:
     return found.urls == ("http://127.0.0.1:4321/",)
 
