@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.qemu.matrix import PAGE, journeys, rows_of
+
 TESTS = Path(__file__).parents[1]
 MARKS = {
-    *(f"p{number}" for number in range(6, 16)),
+    *(f"p{number}" for number in range(6, 17)),
     *(f"s{number}" for number in (1, 2, 3, 4, 7, 8, 9)),
     *("11_3", "11_4"),
 }
@@ -218,3 +220,10 @@ def test_every_item_of_the_lists_of_booting_has_its_tests(what: str) -> None:
     for test in LISTS[what]:
         path, name = test.split("::")
         assert name in names(TESTS / path), test
+
+
+def test_p16_the_page_of_booted_machines_has_each_journey_and_no_other() -> None:
+    """A run of `make test-boot` writes it; of one that was never made, `python -m tests.qemu.matrix` says so."""
+    rows = rows_of(PAGE.read_text(encoding="utf-8"))
+    assert len(rows) > 20
+    assert rows.keys() == journeys().keys(), "python -m tests.qemu.matrix adds and takes away rows"

@@ -1,16 +1,20 @@
-"""What was booted, how and when: the page of the documentation that runs of these tests write."""
+"""What was booted, how and when: the page of the documentation that runs of these tests write.
 
+`python -m tests.qemu.matrix` gives journeys that were never made a row that says so, and takes away what is none now.
+"""
+
+import ast
 import datetime as dt
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.program import ROOT
 
-__all__ = ["PAGE", "Booted", "Outcome", "page", "rows_of"]
+__all__ = ["PAGE", "Booted", "Outcome", "journeys", "page", "rows_of", "whole"]
 
 PAGE = ROOT / "docs" / "reference" / "booted-machines.md"
 _HEAD = """\
@@ -18,7 +22,7 @@ _HEAD = """\
 
 Written by `make test-boot` when all of it went well: each row is a journey of one or more machines that did what was
 expected of them, refusing included. They are machines of QEMU without KVM. **No other hardware was tried.** What each
-test looks at is said in `tests/qemu`.
+test looks at is said in `tests/qemu`; *not yet* means that this page was written before that journey was made.
 
 | what was booted, and how | where | machine | mode | came to | seconds | when, with |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -97,6 +101,21 @@ def rows_of(text: str) -> dict[str, str]:
     return {line.split(" | ")[0].removeprefix("| "): line for line in lines}
 
 
+def journeys() -> dict[str, str]:
+    """The first line of each journey that some test looks at, and the stem of its module."""
+    found = {}
+    for path in Path(__file__).parent.glob("test_*.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+        decorators = [one for node in functions.values() for one in node.decorator_list]
+        looked_at = {name.id for one in decorators for name in ast.walk(one) if isinstance(name, ast.Name)}
+        for name in sorted(looked_at & functions.keys()):
+            if [one.arg for one in functions[name].args.args] != ["laboratory"]:
+                continue
+            found[(ast.get_docstring(functions[name]) or "").partition("\n")[0]] = path.stem
+    return found
+
+
 def page(outcomes: Iterable[Outcome], image: Path, before: str = "") -> str:
     """The page as text.
 
@@ -109,5 +128,18 @@ def page(outcomes: Iterable[Outcome], image: Path, before: str = "") -> str:
     qemu = re.findall(r"version (\S+)", said)[0]
     kernel = json.loads(image.read_text())["kernel"]
     when = f"{dt.datetime.now(dt.UTC).date().isoformat()}, Debian's kernel {kernel}, QEMU {qemu}"
-    rows = rows_of(before) | {one.what: one.row(when) for one in outcomes}
-    return _HEAD + "\n".join(sorted(rows.values(), key=lambda row: (row.split(" | ")[1], row))) + "\n"
+    return whole(rows_of(before) | {one.what: one.row(when) for one in outcomes})
+
+
+def whole(rows: Mapping[str, str]) -> str:
+    """The page with a row for each journey that there is.
+
+    Args:
+        rows: of those that were made, and maybe of others.
+    """
+    lines = [rows.get(what, f"| {what} | {where} | | | not yet | | |") for what, where in journeys().items()]
+    return _HEAD + "\n".join(sorted(lines, key=lambda row: (row.split(" | ")[1], row))) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(whole(rows_of(PAGE.read_text(encoding="utf-8"))), encoding="utf-8")
