@@ -84,19 +84,20 @@ static void keep_store(orlop_bytes_t input, orlop_result_bytes_core_execution_er
   result->as.ok = found.as.ok.some;
 }
 
-// Sends `c/doer` so many messages, numbered from 1 on; waits a moment whenever its mailbox is full.
+// Sends `c/doer` messages, numbered from 1 on over all calls, up to that number or the call's deadline; waits a moment
+// whenever its mailbox is full. Answers with the last number.
 static void send_numbered(uint64_t count, orlop_result_bytes_core_execution_error_t *result) {
   orlop_core_component_id_t target = {ORLOP_STRING("c"), ORLOP_STRING("doer"), ORLOP_STRING(""), 0};
-  for (uint64_t next = 1; next <= count;) {
+  static uint64_t last;
+  for (bool cut = false; last < count && !cut;) {
     orlop_result_unit_core_messaging_error_t sent;
-    bool cut = false;
+    uint64_t next = last + 1;
     orlop_messaging_send_message(&target, ORLOP_STRING("number"), (orlop_bytes_t){(uint8_t *)&next, sizeof next}, &sent);
-    if (!sent.is_err) next++;
-    else if (sent.as.err.tag == ORLOP_CORE_MESSAGING_ERROR_MAILBOX_FULL) orlop_services_sleep_millis(1, &cut);
+    if (!sent.is_err) last = next;
+    else if (sent.as.err.tag == ORLOP_CORE_MESSAGING_ERROR_MAILBOX_FULL) orlop_services_sleep_millis(20, &cut);
     else __builtin_trap();
-    if (cut) return answer_number(next - 1, result);
   }
-  answer_number(count, result);
+  answer_number(last, result);
 }
 
 static void take_number(const orlop_core_message_t *message) {
