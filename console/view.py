@@ -12,21 +12,18 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from console.agent_folds import AgentKey, AgentRows
 from console.boot_folds import BootRows
 from console.client import Json, Snapshot
 from console.component_folds import fold_component
+from console.job_folds import JobRows
 from console.row_folds import (
     TERMINAL,
-    AgentFigures,
-    fold_agent,
-    fold_job,
     fold_peer,
     fold_receipt,
     fold_room,
     found_peer_row,
     issued_row,
-    submitted_row,
-    uploaded_row,
 )
 from console.rows import (
     AgentRow,
@@ -45,9 +42,6 @@ from runtime.errors import RefusedError
 from runtime.events import Record
 
 __all__ = ["LIMIT", "TERMINAL", "TOPICS", "AgentKey", "Changes", "View"]
-
-AgentKey = tuple[str, str]
-"""Room and agent."""
 
 TOPICS = ("node", "rooms", "agents", "jobs", "receipts", "peers", "components", "releases", "machines")
 """All topics of `CoreClient.snapshot`."""
@@ -105,18 +99,14 @@ class View:
         self.node: NodeRow | None = None
         self.seq = 0
         """Of the newest record or snapshot that went in."""
-        self.agent_states: Counter[str] = Counter()
-        self.job_states: Counter[str] = Counter()
         self._rooms: dict[str, RoomRow] = {}
-        self._agents: dict[AgentKey, AgentRow] = {}
-        self._jobs: dict[str, JobRow] = {}
+        self._agents = AgentRows()
+        self._jobs = JobRows(LIMIT)
         self._receipts: dict[str, ReceiptRow] = {}
         self._peers: dict[str, PeerRow] = {}
         self._components: dict[str, ComponentRow] = {}
         self.boot = BootRows()
         """Releases that are served, and machines that ask for them."""
-        self._figures: dict[AgentKey, AgentFigures] = {}
-        self._output: dict[str, dict[str, int]] = {}
         self._true_at = dict.fromkeys(TOPICS, 0)
         self._folded = 0
         self._recent: deque[Record] = deque(maxlen=_RECENT)
@@ -140,12 +130,22 @@ class View:
     @property
     def agents(self) -> Mapping[AgentKey, AgentRow]:
         """Agents by room and name."""
-        return MappingProxyType(self._agents)
+        return self._agents.rows
+
+    @property
+    def agent_states(self) -> Counter[str]:
+        """How many agents are in each state."""
+        return self._agents.states
 
     @property
     def jobs(self) -> Mapping[str, JobRow]:
         """Jobs by id, oldest first."""
-        return MappingProxyType(self._jobs)
+        return self._jobs.rows
+
+    @property
+    def job_states(self) -> Counter[str]:
+        """How many jobs are in each state."""
+        return self._jobs.states
 
     @property
     def receipts(self) -> Mapping[str, ReceiptRow]:
@@ -216,12 +216,13 @@ class View:
             self._rooms = {row.room: row for row in rooms}
             changes.rooms |= self._rooms.keys()
         if agents is not None:
-            self._put_agents(agents, changes)
+            changes.agents |= self.agents.keys()
+            self._agents.load(agents)
+            changes.agents |= self.agents.keys()
         if jobs is not None:
-            changes.jobs |= self._jobs.keys()
-            self._jobs = {row.job: row for row in reversed(jobs)}
-            self.job_states = Counter(row.state for row in jobs)
-            changes.jobs |= self._jobs.keys()
+            changes.jobs |= self.jobs.keys()
+            self._jobs.load(jobs)
+            changes.jobs |= self.jobs.keys()
         if receipts is not None:
             changes.receipts |= self._receipts.keys()
             self._receipts = {row.receipt: row for row in reversed(receipts)}
@@ -265,18 +266,6 @@ class View:
             changes.machines |= self.boot.machines.keys()
             self.boot.load_machines(machines)
             changes.machines |= self.boot.machines.keys()
-
-    def _put_agents(self, rows: list[AgentRow], changes: Changes) -> None:
-        changes.agents |= self._agents.keys()
-        self._agents = {(row.room, row.agent): row for row in rows}
-        self.agent_states = Counter(row.state for row in rows)
-        before = self._figures
-        self._figures = {}
-        for key, row in self._agents.items():
-            figures = self._figures[key] = AgentFigures({"tick": row.failures} if row.failures else {})
-            if key in before:
-                figures.durations = before[key].durations
-        changes.agents |= self._agents.keys()
 
     def _catch_up(self, loaded: frozenset[str], seq: int, changes: Changes) -> None:
         self._true_at.update(dict.fromkeys(loaded, seq))
@@ -331,31 +320,14 @@ class View:
 
     def _fold_agents(self, record: Record, changes: Changes) -> None:
         event = record.event
-        key = (getattr(event, "room", ""), getattr(event, "agent", ""))
-        before = self._agents.get(key)
-        if isinstance(event, events.AgentUploaded | events.AgentRollback):
-            room = self._rooms.get(event.room)
-            self._figures.setdefault(key, AgentFigures())
-            self._put_agent(uploaded_row(before, event, room.name if room else ""), changes)
-            if before is None and event.signed_by == _SHIPPED:
-                changes.stale.add("agents")  # it does not tell whether the agent is built in
-        elif before is None:
-            return
-        elif isinstance(event, events.AgentDeleted):
-            self.agent_states[before.state] -= 1
-            del self._agents[key], self._figures[key]
-            changes.agents.add(key)
-        else:
-            self._put_agent(fold_agent(before, self._figures[key], event, record.ts_ms), changes)
+        room = self._rooms.get(getattr(event, "room", ""))
+        if isinstance(event, events.AgentUploaded | events.AgentRollback) and event.signed_by == _SHIPPED:
+            new = (event.room, event.agent) not in self.agents
+            changes.stale |= {"agents"} if new else set()  # it does not tell whether the agent is built in
+        changes.agents |= self._agents.fold(record, room.name if room else "")
 
     def _fold_jobs(self, record: Record, changes: Changes) -> None:
-        event = record.event
-        before = self._jobs.get(getattr(event, "job", ""))
-        if isinstance(event, events.JobSubmitted):
-            self._put_job(submitted_row(event, record.ts_ms), changes)
-        elif before is not None:
-            ends = self._output.setdefault(before.job, {})
-            self._put_job(fold_job(before, ends, event, record.ts_ms), changes)
+        changes.jobs |= self._jobs.fold(record)
 
     def _fold_receipts(self, record: Record, changes: Changes) -> None:
         event = record.event
@@ -396,34 +368,6 @@ class View:
 
     def _fold_machines(self, record: Record, changes: Changes) -> None:
         changes.machines |= self.boot.fold_machines(record.event, record.ts_ms)
-
-    def _put_agent(self, row: AgentRow, changes: Changes) -> None:
-        key = (row.room, row.agent)
-        before = self._agents.get(key)
-        if row is before:
-            return
-        if before is not None:
-            self.agent_states[before.state] -= 1
-        self.agent_states[row.state] += 1
-        self._agents[key] = row
-        changes.agents.add(key)
-
-    def _put_job(self, row: JobRow, changes: Changes) -> None:
-        before = self._jobs.get(row.job)
-        if row is before:
-            return
-        if before is not None:
-            self.job_states[before.state] -= 1
-        self.job_states[row.state] += 1
-        self._jobs[row.job] = row
-        changes.jobs.add(row.job)
-        if row.state in TERMINAL:
-            self._output.pop(row.job, None)
-        if len(self._jobs) > LIMIT:
-            gone = next(iter(self._jobs))
-            self.job_states[self._jobs.pop(gone).state] -= 1
-            self._output.pop(gone, None)
-            changes.jobs.add(gone)
 
     def _put_receipt(self, row: ReceiptRow, changes: Changes) -> None:
         self._receipts[row.receipt] = row
