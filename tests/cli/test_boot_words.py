@@ -105,6 +105,10 @@ BAD = {
     "is empty": ("boot sign hollow --key keys/root.key " + NEW, 2),
     "is not a regular file": ("boot sign odd --key keys/root.key " + NEW, 1),
     "is a symbolic link": ("boot sign linked --key keys/root.key " + NEW, 1),
+    "nested/kernel: is not a regular file": ("boot sign nested --key keys/root.key " + NEW, 1),
+    "has more than 8GiB": ("boot sign huge --key keys/root.key " + NEW, 2),
+    "keys: is not a regular file": ("boot sign release --key keys", 1),
+    "is larger than 1024 bytes": ("boot sign release --key rsa.pem", 1),
     "others may have read it": ("boot sign release --key wide.key", 1),
     "a key has 32": ("boot sign release --key short.key", 1),
     "no such key": ("boot sign release --key nowhere.key", 2),
@@ -120,14 +124,18 @@ BAD = {
 
 @pytest.mark.parametrize(("said", "line"), BAD.items(), ids=list(BAD))
 def test_bad_input_is_one_line_and_writes_nothing(place: Path, said: str, line: tuple[str, int]) -> None:
-    for name in ("empty", "hollow", "odd", "linked"):
+    for name in ("empty", "hollow", "odd", "linked", "nested", "nested/kernel", "huge"):
         (place / name).mkdir()
+    with (place / "huge" / "kernel").open("wb") as file:
+        file.truncate(9 << 30)  # without a byte on the disk
     for name in ("kernel", "initramfs"):
         (place / "hollow" / name).write_bytes(b"")
         (place / "linked" / name).symlink_to(place / "release" / name)
         os.mkfifo(place / "odd" / name)
     (place / "wide.key").write_bytes(bytes(32))
     (place / "wide.key").chmod(0o644)
+    (place / "rsa.pem").write_text(f"-----BEGIN PRIVATE KEY-----\n{'A' * 1600}\n-----END PRIVATE KEY-----\n")
+    (place / "rsa.pem").chmod(0o600)
     (place / "short.key").write_bytes(b"short")
     (place / "short.key").chmod(0o600)
     before = (place / "release/manifest.json").read_bytes()
