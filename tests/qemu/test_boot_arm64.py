@@ -35,8 +35,8 @@ def arm64_by_kexec_load(laboratory: Laboratory) -> Seen:
     release = built(laboratory.release.keys.parent, place / "release", "--arch", "arm64")
     with shelf(release.folder) as port:
         line = f"orlop.mode=internet orlop.report=off orlop.provider=http://{HOST}:{port}/"
-        arm = {"arch": "arm64", "kernel": release.kernel, "initrd": release.initramfs}
-        with laboratory.boots(place, line, *routed(), **arm) as machine:
+        kernel, initrd = release.kernel, release.initramfs
+        with laboratory.boots(place, line, *routed(), arch="arm64", kernel=kernel, initrd=initrd) as machine:
             machine.until("boot: stage 2, ")
     return Seen(machine.text, release)
 
