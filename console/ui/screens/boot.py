@@ -1,5 +1,6 @@
 """Dialogs of the Boot pane: a key, a release that is signed, a release that is served from this node."""
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ __all__ = ["BuildScreen", "KeygenScreen", "ServeScreen", "SignScreen"]
 
 _FOLDERS = "/"
 """No name of a file ends in it: only folders are offered."""
+
+_GOES_ON = "it goes on when this is closed"
 
 _CHANNELS = ("stable", "testing", "nightly")
 _ARCHES = ("x86_64", "arm64")
@@ -101,21 +104,33 @@ class BuildScreen(FormScreen):
 
     def _show_progress(self) -> None:
         if self._told:
-            self.note("progress", f"◐ {clean(self._told, 200)}")
+            self.note("progress", f"◐ {clean(self._told, 200)}; {_GOES_ON}")
 
     async def carry_out(self) -> str:
-        """Builds it, and says that it is to be signed next."""
+        """Builds it, and says that it is to be signed next; whoever closes the dialog meanwhile is told by a toast."""
         for name, words in (("out", "a folder"), ("root", "the file root.pub")):
             if not self.value(name):
                 return f"{words} is needed"
         self._hear("begins")
-        result = await self.actions.line(self.words(), quiet=True, told=self._hear)
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.app.run_worker(self._build(self.words(), named(self.value("out")), ended), group="action")
+        problem = await ended
         self._hear("")
         self.note("progress", "")
+        return problem
+
+    async def _build(self, words: list[str], out: str, ended: "asyncio.Future[str]") -> None:
+        """Outlives the dialog, whose wait for the end is cancelled when it closes."""
+        result = await self.actions.line(words, quiet=True, told=self._hear)
+        problem = ""
         if result is None or not result.ok:
-            return result.fault.line if result is not None and result.fault else "nothing was built"
-        self.actions.tell(f"{clean(named(self.value('out')), 200)} is built; sign it next")
-        return ""
+            problem = result.fault.line if result is not None and result.fault else "nothing was built"
+        else:
+            self.actions.tell(f"{clean(out, 200)} is built; sign it next")
+        if not ended.done():
+            ended.set_result(problem)
+        elif problem:
+            self.actions.fail(problem)
 
 
 class SignScreen(FormScreen):

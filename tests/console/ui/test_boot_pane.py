@@ -341,6 +341,32 @@ async def test_how_a_build_goes_is_said_until_it_is_done(tmp_path: Path, monkeyp
         assert "unpacks" not in words_of(app)
 
 
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_build_goes_on_when_its_dialog_is_closed_and_its_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    goes_on = threading.Event()
+
+    def build(_line: Line, told: Callable[[str], None]) -> Result:
+        told("unpacks python3.11")
+        assert goes_on.wait(100)
+        if fails:
+            raise RefusedError("mksquashfs is missing")
+        return Result(ok=True)
+
+    monkeypatch.setattr(boot_build, "build", build)
+    async with opened(empty()) as (app, pilot):
+        await press(pilot, "6", "b")
+        fill(app, out=str(tmp_path / "release"), root=str(tmp_path / "root.pub"))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "unpacks python3.11; it goes on when this is closed" in words_of(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        goes_on.set()
+        end = "mksquashfs is missing" if fails else "release is built; sign it next"
+        await until(pilot, lambda: any(end in each for each in toasts(app)))
+
+
 async def test_the_prompt_makes_keys_too_without_the_core(tmp_path: Path) -> None:
     core = empty()
     async with opened(core) as (app, pilot):
