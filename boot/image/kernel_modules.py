@@ -14,13 +14,15 @@ __all__ = ["ModuleTree", "modinfo", "wanted_modules"]
 
 _VIRTUAL: Final = (
     "virtio_pci", "virtio_mmio", "virtio_net", "virtio_blk", "virtio_scsi", "virtio_console", "virtio_rng",
-    "vmxnet3", "ena", "nvme", "sd_mod",
+    "vmxnet3", "ena", "nvme", "sd_mod", "evdev",
 )  # fmt: skip
 _REAL: Final = (
     "e1000", "e1000e", "igb", "igc", "r8169",
     "ohci_pci", "ehci_pci", "xhci_pci", "usb_storage", "uas", "ahci", "i6300esb", "iTCO_wdt",
 )  # fmt: skip
 _REAL_ARM: Final = ("e1000e", "igb", "r8169", "xhci_pci", "usb_storage", "uas", "ahci")
+_BUTTON: Final = {"x86_64": ("button",)}
+"""The power button, which evdev tells of; other kernels have it built in."""
 _FILES: Final = ("squashfs", "overlay", "loop", "vfat", "nls_cp437", "nls_ascii", "nls_utf8", "crc32c_generic", "ext4")
 _SECOND_STAGE: Final = ("squashfs", "overlay", "loop")
 
@@ -35,8 +37,8 @@ def wanted_modules(arch: str, kind: str, there: "ModuleTree") -> tuple[str, ...]
         there: the modules of the kernel.
     """
     if kind == "cloud":
-        return (*_VIRTUAL, *_FILES)
-    every = (*_VIRTUAL, *(_REAL if arch == "x86_64" else _REAL_ARM), *_FILES)
+        return (*_VIRTUAL, *_BUTTON.get(arch, ()), *_FILES)
+    every = (*_VIRTUAL, *_BUTTON.get(arch, ()), *(_REAL if arch == "x86_64" else _REAL_ARM), *_FILES)
     return every if kind == "full" else tuple(name for name in every if name in _SECOND_STAGE or there.has(name))
 
 

@@ -4,6 +4,7 @@ A server on the link can say anything. A lease that cannot be right, or that wou
 its own link, is not taken, in one line that names what is wrong.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -19,6 +20,8 @@ _PREFIX_MOST: Final = 30
 _ALONE: Final = 32
 _SERVERS: Final = 3
 _RAW_MAX: Final = 64 << 10
+_SECONDS_MAX: Final = 2**31 - 1
+_NUMBER: Final = re.compile("[0-9]{1,10}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Lease:
         router: where the rest of the world is; None of none.
         dns: name servers, at most three.
         server: who gave it, for people.
+        seconds: how long it lasts; 0 where that is not said.
     """
 
     interface: str
@@ -38,6 +42,7 @@ class Lease:
     router: IPv4Address | None = None
     dns: tuple[IPv4Address, ...] = ()
     server: str = ""
+    seconds: int = 0
 
     @property
     def router_is_outside(self) -> bool:
@@ -64,7 +69,7 @@ def lease_of(interface: str, words: Mapping[str, str]) -> Lease:
 
     Args:
         interface: that was asked on.
-        words: as udhcpc gives them to its script: `ip`, `subnet`, `router`, `dns`, `serverid`.
+        words: as udhcpc gives them to its script: `ip`, `subnet`, `router`, `dns`, `serverid`, `lease`.
 
     Raises:
         BootUnavailableError: it cannot be true.
@@ -75,7 +80,9 @@ def lease_of(interface: str, words: Mapping[str, str]) -> Lease:
     routers = words.get("router", "").split()
     router = offer.router(routers[0], address) if routers else None
     dns = tuple(offer.host("name server", text) for text in words.get("dns", "").split()[:_SERVERS])
-    return Lease(interface, address, router, dns, server)
+    lasts = words.get("lease", "")
+    seconds = min(int(lasts), _SECONDS_MAX) if _NUMBER.fullmatch(lasts) else 0
+    return Lease(interface, address, router, dns, server, seconds)
 
 
 @dataclass(frozen=True, slots=True)

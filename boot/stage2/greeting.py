@@ -46,6 +46,7 @@ class Greeting:
         kept: whether the node had its key before.
         ready_s: how long the node may take to be there.
         job_s: how long the job may take, the start of the program included.
+        pauses_s: between tries: a machine that is very busy just after its start exceeds what compiling may take.
     """
 
     command: tuple[str, ...]
@@ -57,6 +58,7 @@ class Greeting:
     kept: bool
     ready_s: float = 300.0
     job_s: float = 300.0
+    pauses_s: tuple[float, ...] = (2.0, 10.0)
 
 
 def greet(greeting: Greeting, handover: Handover, say: Callable[[str], None]) -> int:
@@ -75,7 +77,7 @@ def greet(greeting: Greeting, handover: Handover, say: Callable[[str], None]) ->
 
     try:
         _wait_for(greeting.state / "control.sock", greeting.ready_s)
-        raw = _run(greeting)
+        raw = _run_until_done(greeting)
         receipt = parse_receipt(decode(raw, limit=_RECEIPT_MAX))
     except (OrlopError, CanonicalError, OSError, subprocess.SubprocessError) as error:
         say(f"failed: hello: {_why(error)}")
@@ -136,6 +138,21 @@ def _wait_for(place: Path, wait_s: float) -> None:
         if time.monotonic() >= until:
             raise FailedError(f"the node was not there within {wait_s:g} s")
         time.sleep(_LOOK_S)
+
+
+def _run_until_done(greeting: Greeting) -> bytes:
+    """As `_run`, several times.
+
+    Raises:
+        FailedError: the last time too.
+    """
+    for pause_s in greeting.pauses_s:
+        try:
+            return _run(greeting)
+        except FailedError:
+            greeting.receipt.unlink(missing_ok=True)
+            time.sleep(pause_s)
+    return _run(greeting)
 
 
 def _run(greeting: Greeting) -> bytes:

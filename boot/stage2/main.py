@@ -23,12 +23,15 @@ from boot.stage1.disks import make_read_only
 from boot.stage1.ending import Plan, end, fails_of, fails_word
 from boot.stage1.handover import Handover
 from boot.stage1.image import Image
+from boot.stage1.lease import Lease
 from boot.stage1.network import System, connect
 from boot.stage1.say import Say, open_consoles
 from boot.stage2 import facts
 from boot.stage2.greeting import Greeting, greet
 from boot.stage2.overlay import KEPT, SUPERVISOR
+from boot.stage2.power_button import PowerButton
 from boot.stage2.processes import Account, Program, begin_call
+from boot.stage2.renewal import keep_lease
 from boot.stage2.supervisor import SIGNALS, Supervisor
 from boot.stage2.watchdog import Watchdog
 from runtime import durable
@@ -91,15 +94,21 @@ def _live(stage: Stage2) -> None:
     """Until the machine is told to end."""
     handover, rules, say = stage.handover, stage.rules, stage.say
     say(f"stage 2, release {handover.release}, manifest {handover.manifest_hash[:16]}, mode {handover.mode}")
-    watchdog = Watchdog()
+    watchdog, button = Watchdog(), PowerButton()
     _set_clock(stage.image)
     state = _state(stage)
     kept = (state / "identity.key").exists()
-    address = _network(stage)
+    lease = _network(stage)
     if rules.block_devices == "read-only":
         make_read_only()  # again: a disk may have appeared since the first time
-    config = _write_facts(stage, address)
-    supervisor = Supervisor(node=_node(state, config), say=say, watchdog=watchdog, greeted=lambda: _forget(handover))
+    config = _write_facts(stage, str(lease.address.ip) if lease is not None else "")
+    supervisor = Supervisor(
+        node=_node(state, config),
+        say=say,
+        watchdog=watchdog,
+        button=button,
+        greeted=lambda: _forget(handover),
+    )
     supervisor.begin()
     greeting = Greeting(
         command=ORLOP,
@@ -111,6 +120,8 @@ def _live(stage: Stage2) -> None:
         kept=kept,
     )
     supervisor.greeter = begin_call(lambda: greet(greeting, handover, say), ACCOUNT)
+    if lease is not None:
+        begin_call(lambda: keep_lease(lease, rules, System(), say), None)
     supervisor.run()
     with contextlib.suppress(OSError):
         libc.umount(str(CACHE))
@@ -148,15 +159,15 @@ def _owned(folder: Path) -> Path:
     return folder
 
 
-def _network(stage: Stage2) -> str:
-    """The address of this machine; empty without a network, which no mode needs any more."""
+def _network(stage: Stage2) -> Lease | None:
+    """The address of this machine; None without a network, which no mode needs any more."""
     with contextlib.suppress(OrlopError):
         link.bring_up("lo")
     try:
-        return str(connect(stage.rules, System(), stage.say).address.ip)
+        return connect(stage.rules, System(), stage.say)
     except BootUnavailableError as error:
         stage.say(f"no network: {error}")
-        return ""
+        return None
 
 
 def _write_facts(stage: Stage2, address: str) -> Path:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from boot.stage2.power_button import PowerButton
 from boot.stage2.processes import BackOff, Program, begin, reap
 from boot.stage2.watchdog import Watchdog
 
 __all__ = ["SIGNALS", "Supervisor"]
 
-SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGIO)
 """Blocked, and taken one by one."""
 _FEED_S: Final = 10.0
 
@@ -28,6 +29,7 @@ class Supervisor:
         node: begun again whenever it ends.
         say: hears of it.
         watchdog: fed.
+        button: that ends the machine.
         greeter: process id of the child that runs the first job; 0 of none.
         greeted: is called when that child has ended.
         drain_s: how long the node may take to end.
@@ -37,6 +39,7 @@ class Supervisor:
     node: Program
     say: Callable[[str], None]
     watchdog: Watchdog
+    button: PowerButton
     greeter: int = 0
     greeted: Callable[[], None] = lambda: None
     drain_s: float = 30.0
@@ -68,7 +71,12 @@ class Supervisor:
 
     def _stop_wanted(self, pause: float) -> bool:
         came = signal.sigtimedwait(SIGNALS, pause)
-        return came is not None and came.si_signo in {signal.SIGTERM, signal.SIGINT}
+        if came is not None and came.si_signo in {signal.SIGTERM, signal.SIGINT}:
+            return True
+        if self.button.pressed():
+            self.say("the power button was pressed")
+            return True
+        return False
 
     def _reap(self) -> None:
         for pid, status in reap():

@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from boot.stage2.power_button import PowerButton
 from boot.stage2.processes import BackOff, Program, begin_call
 from boot.stage2.supervisor import SIGNALS, Supervisor
 from boot.stage2.watchdog import Watchdog
@@ -29,6 +30,7 @@ def main(node: str, drain_s: str, watchdog: str) -> None:
         node=Program(words=("/bin/sh", "-c", node), environment={"PATH": "/usr/bin:/bin"}, output=1),
         say=say,
         watchdog=fed,
+        button=PowerButton(Path(watchdog).parent / "dev", Path(watchdog).parent / "sys"),
         greeted=lambda: say("greeted"),
         drain_s=float(drain_s),
         back_off=BackOff(first_s=0.01, most_s=0.05),

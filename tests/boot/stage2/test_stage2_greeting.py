@@ -95,6 +95,7 @@ def greeting_of(node: tuple[Running, Path], folder: Path) -> Greeting:
         module=ROOT / "assets/jobs/hello/hello.wasm",
         receipt=folder / "receipt.json",
         kept=False,
+        pauses_s=(),
     )
 
 
@@ -118,6 +119,16 @@ def test_a_node_that_was_there_before_is_said_to_be_kept(node: tuple[Running, Pa
     code, said = greeted(replace(greeting_of(node, tmp_path), kept=True))
     assert code == 0
     assert said[0].endswith(" (kept)")
+
+
+def test_a_job_that_did_not_run_is_tried_again(node: tuple[Running, Path], tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    greeting = greeting_of(node, tmp_path)
+    words = f'mkdir {once} && exit 1; exec {sys.executable} -m console "$@"'
+    busy = replace(greeting, command=("/bin/sh", "-c", words, "sh"), pauses_s=(0.0,))
+    code, said = greeted(busy)
+    assert (code, said[-1]) == (0, "ready")
+    assert once.exists()
 
 
 @pytest.mark.parametrize(

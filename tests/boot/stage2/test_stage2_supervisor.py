@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -65,6 +66,22 @@ def test_the_word_to_end_goes_to_the_node_and_its_end_is_waited_for(begins: Begi
     process.terminate()
     assert [line for line in until(process.stdout, "ended") if line != "greeted"] == ["asked", "ended"]
     assert process.wait(120) == 0
+
+
+def test_the_power_button_ends_it_as_a_signal_does(begins: Begins, tmp_path: Path) -> None:
+    keys = tmp_path / "sys/event0/device/capabilities/key"
+    keys.parent.mkdir(parents=True)
+    keys.write_text("10000000000000 0\n")
+    (tmp_path / "dev").mkdir()
+    os.mkfifo(tmp_path / "dev/event0")
+    button = os.open(tmp_path / "dev/event0", os.O_RDWR)
+    process = begins("trap 'echo asked; exit 0' TERM; echo lives; while :; do sleep 0.05; done")
+    until(process.stdout, "lives")
+    os.write(button, struct.pack("=qqHHi", 0, 0, 1, 116, 1))
+    lines = [line for line in until(process.stdout, "ended") if line != "greeted"]
+    assert lines == ["the power button was pressed", "asked", "ended"]
+    assert process.wait(120) == 0
+    os.close(button)
 
 
 def test_a_node_that_does_not_end_is_ended(begins: Begins) -> None:
