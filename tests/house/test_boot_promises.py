@@ -66,7 +66,10 @@ TEST_CASES = {
         ),
     ),
     "self-hosting": ("qemu/test_boot_chain.py::test_11_3_the_node_that_serves_sees_the_machine_fetch_and_report",),
-    "across architectures": ("qemu/test_boot_refusals.py::test_11_3_another_architecture_is_refused",),
+    "across architectures": (
+        "qemu/test_boot_refusals.py::test_11_3_another_architecture_is_refused",
+        "qemu/test_boot_arm64.py::test_arm64_comes_to_its_verified_second_stage_by_kexec_load",
+    ),
 }
 """Section 11.3 of the acceptance list; its shell is the second stage here."""
 
