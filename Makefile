@@ -5,7 +5,7 @@ SHELL := bash
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-cycles test-sdk test-kit test-lang test-interop test-net test-deb test-boot deb fuzz soak clean docs-check
+.PHONY: help run test setup hook fmt lint type imports dead audit lock lock-check wit wit-check check snapshots cov bench docs guests guests-python test-term test-rooms test-cycles test-sdk test-kit test-lang test-interop test-net test-deb test-boot deb boot-image release sim fuzz soak clean docs-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -133,11 +133,18 @@ test-boot: export PATH := $(PATH):/usr/sbin:/sbin
 test-boot: .venv/.dev  ## machines in QEMU that start from a verified image, two at a time; as root, installs what it needs
 	@tools/need qemu-system-x86_64=qemu-system-x86 qemu-system-aarch64=qemu-system-arm qemu-img=qemu-utils /usr/share/OVMF=ovmf \
 	  mksquashfs=squashfs-tools mcopy=mtools mkfs.fat=dosfstools mkfs.ext4=e2fsprogs zstd \
-	  cpio sbsign=sbsigntool cert-to-efi-sig-list=efitools sgdisk=gdisk faketime xorriso openssl
+	  cpio mmdebstrap bsdtar=libarchive-tools sbsign=sbsigntool cert-to-efi-sig-list=efitools sgdisk=gdisk faketime xorriso openssl
 	@$(PY) -m pytest -q -m boot -o timeout=1800 tests/qemu tests/boot docs
 
 deb: .venv/.run  ## build the Debian packages for amd64 and arm64 into dist/, without root, the same bytes each time
 	@$(PY) -m tools.deb
+
+boot-image: .venv/.run  ## build an image that machines boot, not signed, into dist/boot; needs KEYS=DIR; ARGS='--arch arm64'
+	@$(PY) -m console boot build --out dist/boot --root-key $(or $(KEYS),$(error KEYS=DIR is missing, from orlop boot keygen))/root.pub $(ARGS)
+
+release: .venv/.dev  ## all that is given out: packages, lintian, images, signed hashes; KEYS=DIR VERSION=N NAME=2026.11
+	@tools/need lintian mksquashfs=squashfs-tools zstd mcopy=mtools mkfs.ext4=e2fsprogs qemu-img=qemu-utils xorriso
+	@$(PY) tools/release.py --keys "$(KEYS)" --version "$(VERSION)" --name "$(NAME)" $(ARGS)
 
 sim: .venv/.dev  ## 1,000 seeded runs of rooms over a hostile transport, some ten minutes; ARGS='--seeds 100 --first 0'
 	@$(PY) -m tests.runtime.rooms.sim_run $(ARGS)
