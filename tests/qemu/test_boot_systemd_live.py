@@ -1,5 +1,6 @@
 """The Debian package where systemd is the first process: it starts, keeps its walls, runs a job, and goes."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ see job $(runuser --login ann --command "$job" 2>&1)
 see receipt $(cat /home/ann/receipt.json)
 see own-folders $(ls -A /home/ann/.local 2>/dev/null)
 dpkg --purge orlop
-see purged $? $(systemctl is-active orlop)
+see purged $? $(systemctl show --value --property MainPID orlop)
 see left $(ls -d /var/lib/orlop /etc/orlop /run/orlop 2>/dev/null) $(getent passwd orlop)
 systemctl poweroff
 """
@@ -135,7 +136,9 @@ def test_a_member_of_its_group_runs_a_job_in_it_and_gets_a_receipt(seen: Service
     assert seen.found["own-folders"] == ""
     receipt = seen.place / "receipt.json"
     receipt.write_text(seen.found["receipt"])
-    ran = orlop(seen.place, "receipts", "verify", str(receipt))
+    (seen.place / "stdout").write_text(seen.found["job"])
+    proof = ["--key", json.loads(seen.found["receipt"])["worker_pubkey"], "--stdout", str(seen.place / "stdout")]
+    ran = orlop(seen.place, "receipts", "verify", str(receipt), *proof)
     assert ran.code == 0, ran.talk
 
 
@@ -147,5 +150,5 @@ def test_idle_it_has_no_more_resident_than_promised(seen: Serviced) -> None:
 
 @boots(package_under_systemd)
 def test_purged_while_it_runs_it_is_stopped_and_nothing_is_left(seen: Serviced) -> None:
-    assert seen.found["purged"] == "0 inactive"
+    assert seen.found["purged"] == "0 0"  # done, and no process
     assert seen.found["left"] == ""
