@@ -47,8 +47,8 @@ see inside-home $(nsenter --target $service --mount ls /home 2>&1)
 hello=/usr/lib/orlop/assets/jobs/hello/hello.wasm
 job="printf 'Hello, World' | orlop jobs run $hello --stdin - --receipt receipt.json"
 see job $(runuser --login ann --command "$job" 2>&1)
-see receipt $(cat /home/ann/receipt.json)
-see own-folders $(ls -A /home/ann/.local 2>/dev/null)
+see receipt $(cat ~ann/receipt.json)
+see own-folders $(ls -A ~ann/.local 2>/dev/null)
 dpkg --purge orlop
 see purged $? $(systemctl is-active orlop)
 see left $(ls -d /var/lib/orlop /etc/orlop /run/orlop 2>/dev/null) $(getent passwd orlop)
