@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from boot.errors import BootRefusedError, BootUnavailableError
 from boot.serve.announcing import Announcer, places_of
 from boot.serve.announcing_dht import said_in_dht
+from boot.serve.reports import BODY_MAX
 from boot.serve.server import BootServer
 from console.boot_folds import BootRows
 from console.rows import ReleaseRow
 from runtime.boot_events import BootServing
+from runtime.canonical import decode
 from runtime.errors import AmbiguousError, NetworkError, NotFoundError
 from runtime.events import Event
+from runtime.jobs import Evidence, parse_receipt, verify_evidence
 from runtime.sanitise import clean
 
 if TYPE_CHECKING:
@@ -115,7 +118,9 @@ class BootDesk:
             NetworkError: the address cannot be listened on.
         """
         core = self._core
-        server = BootServer(shelf.path, self._tell, accepts=core.accepts_receipts_of, version=core.options.version)
+        server = BootServer(
+            shelf.path, self._tell, accepts=core.accepts_receipts_of, keep=self._keep, version=core.options.version
+        )
         served = _Served(server, shelf)
         try:
             await _open(server, shelf)
@@ -175,6 +180,13 @@ class BootDesk:
         self._core.note(event)
         if isinstance(event, BootServing) and (served := self._served.get(event.urls[0])) is not None:
             self._core.keep_running(self._renew(served), "boot")
+
+    def _keep(self, _receipt: str, raw: bytes) -> None:
+        """Keeps a receipt of a key that this node believes, beside its own; on a thread of the server's."""
+        verification = verify_evidence(raw, Evidence(accepts=self._core.accepts_receipts_of))
+        if verification.ok:
+            receipt = parse_receipt(decode(raw, limit=BODY_MAX))
+            self._core.store.write(lambda tx: self._core.receipts.keep_foreign(tx, receipt, verification)).result()
 
     async def _announce(self, served: _Served, announcer: Announcer) -> None:
         async with served.door:

@@ -28,7 +28,7 @@ async def serve(core: "Core", call: Call) -> Result:
     if not core.options.owner:
         raise UsageError("no node runs here", hint="orlop boot serve on the command line serves in the foreground")
     if call.text("receipts"):
-        raise UsageError("a node tells of receipts and keeps none", where="--receipts")
+        raise UsageError("a node keeps those of keys that it believes", where="--receipts")
     if "release" not in call.files:
         raise UsageError("the folder of a release is needed")
     host, port = parse_bind(call.text("bind") or BIND)

@@ -138,6 +138,8 @@ async def test_the_receipt_of_a_trusted_peer_is_believed_and_no_strangers(
     assert (await get(port_of(row), "/receipts", method="POST", body=body)).status == 200
     (told,) = await harbor.told(BootReceipt)
     assert (told.ok, told.names_manifest) == (ok, True)
+    kept = (await harbor.well("receipts list"))["items"]
+    assert [row["receipt"] for row in kept] == ([told.receipt] if trusted else [])
     (machine,) = (await harbor.well("boot status"))["machines"]
     assert machine["verdict"] == ("valid" if ok else "unchecked")
 
@@ -192,7 +194,7 @@ async def announced(url: str) -> int:
     ("given", "words"),
     [
         ({"bind": "nowhere"}, "is not HOST:PORT"),
-        ({"bind": "127.0.0.1:0", "receipts": "x"}, "--receipts: a node tells of receipts and keeps none"),
+        ({"bind": "127.0.0.1:0", "receipts": "x"}, "--receipts: a node keeps those of keys that it believes"),
     ],
 )
 async def test_what_is_asked_wrongly_is_refused(
