@@ -131,7 +131,7 @@ test-deb: .venv/.dev  ## the Debian packages: content, and their life in a tree;
 
 test-boot: export PATH := $(PATH):/usr/sbin:/sbin
 test-boot: .venv/.dev  ## machines in QEMU that start from a verified image, two at a time; as root, installs what it needs
-	@tools/need qemu-system-x86_64=qemu-system-x86 qemu-system-aarch64=qemu-system-arm qemu-img=qemu-utils /usr/share/OVMF=ovmf \
+	@tools/need qemu-system-x86_64=qemu-system-x86 qemu-system-aarch64=qemu-system-arm qemu-img=qemu-utils /usr/share/OVMF=ovmf losetup=mount \
 	  mksquashfs=squashfs-tools mcopy=mtools mkfs.fat=dosfstools mkfs.ext4=e2fsprogs zstd \
 	  cpio mmdebstrap bsdtar=libarchive-tools sbsign=sbsigntool cert-to-efi-sig-list=efitools sgdisk=gdisk faketime xorriso openssl
 	@$(PY) -m pytest -q -m boot -o timeout=1800 tests/qemu tests/boot docs
