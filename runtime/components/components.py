@@ -367,18 +367,19 @@ class Components:
         if due is not None:
             self._request_due(due)
 
+    def _measure_units(self) -> None:
+        for unit in self.units():
+            found = _use(unit, self.post)
+            if self._measured.get(unit.name) != found:
+                self._measured[unit.name] = found
+                calls, denied, mailbox = found
+                self._store.emit(ComponentMeasured(component=unit.name, calls=calls, denied=denied, mailbox=mailbox))
+
     async def _measure(self) -> None:
         """Says now and then what components use, where it changed; and that letters died."""
         while True:
             await asyncio.sleep(_MEASURE_S)
-            for unit in self.units():
-                found = _use(unit, self.post)
-                if self._measured.get(unit.name) != found:
-                    self._measured[unit.name] = found
-                    calls, denied, mailbox = found
-                    self._store.emit(
-                        ComponentMeasured(component=unit.name, calls=calls, denied=denied, mailbox=mailbox)
-                    )
+            self._measure_units()  # by itself: a unit that this coroutine names lives until the next round
             if self.post.dead_count > self._dead_told:
                 died, self._dead_told = self.post.dead_count - self._dead_told, self.post.dead_count
                 last = self.post.dead[-1]

@@ -62,7 +62,7 @@ _TOOLS: Final[Mapping[str, _Tool]] = {
     ),
     "js": _Tool(
         "jco",
-        "npm install -g @bytecodealliance/jco@1.34.0",
+        "npm install -g @bytecodealliance/jco@1.10.2",
         ("types", "{wit}", "--world-name", "{world}", "-o", "{folder}", "-q"),
     ),
 }

@@ -13,7 +13,7 @@ from runtime.components.bindings.operations import EXPORTS, IMPORTS, WORLDS
 
 pytestmark = [pytest.mark.languages, pytest.mark.timeout(900)]
 
-PACKAGE = "@bytecodealliance/jco@1.34.0"
+PACKAGE = "@bytecodealliance/jco@1.10.2"
 """The newest that can read a folder: 1.35.0 finds none."""
 PROGRAMS = Path("node_modules/.bin")
 
