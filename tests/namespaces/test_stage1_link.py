@@ -13,7 +13,7 @@ _INSIDE = """
 import ctypes, json, sys
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-if ctypes.CDLL(None).unshare(0x50000000):  # CLONE_NEWUSER | CLONE_NEWNET
+if ctypes.CDLL(None).unshare(0x40000000):  # CLONE_NEWNET
     sys.exit("no namespace")
 from boot.stage1 import link
 link.bring_up("lo")
