@@ -85,7 +85,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="boot discover",
-        help="List the boot servers that announce themselves on the link or in the DHT; hints, proven by nothing.",
+        help="List boot servers that announce themselves on the link or in the DHT: hints, no proof.",
         handler="console.verbs.boot_serving:elsewhere",
         args=(
             option("wait", Kind.DURATION, "how long to listen", metavar="TIME", default="3s"),
