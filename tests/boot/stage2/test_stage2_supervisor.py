@@ -30,9 +30,9 @@ def begins(tmp_path: Path) -> Iterator[Begins]:
         return begun[-1]
 
     yield begin_one
-    for process in begun:
-        process.kill()
-        process.wait()
+    for process in begun:  # asked, so that its node ends with it
+        process.terminate()
+        process.wait(240)
         if process.stdout is not None:
             process.stdout.close()
 
