@@ -62,7 +62,7 @@ def test_everything_belongs_to_root_and_nobody_else_can_write_it(package: Packag
 def test_no_path_of_the_building_machine_is_in_it(package: Package, source: Path) -> None:
     root = str(Path(__file__).resolve().parents[2]).encode()
     # Of the root alone no more could be said than of a word: it may be short.
-    ours = [root + part for part in (b"/.venv", b"/build", b"/console", b"/requirements")]
+    ours = [root + part for part in (b"/.venv", b"/build/boot", b"/console/cli", b"/requirements.lock")]
     for path, content in package.content.items():
         for place in (str(source).encode(), *ours, b"/tmp/tmp", b"build/deb"):
             assert place not in content, (path, place)
